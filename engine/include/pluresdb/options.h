@@ -1,0 +1,42 @@
+// Options of a store. At most 15 fields; a new one needs a decision record.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace pluresdb {
+
+namespace io {
+class FileSystem;
+}
+class Clock;
+
+/// What an acknowledged write survives. docs/DURABILITY.md states each promise and its test.
+enum class Durability {
+  kNone,  ///< Process death: usually. Power loss: may lose a suffix. For tests and caches.
+  kWal,   ///< Power loss: everything acknowledged. One fdatasync per group. The default.
+  kFull,  ///< As kWal, and small documents also survive the loss of every WAL segment.
+};
+
+/// When the store writes a checkpoint by itself; whichever comes first. Zero switches one off.
+struct CheckpointPolicy {
+  std::uint64_t wal_bytes = 256ULL << 20;
+  std::uint64_t operations = 1'000'000;
+  std::chrono::milliseconds interval = std::chrono::minutes(5);
+};
+
+struct EngineOptions {
+  Durability durability = Durability::kWal;
+  std::uint64_t segment_bytes = 64ULL << 20;  ///< 64 KiB .. 4 GiB; a larger group extends its file.
+  std::uint64_t large_value_bytes = 16ULL << 10;  ///< Values from this size stay in the WAL (D7a).
+  std::uint64_t value_bytes_max = 64ULL << 20;    ///< A larger JSON text is refused.
+  std::uint64_t dirty_bytes_max = 128ULL << 20;   ///< Table of not yet checkpointed documents.
+  std::uint64_t block_cache_bytes = 32ULL << 20;
+  CheckpointPolicy checkpoint;
+  bool create_if_missing = true;
+  bool background_threads = true;  ///< false: checkpoints, compaction only when called (tests).
+  io::FileSystem* file_system = nullptr;  ///< Not owned; null: the real one.
+  Clock* clock = nullptr;                 ///< Not owned; null: the system's.
+};
+
+}  // namespace pluresdb

@@ -1,0 +1,92 @@
+// The base store: what checkpoints have made durable, by document id. RocksDB with its own WAL off,
+// running on the seam; nothing of RocksDB shows in this header.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/io/file_system.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+
+namespace pluresdb::store {
+
+enum class ValueKind : std::uint8_t {
+  kInline = 1,     ///< The JSON is here.
+  kInLog = 2,      ///< {seq, length, crc}: the JSON is in the WAL segment that acknowledged it.
+  kTombstone = 3,  ///< Deleted; kept for merging.
+};
+
+struct BaseValue {
+  ValueKind kind = ValueKind::kInline;
+  Stamp stamp;
+  Seq seq = 0;
+  std::string json;               ///< kInline.
+  std::uint64_t value_bytes = 0;  ///< kInLog.
+  std::uint32_t value_crc = 0;    ///< kInLog.
+  friend bool operator==(const BaseValue&, const BaseValue&) = default;
+};
+
+/// Stored in the same ingested file as the data it describes: one atomic step.
+struct CheckpointMeta {
+  Seq checkpoint_seq = 0;
+  Seq previous_checkpoint_seq = 0;  ///< WAL since this one is kept.
+  Hlc hlc_floor = 0;
+  std::uint64_t tombstones = 0;                         ///< Estimate.
+  std::map<std::string, std::uint64_t> version_vector;  ///< actor -> highest actor_seq applied.
+  friend bool operator==(const CheckpointMeta&, const CheckpointMeta&) = default;
+};
+
+struct BaseStoreOptions {
+  std::string directory;
+  std::uint64_t block_cache_bytes = 32ULL << 20;
+  io::FileSystem* files = nullptr;  ///< Never null.
+  bool background_threads = true;   ///< false: one background job, no automatic compaction.
+};
+
+/// Gives the sorted input of a checkpoint: strictly ascending ids.
+class CheckpointSource {
+ public:
+  virtual ~CheckpointSource() = default;
+  /// False at the end.
+  virtual bool next(std::string& id, BaseValue& value) = 0;
+};
+
+/// Walks ids in byte order from a snapshot. Tombstones included.
+class BaseCursor {
+ public:
+  virtual ~BaseCursor() = default;
+  /// False at the end.
+  virtual Result<bool> next(std::string& id, BaseValue& value) = 0;
+};
+
+class BaseStore {
+ public:
+  /// Creates a new, empty one; removes leftovers of an interrupted creation first.
+  static Result<std::unique_ptr<BaseStore>> create(const BaseStoreOptions& options);
+  /// Opens an existing one; never creates. kBaseLost when it is missing or unreadable.
+  static Result<std::unique_ptr<BaseStore>> open(const BaseStoreOptions& options);
+  virtual ~BaseStore() = default;
+
+  /// Zero-valued before the first checkpoint.
+  virtual Result<CheckpointMeta> meta() = 0;
+  virtual Result<std::optional<BaseValue>> get(std::string_view id) = 0;
+  /// First id >= `from`.
+  virtual Result<std::unique_ptr<BaseCursor>> cursor(std::string_view from) = 0;
+  /// Writes `source` and `meta` as one SST and ingests it: durable and atomic when it returns.
+  /// After an error call reopen() and trust only meta(). Thread: one at a time; reads go on
+  /// meanwhile.
+  virtual Status ingest(CheckpointSource& source, const CheckpointMeta& meta) = 0;
+  /// Closes and opens again after an I/O error. Blocks reads while it runs.
+  virtual Status reopen() = 0;
+  /// Bytes of its files.
+  virtual std::uint64_t file_bytes() const = 0;
+  virtual Status close() = 0;
+};
+
+}  // namespace pluresdb::store

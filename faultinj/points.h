@@ -1,0 +1,29 @@
+// The fault points: one name per operation at the seam, `<area>/<file kind>/<operation>`.
+//
+// area and file kind come from the path below the store's directory:
+//   wal/segment (N.wal)  wal/spare (*.tmp)   base/sst base/manifest base/current base/options
+//   base/other           store/identity store/lock store/other  quarantine/file
+// operation: open create read write sync truncate allocate rename remove list sync_directory space
+// Operations that need new disk space have a second point `space/<area>/<file kind>/<operation>`
+// (create, allocate, a write beyond the allocated end), so that arming "space/*" is a full disk on
+// which overwriting allocated bytes still works, as on a real one. "space/statvfs" makes space()
+// report zero available bytes.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace faultinj {
+
+struct PointClass {
+  std::string area;       ///< "wal"
+  std::string file_kind;  ///< "segment"
+};
+
+/// Class of a path relative to the store's root ("wal/0000000000000007.wal" -> wal, segment).
+PointClass classify_path(std::string_view relative_path);
+/// Every point there is, sorted: what `pluresdb-soak list` prints and the parser checks against.
+const std::vector<std::string>& all_points();
+
+}  // namespace faultinj

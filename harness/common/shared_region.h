@@ -1,0 +1,119 @@
+// The memory that supervisor and worker share (one memfd per run): ledger rings, counters,
+// evidence.
+//
+// It is a file without a name, mapped MAP_SHARED by both, so what the worker has stored survives
+// its SIGKILL. Everything here is trivially copyable with fixed layout. Single writer per field:
+// the worker writes rings and counters, the supervisor writes only `tail` of each ring and `stop`.
+// Records are published by a release store of `head` and read after an acquire load.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "harness/common/operation.h"
+
+namespace soak {
+
+inline constexpr std::uint64_t kSharedRegionMagic = 0x31'4b'41'4f'53'52'4c'50ULL;
+inline constexpr std::uint32_t kSharedRegionVersion = 1;
+inline constexpr std::size_t kAgentsMax = 64;
+inline constexpr std::size_t kRingRecords = 8192;  ///< Per ring; a full ring makes its writer wait.
+
+enum class LedgerType : std::uint16_t {
+  kIntent = 1,     ///< Written before the engine is called: put or delete of `document`.
+  kOutcome = 2,    ///< Written after it returned: `outcome`, `seq`, `error_code`.
+  kRead = 3,       ///< An agent's or the verifier's read: `found`, `length`, `hash`.
+  kScanEntry = 4,  ///< A document met by a full scan: as kRead; `alien` when the id is not ours.
+};
+
+/// 64 bytes. `op` is the agent's own counter of writes, from 1: the content that a write stores is
+/// a function of (seed, agent, stream, op), so the pair (document, op) says exactly what must be
+/// read.
+struct LedgerRecord {
+  LedgerType type = LedgerType::kIntent;
+  std::uint16_t agent = 0;
+  OperationKind operation = OperationKind::kCommand;  ///< What the agent did.
+  OperationKind stream = OperationKind::kCommand;     ///< Of the document.
+  Outcome outcome = Outcome::kAcknowledged;
+  std::uint8_t found = 0;
+  std::uint64_t number = 0;   ///< Of the document.
+  std::uint64_t op = 0;       ///< kIntent, kOutcome. For reads: 0.
+  std::uint64_t seq = 0;      ///< Engine's seq of an acknowledged write.
+  std::uint64_t length = 0;   ///< Payload (JSON) bytes written or read.
+  std::uint64_t hash = 0;     ///< Reads and scans: XXH3-64 of the bytes that the engine returned.
+  std::uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC.
+  std::uint32_t error_code = 0;  ///< pluresdb::ErrorCode + 1; 0: none.
+  std::uint32_t flags = 0;       ///< kAlien.
+  static constexpr std::uint32_t kAlien = 1;
+};
+static_assert(sizeof(LedgerRecord) == 64);
+
+struct LedgerRing {
+  alignas(64) std::atomic<std::uint64_t> head;  ///< Records ever published (worker).
+  alignas(64) std::atomic<std::uint64_t> tail;  ///< Records ever consumed (supervisor).
+  alignas(64) std::array<LedgerRecord, kRingRecords> records;
+};
+
+inline constexpr std::size_t kDurationBuckets = 22;
+/// Bucket i counts durations below 2^i * 10 us, not cumulative; the last is +Inf.
+struct SharedHistogram {
+  std::array<std::atomic<std::uint64_t>, kDurationBuckets> buckets;
+  std::atomic<std::uint64_t> count;
+  std::atomic<std::uint64_t> sum_ns;
+};
+
+/// Engine numbers. "Total" ones only grow over the whole run (the worker adds what its incarnation
+/// did); the others are the newest value.
+struct SharedCounters {
+  std::atomic<std::uint64_t> wal_segments, wal_bytes, wal_last_seq, wal_read_only;
+  std::atomic<std::uint64_t> wal_appended_entries_total, wal_appended_bytes_total;
+  std::atomic<std::uint64_t> wal_groups_total, wal_syncs_total, wal_sync_failures_total;
+  std::atomic<std::uint64_t> wal_groups_rewritten_total, wal_no_space_refusals_total;
+  std::atomic<std::uint64_t> checkpoints_total, checkpoint_failures_total, checkpoint_seq;
+  std::atomic<std::uint64_t> segments_deleted_total, segments_rewritten_total;
+  std::atomic<std::uint64_t> documents_dirty, dirty_bytes, base_store_bytes, tombstones, actors;
+  std::atomic<std::uint64_t> space_state;  ///< 0 normal, 1 low, 2 full.
+  SharedHistogram wal_sync_duration, checkpoint_duration;
+  std::array<SharedHistogram, kOperationKindCount> operation_duration;  ///< Acknowledged only.
+};
+
+/// What the newest open of the store found; valid once `incarnation` equals the worker's number.
+struct RecoveryEvidence {
+  std::atomic<std::uint64_t> incarnation;
+  std::atomic<std::uint64_t> duration_ns, replayed_entries, torn_tails, torn_bytes_dropped;
+  std::atomic<std::uint64_t> quarantined_bytes, corrupted_entries, corrupted_segments, wal_lost;
+  std::atomic<std::uint64_t> created, clean_shutdown, last_seq, checkpoint_seq;
+};
+
+/// A fault that fired, written before the caller saw its error.
+struct FiredFault {
+  std::array<char, 48> point;  ///< NUL-terminated.
+  std::uint64_t time_ns = 0;   ///< CLOCK_MONOTONIC.
+  std::int32_t error_number = 0;
+  std::uint32_t incarnation = 0;
+};
+static_assert(sizeof(FiredFault) == 64);
+inline constexpr std::size_t kFiredFaultsMax = 4096;  ///< Ring; `count` goes on.
+
+struct FiredFaultLedger {
+  std::atomic<std::uint64_t> count;  ///< Ever fired.
+  std::array<FiredFault, kFiredFaultsMax> entries;
+};
+
+struct SharedRegion {
+  std::uint64_t magic;
+  std::uint32_t version;
+  std::uint32_t agent_count;
+  std::atomic<std::uint32_t> stop_agents;  ///< Supervisor sets 1: agents finish their operation.
+  std::atomic<std::uint32_t> agents_running;
+  SharedCounters counters;
+  RecoveryEvidence recovery;
+  FiredFaultLedger fired;
+  LedgerRing verify_ring;  ///< Results of kVerify and kScan commands.
+  std::array<LedgerRing, kAgentsMax> agent_rings;
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+}  // namespace soak
