@@ -1,0 +1,159 @@
+// The tables of names. One line each: a new name needs only its line here, and its meaning in the
+// supervisor.
+#include "harness/scenario/catalog.h"
+
+#include <array>
+
+namespace soak::scenario {
+namespace {
+
+constexpr std::array<FaultKindInfo, 11> kFaultKinds = {{
+    {FaultKind::kCrash, "crash", true,
+     "kills the worker with SIGKILL; the next one inherits what the kernel had"},
+    {FaultKind::kPowerLoss, "power_loss", true,
+     "kills the worker and takes away what was never synced"},
+    {FaultKind::kPause, "pause", false, "stops the worker for a while with SIGSTOP"},
+    {FaultKind::kDiskFull, "disk_full", true,
+     "for a while every operation that needs new disk space fails with ENOSPC"},
+    {FaultKind::kIoError, "io_error", true, "operations at a fault point fail with EIO"},
+    {FaultKind::kSyncError, "sync_error", true, "syncs at a fault point fail with EIO"},
+    {FaultKind::kShortWrite, "short_write", false, "writes store only part of their bytes"},
+    {FaultKind::kTornWrite, "torn_write", false, "a kill leaves a write half done"},
+    {FaultKind::kBitFlip, "bit_flip", false, "a stored bit changes"},
+    {FaultKind::kSlowIo, "slow_io", false, "operations take longer"},
+    {FaultKind::kClockJump, "clock_jump", false, "the wall clock jumps"},
+}};
+
+const std::array<MetricInfo, 10>& metrics() {
+  static const std::array<MetricInfo, 10> kMetrics = {{
+      {"recovery_seconds",
+       "pluresdb_recovery_duration_seconds",
+       MetricUnit::kSeconds,
+       {"p50", "p99", "max", "count"},
+       "time from opening the store to serving reads, of every start on an existing directory"},
+      {"resident_memory_bytes",
+       "pluresdb_resident_memory_bytes",
+       MetricUnit::kBytes,
+       {"start", "end", "max", "slope_per_hour"},
+       "resident memory of the worker; slope_per_hour is its growth"},
+      {"segments",
+       "pluresdb_wal_segments",
+       MetricUnit::kCount,
+       {"max", "end"},
+       "write-ahead log segments on disk"},
+      {"wal_bytes",
+       "pluresdb_wal_bytes",
+       MetricUnit::kBytes,
+       {"max"},
+       "bytes of the write-ahead log on disk"},
+      {"operations_per_second",
+       "",
+       MetricUnit::kPerSecond,
+       {"mean"},
+       "acknowledged operations (writes and reads) per second of the run"},
+      {"acknowledged_operations",
+       "soak_operations_total",
+       MetricUnit::kCount,
+       {"count"},
+       "acknowledged operations of the run"},
+      {"maybe_operations",
+       "",
+       MetricUnit::kCount,
+       {"count"},
+       "writes that were attempted and neither acknowledged nor refused"},
+      {"refused_operations",
+       "",
+       MetricUnit::kCount,
+       {"count"},
+       "writes that were refused and are certainly not in the store"},
+      {"crashes",
+       "soak_crashes_total",
+       MetricUnit::kCount,
+       {"count"},
+       "kills of the worker, power losses included"},
+      {"lost_acknowledged_writes",
+       "soak_lost_acknowledged_writes_total",
+       MetricUnit::kCount,
+       {"count"},
+       "acknowledged writes that were not there when read back"},
+  }};
+  return kMetrics;
+}
+
+constexpr std::array<NameInfo, 13> kChecks = {{
+    {"no_lost_acknowledged_writes", true, "every acknowledged write was there when read back"},
+    {"maybes_stay", true, "a write of unknown outcome that was seen once stayed"},
+    {"no_resurrected_deletes", true, "no document came back after its acknowledged delete"},
+    {"reads_exact", true, "every byte read was the byte written"},
+    {"no_alien_documents", true, "the store holds no document that no agent wrote"},
+    {"worker_stays_alive", true, "the worker ended only when it was killed on purpose"},
+    {"recovery_succeeds", true, "the store opened after every kill"},
+    {"memory_bounded", true, "the worker's memory did not grow without bound"},
+    {"progress_made", true, "agents had operations acknowledged in every incarnation"},
+    {"faults_fired", true, "each fault fired at least `must_fire` times"},
+    {"branches_reached", true, "each branch of `must_reach` was reached"},
+    {"evidence", true, "the run proved that it tested something"},
+    {"thresholds", true, "every [[thresholds]] held"},
+}};
+
+constexpr std::array<NameInfo, 10> kBranches = {{
+    {"torn_tail_dropped", true, "recovery met a torn tail and dropped it"},
+    {"wal_replayed", true, "recovery replayed log entries that the base store did not have"},
+    {"unsynced_bytes_discarded", true, "a power loss took unsynced bytes away"},
+    {"directory_entries_discarded", true, "a power loss took an unsynced directory entry away"},
+    {"kill_left_maybes", true, "a kill hit the worker between an intent and its outcome"},
+    {"group_rewritten", true, "a group was written again into a new segment after a failed sync"},
+    {"no_space_refused", true, "a write was refused because the disk was full"},
+    {"checkpoint_completed", true, "a checkpoint was completed"},
+    {"segment_deleted", true, "a checkpointed segment was deleted"},
+    {"segment_rewritten", true, "a segment was rewritten to reclaim space"},
+}};
+
+constexpr std::array<NameInfo, 8> kDefects = {{
+    {"lying_fsync", true, "every sync claims success and does nothing"},
+    {"early_ack", false, "writes are acknowledged before their sync"},
+    {"dropped_directory_sync", false, "syncs of directories do nothing"},
+    {"reused_seq", false, "sequence numbers are used again after a crash"},
+    {"lost_delete", false, "deletes are acknowledged and forgotten"},
+    {"resurrected_tombstone", false, "deleted documents come back"},
+    {"wrong_bytes", false, "reads return other bytes"},
+    {"slow_leak", false, "each operation leaks memory"},
+}};
+
+}  // namespace
+
+const char* fault_kind_name(FaultKind kind) {
+  for (const FaultKindInfo& info : kFaultKinds) {
+    if (info.kind == kind) {
+      return info.name.data();
+    }
+  }
+  return "unknown";
+}
+
+std::span<const FaultKindInfo> fault_kinds() { return kFaultKinds; }
+
+std::span<const MetricInfo> threshold_metrics() { return metrics(); }
+
+const MetricInfo* find_metric(std::string_view name) {
+  for (const MetricInfo& metric : metrics()) {
+    if (metric.name == name || (!metric.alias.empty() && metric.alias == name)) {
+      return &metric;
+    }
+  }
+  return nullptr;
+}
+
+std::span<const NameInfo> verdict_checks() { return kChecks; }
+std::span<const NameInfo> recovery_branches() { return kBranches; }
+std::span<const NameInfo> defects() { return kDefects; }
+
+std::vector<std::string_view> names_of(std::span<const NameInfo> infos) {
+  std::vector<std::string_view> names;
+  for (const NameInfo& info : infos) {
+    names.push_back(info.name);
+  }
+  return names;
+}
+
+}  // namespace soak::scenario

@@ -1,0 +1,50 @@
+// What a scenario can name: fault kinds, threshold metrics, checks, recovery branches, defects.
+// `pluresdb-soak list`, the parser and docs/SCENARIOS.md read these tables; the supervisor gives
+// the names their meaning.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/scenario/scenario.h"
+
+namespace soak::scenario {
+
+struct FaultKindInfo {
+  FaultKind kind;
+  std::string_view name;
+  bool implemented;
+  std::string_view doc;
+};
+std::span<const FaultKindInfo> fault_kinds();
+
+enum class MetricUnit { kSeconds, kBytes, kPerSecond, kCount };
+
+/// A number that [[thresholds]] can judge at the end of a run.
+struct MetricInfo {
+  std::string_view name;   ///< As in summary.json; what Scenario holds.
+  std::string_view alias;  ///< The exported metric of the same meaning, accepted too; or empty.
+  MetricUnit unit;
+  std::vector<std::string_view> stats;
+  std::string_view doc;
+};
+std::span<const MetricInfo> threshold_metrics();
+/// By name or alias; null when unknown.
+const MetricInfo* find_metric(std::string_view name);
+
+struct NameInfo {
+  std::string_view name;
+  bool implemented;
+  std::string_view doc;
+};
+std::span<const NameInfo> verdict_checks();
+/// Values of `must_reach`.
+std::span<const NameInfo> recovery_branches();
+/// Values of `defect.kind`.
+std::span<const NameInfo> defects();
+
+std::vector<std::string_view> names_of(std::span<const NameInfo> infos);
+
+}  // namespace soak::scenario

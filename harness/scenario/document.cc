@@ -1,0 +1,71 @@
+// Lookup in the document model, and the ordered list of findings.
+#include "harness/scenario/document.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace soak::scenario {
+
+const Node* Node::find(std::string_view key) const {
+  const auto found =
+      std::find_if(members.begin(), members.end(), [&](const Member& m) { return m.key == key; });
+  return found == members.end() ? nullptr : &found->value;
+}
+
+Node* Node::find(std::string_view key) { return const_cast<Node*>(std::as_const(*this).find(key)); }
+
+std::string_view Node::type_name() const {
+  switch (type) {
+    case NodeType::kTable:
+      return "a table";
+    case NodeType::kArray:
+      return "an array";
+    case NodeType::kString:
+      return "a string";
+    case NodeType::kInteger:
+      return "an integer";
+    case NodeType::kFloat:
+      return "a number";
+    case NodeType::kBoolean:
+      return "a boolean";
+    case NodeType::kDate:
+      return "a date";
+  }
+  return "a value";
+}
+
+void Findings::add(const Place& place, std::string message) {
+  diagnostics_.push_back({place, std::move(message)});
+}
+
+void Findings::refuse(const Node& node, std::string message) {
+  refused_.insert(&node);
+  add(node.place, std::move(message));
+}
+
+std::vector<Diagnostic> Findings::take() {
+  const auto position = [](const Entry& entry) {
+    return std::tuple(entry.place.origin, entry.place.line, entry.place.column);
+  };
+  std::stable_sort(diagnostics_.begin(), diagnostics_.end(),
+                   [&](const Entry& a, const Entry& b) { return position(a) < position(b); });
+  std::vector<Diagnostic> result;
+  for (Entry& entry : diagnostics_) {
+    Diagnostic diagnostic;
+    diagnostic.message = std::move(entry.message);
+    if (entry.place.origin == 0) {
+      diagnostic.file = file_;
+      diagnostic.line = entry.place.line;
+      diagnostic.column = entry.place.column;
+      diagnostic.end_column = entry.place.end_column;
+    } else {
+      diagnostic.file = "--set " + overrides_[entry.place.origin - 1];
+    }
+    result.push_back(std::move(diagnostic));
+  }
+  diagnostics_.clear();
+  return result;
+}
+
+}  // namespace soak::scenario
