@@ -269,14 +269,13 @@ void Checker::instant(const Node& table, const FaultSection& fault) {
   if (refused(root, "duration") || refused(table, "for")) {
     return;
   }
-  const double active = active_seconds(scenario, fault);
+  const double active = longest_active_seconds(scenario, fault);
   const double span = fault.for_seconds.value_or(0);
   if (fault.every_seconds.has_value()) {
     // must_fire = 0 says that it need not come; --duration writes that for a run too short for it.
     if (*fault.every_seconds > active && fault.must_fire > 0) {
       findings.add(place(table, "every"),
-                   fmt::format("faults.every: {} is longer than the {} in which the fault is "
-                               "active, so it would never come",
+                   fmt::format("faults.every: {} is X, so it would never come",
                                format_duration(*fault.every_seconds), format_duration(active)));
     } else if (span > *fault.every_seconds * (1 - fault.jitter)) {
       findings.add(place(table, "for"),
@@ -296,7 +295,8 @@ void Checker::instant(const Node& table, const FaultSection& fault) {
   double begin = 0;
   for (const PhaseSection& phase : scenario.phases) {
     const double end = begin + phase.duration_seconds;
-    if (*fault.at_seconds >= begin && *fault.at_seconds < end && !phase_has(phase, fault)) {
+    if (*fault.at_seconds >= begin - kSameSeconds && *fault.at_seconds < end - kSameSeconds &&
+        !phase_has(phase, fault)) {
       findings.add(place(table, "at"),
                    fmt::format("faults.at: falls into the phase \"{}\", whose `faults` do not name "
                                "\"{}\"",
@@ -440,6 +440,19 @@ double active_seconds(const Scenario& scenario, const FaultSection& fault) {
     sum += phase_has(phase, fault) ? phase.duration_seconds : 0;
   }
   return sum;
+}
+
+double longest_active_seconds(const Scenario& scenario, const FaultSection& fault) {
+  if (scenario.phases.empty()) {
+    return scenario.duration_seconds;
+  }
+  double longest = 0;
+  double sum = 0;
+  for (const PhaseSection& phase : scenario.phases) {
+    sum = phase_has(phase, fault) ? sum + phase.duration_seconds : 0;
+    longest = std::max(longest, sum);
+  }
+  return longest;
 }
 
 void check_scenario(const Node& root, const Scenario& scenario, Findings& findings) {

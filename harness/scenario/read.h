@@ -16,12 +16,15 @@ Scenario read_scenario(const Node& root, std::optional<std::uint64_t> seed_overr
 /// read_scenario refused.
 void check_scenario(const Node& root, const Scenario& scenario, Findings& findings);
 
-/// Makes the run last `duration_seconds`: phases, `at`, `for` and `must_fire` change in proportion.
+/// Makes the run last `duration_seconds`: phases, `at`, `for` (not that of an `every`) and
+/// `must_fire` change in proportion.
 /// A duration that makes a phase too short to happen is a finding.
 void rescale(Scenario& scenario, double duration_seconds, Findings& findings);
 
 /// Seconds of the run in which the fault is active: its phases, or all of it.
 double active_seconds(const Scenario& scenario, const FaultSection& fault);
+/// The longest time without a pause in which the fault is active: adjacent phases count together.
+double longest_active_seconds(const Scenario& scenario, const FaultSection& fault);
 
 /// The most effects that the fault can have: infinity when only the load decides.
 double most_firings(const Scenario& scenario, const FaultSection& fault);

@@ -23,9 +23,9 @@ std::uint64_t rescaled_must_fire(const Scenario& scenario, const FaultSection& f
   if (fault.must_fire == 0) {
     return 0;
   }
-  // The first instant may come as late as this; a run that ends before it proves nothing about it.
+  // An instant may come as late as this; a run that ends before it proves nothing about the fault.
   if (fault.every_seconds.has_value() &&
-      *fault.every_seconds * (1 + fault.jitter) > active_seconds(scenario, fault)) {
+      *fault.every_seconds * (1 + fault.jitter) > longest_active_seconds(scenario, fault)) {
     return 0;
   }
   const double scaled = std::floor(static_cast<double>(fault.must_fire) * factor + kRounding);
@@ -67,12 +67,9 @@ void rescale(Scenario& scenario, double duration_seconds, Findings& findings) {
     if (fault.at_seconds.has_value()) {
       fault.at_seconds = rescaled_at(scenario, *fault.at_seconds * factor);
     }
-    if (fault.for_seconds.has_value()) {
-      // A window that repeats must still end before the next begins, and `every` stays.
-      const double window = std::max(*fault.for_seconds * factor, kShortestWindowSeconds);
-      fault.for_seconds = fault.every_seconds.has_value()
-                              ? std::min(window, *fault.every_seconds * (1 - fault.jitter))
-                              : window;
+    // With `every` the window is a part of each interval, and intervals stay.
+    if (fault.for_seconds.has_value() && !fault.every_seconds.has_value()) {
+      fault.for_seconds = std::max(*fault.for_seconds * factor, kShortestWindowSeconds);
     }
     fault.must_fire = rescaled_must_fire(scenario, fault, factor);
   }

@@ -1,0 +1,71 @@
+// Looks scenario files up by name.
+#include "harness/cli/scenario_files.h"
+
+#include <algorithm>
+#include <system_error>
+
+#include <fmt/format.h>
+
+namespace soak::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// From build/release/bin/pluresdb-soak up to the folder of the project.
+constexpr int kFoldersUpMax = 4;
+
+}  // namespace
+
+fs::path scenarios_folder() {
+  std::error_code error;
+  if (fs::is_directory("scenarios", error)) {
+    return "scenarios";
+  }
+  fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (int i = 0; i < kFoldersUpMax && !folder.empty(); ++i) {
+    if (fs::is_directory(folder / "scenarios", error)) {
+      return folder / "scenarios";
+    }
+    folder = folder.parent_path();
+  }
+  return {};
+}
+
+std::vector<fs::path> scenario_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == ".toml") {
+      files.push_back(entry->path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+pluresdb::Result<std::string> find_scenario(const std::string& argument) {
+  std::error_code error;
+  const bool is_path = argument.find('/') != std::string::npos || argument.ends_with(".toml");
+  if (is_path || fs::exists(argument, error)) {
+    return argument;
+  }
+  const fs::path folder = scenarios_folder();
+  std::vector<fs::path> found = scenario_files(folder);
+  std::erase_if(found, [&](const fs::path& file) { return file.stem() != argument; });
+  if (found.empty()) {
+    return pluresdb::fail(pluresdb::ErrorCode::kNotFound,
+                          fmt::format("{}: there is no such file, and no scenario of that name "
+                                      "below {}; see `pluresdb-soak list`",
+                                      argument, folder.empty() ? "scenarios/" : folder.string()));
+  }
+  if (found.size() > 1) {
+    return pluresdb::fail(pluresdb::ErrorCode::kInvalidArgument,
+                          fmt::format("{}: several scenarios have that name; write one of the "
+                                      "paths, {} or {}",
+                                      argument, found[0].string(), found[1].string()));
+  }
+  return found.front().string();
+}
+
+}  // namespace soak::cli
