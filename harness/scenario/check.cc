@@ -274,9 +274,11 @@ void Checker::instant(const Node& table, const FaultSection& fault) {
   if (fault.every_seconds.has_value()) {
     // must_fire = 0 says that it need not come; --duration writes that for a run too short for it.
     if (*fault.every_seconds > active && fault.must_fire > 0) {
-      findings.add(place(table, "every"),
-                   fmt::format("faults.every: {} is X, so it would never come",
-                               format_duration(*fault.every_seconds), format_duration(active)));
+      findings.add(
+          place(table, "every"),
+          fmt::format("faults.every: {} is longer than the {} for which the fault is active "
+                      "without a pause, so it would never come",
+                      format_duration(*fault.every_seconds), format_duration(active)));
     } else if (span > *fault.every_seconds * (1 - fault.jitter)) {
       findings.add(place(table, "for"),
                    "faults.for: the next one would begin before this one ends; make `for` shorter "

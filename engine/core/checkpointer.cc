@@ -1,0 +1,290 @@
+#include "engine/core/checkpointer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "engine/base/mutex.h"
+#include "engine/core/disk_space.h"
+#include "engine/core/document_table.h"
+#include "engine/core/duration_recorder.h"
+#include "engine/store/base_store.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+#include <pluresdb/options.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::core {
+namespace {
+
+/// How often one caller tries before it gives up; the background thread comes back anyway.
+constexpr int kAttemptsPerCall = 2;
+constexpr std::int64_t kNanosecondsPerMillisecond = 1'000'000;
+constexpr std::int64_t kRetryDelayNsMin = 50 * kNanosecondsPerMillisecond;
+constexpr std::int64_t kRetryDelayNsMax = 5000 * kNanosecondsPerMillisecond;
+constexpr std::int64_t kReclaimPauseNs = 500 * kNanosecondsPerMillisecond;
+constexpr auto kBackgroundTick = std::chrono::milliseconds(200);
+/// A checkpoint is started at this part of the limit, so that writers seldom have to wait.
+constexpr std::uint64_t kPressurePart = 2;
+/// Looking at old segments costs at most so many reads of the base store per write.
+constexpr std::uint64_t kLookupsPerOperation = 4;
+
+}  // namespace
+
+Checkpointer::Checkpointer(const CheckpointerParts& parts, const EngineOptions& options,
+                           const store::CheckpointMeta& meta)
+    : parts_(parts),
+      policy_(options.checkpoint),
+      durability_(options.durability),
+      dirty_bytes_max_(options.dirty_bytes_max),
+      meta_(meta),
+      last_checkpoint_ns_(parts.clock.monotonic_ns()) {
+  const base::MutexLock lock(mutex_);
+  stats_.checkpoint_seq = meta.checkpoint_seq;
+}
+
+Status Checkpointer::cover(Seq seq) { return cover_with(seq, Force::kNo); }
+
+Status Checkpointer::cover_with(Seq seq, Force force) {
+  int failures = 0;
+  bool forced = force == Force::kNo;  // Nothing left to force.
+  while (true) {
+    {
+      const base::MutexLock lock(mutex_);
+      if (meta_.checkpoint_seq >= seq && forced) {
+        return {};
+      }
+      if (running_) {
+        // The one under way may have frozen the table before `seq` came: look again afterwards.
+        const std::uint64_t awaited = runs_started_;
+        while (runs_ended_ < awaited) {
+          finished_.wait(mutex_);
+        }
+        if (last_failure_ && meta_.checkpoint_seq < seq && ++failures >= kAttemptsPerCall) {
+          return std::unexpected(*last_failure_);
+        }
+        continue;
+      }
+      running_ = true;
+      ++runs_started_;
+    }
+    const Status outcome = run_once(forced ? Force::kNo : Force::kMetaOnly);
+    forced = forced || outcome.has_value();
+    const base::MutexLock lock(mutex_);
+    running_ = false;
+    ++runs_ended_;
+    last_failure_ = outcome ? std::nullopt : std::optional(outcome.error());
+    finished_.notify_all();
+    if (!outcome && ++failures >= kAttemptsPerCall) {
+      return outcome;
+    }
+  }
+}
+
+Status Checkpointer::run_once(Force force) {
+  const std::int64_t start_ns = parts_.clock.monotonic_ns();
+  if (base_in_doubt_) {
+    TRY(recover_base());
+  }
+  store::CheckpointMeta before;
+  {
+    const base::MutexLock lock(mutex_);
+    before = meta_;
+  }
+  auto frozen = parts_.table.freeze();
+  const bool nothing_new = frozen.meta.checkpoint_seq == before.checkpoint_seq;
+  if (nothing_new && (force == Force::kNo ||
+                      before.previous_checkpoint_seq == before.checkpoint_seq)) {
+    parts_.table.drop_frozen();
+    return {};
+  }
+  store::CheckpointMeta meta = frozen.meta;
+  meta.previous_checkpoint_seq = before.checkpoint_seq;
+  const Status outcome = ingest(frozen, meta);
+  parts_.space.note_outcome(outcome ? nullptr : &outcome.error());
+  const base::MutexLock lock(mutex_);
+  if (!outcome) {
+    ++stats_.failures;
+    return outcome;
+  }
+  meta_ = std::move(meta);
+  ++stats_.checkpoints;
+  stats_.checkpoint_seq = meta_.checkpoint_seq;
+  record_duration(stats_.duration, parts_.clock.monotonic_ns() - start_ns);
+  return {};
+}
+
+Status Checkpointer::ingest(DocumentTable::Frozen& frozen, store::CheckpointMeta& meta) {
+  if (durability_ == Durability::kNone) {
+    // The base store must never know a seq, or refer to a value, that the log could still lose.
+    if (auto synced = parts_.log.sync(); !synced) {
+      parts_.table.thaw();
+      return synced;
+    }
+  }
+  Status outcome = parts_.base.ingest(*frozen.source, meta);
+  if (outcome) {
+    parts_.table.drop_frozen();
+    return outcome;
+  }
+  // Whether the ingest took effect is for the reopened base store to say (D7).
+  base_in_doubt_ = true;
+  if (recover_base()) {
+    const base::MutexLock lock(mutex_);
+    if (meta_.checkpoint_seq == meta.checkpoint_seq &&
+        meta_.previous_checkpoint_seq == meta.previous_checkpoint_seq) {
+      parts_.table.drop_frozen();
+      return {};
+    }
+  }
+  parts_.table.thaw();
+  return outcome;
+}
+
+Status Checkpointer::recover_base() {
+  TRY(parts_.base.reopen());
+  TRY_ASSIGN(auto meta, parts_.base.meta());
+  base_in_doubt_ = false;
+  const base::MutexLock lock(mutex_);
+  if (meta.checkpoint_seq < meta_.checkpoint_seq) {
+    // What it had promised is gone; the log may be compacted up to there already.
+    base_in_doubt_ = true;
+    return fail(ErrorCode::kBaseLost,
+                "base store fell back from checkpoint " + std::to_string(meta_.checkpoint_seq) +
+                    " to " + std::to_string(meta.checkpoint_seq) + "; close and open the store");
+  }
+  meta_ = std::move(meta);
+  return {};
+}
+
+Result<Seq> Checkpointer::checkpoint() {
+  TRY(cover(parts_.table.last_seq()));
+  TRY(compact(Compactor::kNoLimit));
+  const base::MutexLock lock(mutex_);
+  return meta_.checkpoint_seq;
+}
+
+Status Checkpointer::compact(std::uint64_t lookups_max) {
+  store::CheckpointMeta meta;
+  {
+    const base::MutexLock lock(mutex_);
+    meta = meta_;
+  }
+  return parts_.compactor.run(meta, lookups_max);
+}
+
+Status Checkpointer::relieve_pressure() {
+  while (parts_.table.bytes() >= dirty_bytes_max_) {
+    TRY(cover(parts_.table.last_seq()));
+  }
+  return {};
+}
+
+bool Checkpointer::due() {
+  const auto progress = parts_.table.since_checkpoint();
+  if (progress.operations == 0) {
+    return false;
+  }
+  const auto reached = [](std::uint64_t value, std::uint64_t limit) {
+    return limit != 0 && value >= limit;
+  };
+  return reached(progress.bytes, policy_.wal_bytes) ||
+         reached(progress.operations, policy_.operations) ||
+         parts_.table.bytes() >= dirty_bytes_max_ / kPressurePart;
+}
+
+void Checkpointer::poll() {
+  if (!background_.joinable() || !due()) {
+    return;
+  }
+  const base::MutexLock lock(background_mutex_);
+  if (!woken_) {
+    woken_ = true;
+    wake_.notify_one();
+  }
+}
+
+void Checkpointer::start() {
+  background_ = std::thread([this] { run_background(); });
+}
+
+void Checkpointer::stop() {
+  if (!background_.joinable()) {
+    return;
+  }
+  {
+    const base::MutexLock lock(background_mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  background_.join();
+}
+
+void Checkpointer::run_background() {
+  while (true) {
+    {
+      const base::MutexLock lock(background_mutex_);
+      if (!stopping_ && !woken_) {
+        (void)wake_.wait_for(background_mutex_, kBackgroundTick);
+      }
+      if (stopping_) {
+        return;
+      }
+      woken_ = false;
+    }
+    background_step();
+  }
+}
+
+void Checkpointer::background_step() {
+  const std::int64_t now_ns = parts_.clock.monotonic_ns();
+  parts_.space.refresh();
+  parts_.space.restore_reserve();
+  if (parts_.space.state() != SpaceState::kNormal && now_ns >= reclaim_at_ns_) {
+    reclaim_at_ns_ = now_ns + kReclaimPauseNs;
+    reclaim();
+  }
+  const std::int64_t interval_ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(policy_.interval).count();
+  const bool interval_over = interval_ns > 0 && now_ns - last_checkpoint_ns_ >= interval_ns &&
+                             parts_.table.since_checkpoint().operations > 0;
+  if ((due() || interval_over) && now_ns >= retry_at_ns_) {
+    const Status outcome = cover(parts_.table.last_seq());
+    retry_delay_ns_ = outcome ? 0
+                              : std::clamp(retry_delay_ns_ * 2, kRetryDelayNsMin, kRetryDelayNsMax);
+    retry_at_ns_ = now_ns + retry_delay_ns_;
+    last_checkpoint_ns_ = outcome ? now_ns : last_checkpoint_ns_;
+    if (!outcome) {
+      (void)std::fprintf(stderr, "pluresdb: warning: checkpoint failed, will be tried again: %s\n",
+                         to_string(outcome.error()).c_str());
+    }
+  }
+  const Seq checkpoint_seq = stats().checkpoint_seq;
+  if (checkpoint_seq != compacted_checkpoint_seq_) {
+    const std::uint64_t operations = parts_.table.operations_total();
+    // A failed pass leaves its inputs in place and is repeated after the next checkpoint.
+    (void)compact(kLookupsPerOperation * (operations - compacted_operations_));
+    compacted_operations_ = operations;
+    compacted_checkpoint_seq_ = checkpoint_seq;
+  }
+}
+
+void Checkpointer::reclaim() {
+  parts_.space.release_reserve();
+  // Failures are counted, and the next tick tries again: there is nobody to tell here.
+  if (cover(parts_.table.last_seq()) && cover_with(parts_.table.last_seq(), Force::kMetaOnly)) {
+    (void)compact(Compactor::kNoLimit);
+  }
+}
+
+CheckpointStats Checkpointer::stats() const {
+  const base::MutexLock lock(mutex_);
+  return stats_;
+}
+
+}  // namespace pluresdb::core

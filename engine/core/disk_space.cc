@@ -1,0 +1,121 @@
+#include "engine/core/disk_space.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/base/mutex.h"
+#include "engine/io/file_system.h"
+#include <pluresdb/error.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::core {
+namespace {
+
+constexpr std::uint64_t kReserveBytesMax = 4ULL << 20;
+/// Below this nothing but deletes: room for the STORE file, a small checkpoint and an open.
+constexpr std::uint64_t kFullBytes = 4ULL << 20;
+/// Room for one checkpoint besides two segments.
+constexpr std::uint64_t kLowExtraBytes = 32ULL << 20;
+/// On small file systems the marks shrink to these parts of the whole.
+constexpr std::uint64_t kFullPart = 64;
+constexpr std::uint64_t kLowPart = 8;
+/// statvfs costs about a microsecond; a normal disk is asked once in so many writes.
+constexpr std::uint32_t kAdmitsPerRefresh = 64;
+
+}  // namespace
+
+DiskSpace::DiskSpace(io::FileSystem& files, std::string directory, std::uint64_t segment_bytes)
+    : files_(files),
+      directory_(std::move(directory)),
+      reserve_path_(io::join_path(directory_, kReserveFileName)),
+      segment_bytes_(segment_bytes),
+      reserve_bytes_(std::min(segment_bytes, kReserveBytesMax)) {
+  const base::MutexLock lock(mutex_);
+  reserve_exists_ = files_.info(reserve_path_).has_value();
+  refresh_locked();
+}
+
+void DiskSpace::refresh() {
+  const base::MutexLock lock(mutex_);
+  refresh_locked();
+}
+
+void DiskSpace::refresh_locked() {
+  admitted_since_refresh_ = 0;
+  const auto space = files_.space(directory_);
+  if (!space) {
+    return;
+  }
+  available_bytes_ = space->available_bytes;
+  const std::uint64_t full_mark = std::min(kFullBytes, space->total_bytes / kFullPart);
+  const std::uint64_t low_mark =
+      std::min(2 * segment_bytes_ + kLowExtraBytes, space->total_bytes / kLowPart);
+  if (available_bytes_ < full_mark) {
+    measured_ = SpaceState::kFull;
+  } else if (available_bytes_ < low_mark) {
+    measured_ = SpaceState::kLow;
+  } else {
+    measured_ = SpaceState::kNormal;
+  }
+}
+
+Status DiskSpace::admit(bool is_delete) {
+  const base::MutexLock lock(mutex_);
+  if (measured_ != SpaceState::kNormal || ++admitted_since_refresh_ >= kAdmitsPerRefresh) {
+    refresh_locked();
+  }
+  if (measured_ != SpaceState::kFull) {
+    return {};
+  }
+  if (is_delete) {
+    release_reserve_locked();
+    return {};
+  }
+  return fail(ErrorCode::kNoSpace,
+              fmt::format("{} has {} bytes available; free some space, reads and deletes still work",
+                          directory_, available_bytes_));
+}
+
+void DiskSpace::note_outcome(const Error* error) {
+  const base::MutexLock lock(mutex_);
+  refused_ = error != nullptr && error->code == ErrorCode::kNoSpace;
+}
+
+SpaceState DiskSpace::state() const {
+  const base::MutexLock lock(mutex_);
+  return refused_ ? SpaceState::kFull : measured_;
+}
+
+void DiskSpace::restore_reserve() {
+  const base::MutexLock lock(mutex_);
+  if (reserve_exists_ || refused_ || measured_ != SpaceState::kNormal) {
+    return;
+  }
+  const auto file = files_.open(reserve_path_, io::OpenMode::kCreateOrEmpty);
+  if (!file) {
+    return;
+  }
+  if (!(*file)->allocate(reserve_bytes_)) {
+    // A reserve that could not be made is no error of anybody's write; half of one is no use.
+    (void)files_.remove(reserve_path_);
+    return;
+  }
+  reserve_exists_ = true;
+}
+
+void DiskSpace::release_reserve() {
+  const base::MutexLock lock(mutex_);
+  release_reserve_locked();
+}
+
+void DiskSpace::release_reserve_locked() {
+  if (reserve_exists_ && files_.remove(reserve_path_)) {
+    reserve_exists_ = false;
+  }
+}
+
+}  // namespace pluresdb::core

@@ -1,0 +1,57 @@
+// The STORE file: which store a directory holds, and what a later open must know about files that
+// are gone. Two slots, rewritten in place in turn, so that an update needs no disk space.
+// docs/formats/store.md.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "engine/base/mutex.h"
+#include "engine/io/file_system.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+
+namespace pluresdb::core {
+
+inline constexpr const char* kStoreFileName = "STORE";
+
+struct IdentityRecord {
+  std::array<std::byte, 16> store_uuid{};
+  std::int64_t created_us = 0;
+  /// Segments up to this seq may have been removed or thinned out: a base store older than this
+  /// cannot be completed from the log. 0: the log reaches back to seq 1.
+  Seq compacted_through_seq = 0;
+  /// After a loss: every actor_seq that may ever have been seen is at most this.
+  std::uint64_t actor_seq_floor = 0;
+  friend bool operator==(const IdentityRecord&, const IdentityRecord&) = default;
+};
+
+/// Thread: any.
+class StoreIdentity {
+ public:
+  /// Writes a new one, durably: from here on the directory is a store.
+  static Result<StoreIdentity> create(io::FileSystem& files, const std::string& directory,
+                                      const IdentityRecord& record);
+  /// kNotFound, kCorruption (neither slot is readable), kUnsupportedVersion.
+  static Result<StoreIdentity> load(io::FileSystem& files, const std::string& directory);
+
+  [[nodiscard]] const IdentityRecord& record() const { return record_; }
+  /// Durable when it returns. After an error the record on disk is the old one or the new one.
+  Status update(const IdentityRecord& record);
+
+ private:
+  StoreIdentity(io::FileSystem& files, std::string path, IdentityRecord record,
+                std::uint64_t generation)
+      : files_(&files), path_(std::move(path)), record_(record), generation_(generation) {}
+
+  io::FileSystem* files_;
+  std::string path_;
+  IdentityRecord record_;
+  std::uint64_t generation_;
+  /// A failed sync leaves the cached pages in doubt; then the whole file is replaced.
+  bool in_place_trusted_ = true;
+};
+
+}  // namespace pluresdb::core

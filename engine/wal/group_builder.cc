@@ -1,0 +1,128 @@
+// See group_builder.h. Layout: docs/formats/wal.md "Group".
+#include "engine/wal/group_builder.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/base/check.h"
+#include "engine/base/crc32c.h"
+#include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
+
+namespace pluresdb::wal {
+
+std::uint64_t group_bytes_bound(const RecordView& record) {
+  const std::uint64_t own = kChunkHeaderBytes + encoded_record_bytes(record);
+  return record.value_in_log ? own + encoded_value_bytes(record.value_bytes) : own;
+}
+
+void GroupBuilder::clear() {
+  constexpr std::size_t kKeptCapacityBytes = 4U << 20;
+  if (bytes_.capacity() > kKeptCapacityBytes) {
+    bytes_ = {};
+  }
+  bytes_.assign(kGroupHeaderBytes, std::byte{0});
+  chunks_.clear();
+  values_.clear();
+  runs_.runs.clear();
+  header_ = {};
+  record_chunk_open_ = false;
+}
+
+void GroupBuilder::open_record_chunk(Seq first_seq) {
+  chunks_.push_back({.position = bytes_.size(),
+                     .header = {.kind = ChunkKind::kRecords, .first_seq = first_seq}});
+  bytes_.resize(bytes_.size() + kChunkHeaderBytes);
+  record_chunk_open_ = true;
+}
+
+void GroupBuilder::close_record_chunk() {
+  if (!record_chunk_open_) {
+    return;
+  }
+  Chunk& chunk = chunks_.back();
+  const auto payload = base::ByteSpan(bytes_).subspan(chunk.position + kChunkHeaderBytes);
+  DB_CHECK(payload.size() <= kRecordChunkBytesMax);
+  chunk.header.payload_bytes = static_cast<std::uint32_t>(payload.size());
+  chunk.header.payload_crc = base::crc32c(payload);
+  record_chunk_open_ = false;
+}
+
+void GroupBuilder::add(const RecordView& record) {
+  DB_CHECK(header_.record_count == 0 || record.seq > header_.last_seq);
+  const std::uint64_t record_bytes = encoded_record_bytes(record);
+  if (record_chunk_open_ &&
+      bytes_.size() - chunks_.back().position - kChunkHeaderBytes + record_bytes >
+          kRecordChunkBytesMax) {
+    close_record_chunk();
+  }
+  if (!record_chunk_open_) {
+    open_record_chunk(record.seq);
+  }
+  encode_record(record, bytes_);
+  ++chunks_.back().header.record_count;
+  if (header_.record_count == 0) {
+    header_.first_seq = record.seq;
+  }
+  header_.last_seq = record.seq;
+  ++header_.record_count;
+  runs_.add_seq(record.seq);
+  if (record.value_in_log) {
+    close_record_chunk();
+    add_value(record);
+  }
+}
+
+void GroupBuilder::add_value(const RecordView& record) {
+  DB_CHECK(record.value.size() == record.value_bytes);
+  DB_CHECK(record.value_bytes > 0);
+  values_.push_back({.seq = record.seq,
+                     .offset = bytes_.size(),
+                     .value_bytes = static_cast<std::uint32_t>(record.value_bytes),
+                     .value_crc = record.value_crc});
+  base::ByteSpan rest = base::as_bytes(record.value);
+  for (std::uint32_t part = 0; !rest.empty(); ++part) {
+    const auto payload = rest.first(std::min<std::size_t>(rest.size(), kValueChunkBytesMax));
+    rest = rest.subspan(payload.size());
+    Chunk chunk{.position = bytes_.size(), .header = {.kind = ChunkKind::kValue}};
+    bytes_.resize(bytes_.size() + kChunkHeaderBytes);
+    base::append_bytes(bytes_, payload);
+    bytes_.resize(base::align_up(bytes_.size(), kAlignment));
+    chunk.header.payload_bytes = static_cast<std::uint32_t>(payload.size());
+    chunk.header.payload_crc =
+        base::crc32c(base::ByteSpan(bytes_).subspan(chunk.position + kChunkHeaderBytes));
+    chunk.header.value_part = part;
+    chunk.header.first_seq = record.seq;
+    chunks_.push_back(chunk);
+  }
+}
+
+base::ByteSpan GroupBuilder::place(std::uint64_t salt, std::uint64_t offset,
+                                   std::uint64_t durable_offset, std::uint32_t flags) {
+  DB_CHECK(offset % kAlignment == 0);
+  close_record_chunk();
+  const base::MutableByteSpan all(bytes_);
+  for (const Chunk& chunk : chunks_) {
+    encode_chunk_header(chunk.header, salt, offset + chunk.position,
+                        all.subspan(chunk.position, kChunkHeaderBytes));
+  }
+  DB_CHECK(bytes_.size() - kGroupHeaderBytes <= kGroupBodyBytesMax);
+  header_.body_bytes = static_cast<std::uint32_t>(bytes_.size() - kGroupHeaderBytes);
+  header_.chunk_count = static_cast<std::uint32_t>(chunks_.size());
+  header_.durable_offset = durable_offset;
+  header_.flags = flags;
+  encode_group_header(header_, salt, offset, all.first(kGroupHeaderBytes));
+  return bytes_;
+}
+
+std::vector<ValueLocation> GroupBuilder::value_locations(std::uint64_t offset) const {
+  std::vector<ValueLocation> placed = values_;
+  for (ValueLocation& value : placed) {
+    value.offset += offset;
+  }
+  return placed;
+}
+
+}  // namespace pluresdb::wal

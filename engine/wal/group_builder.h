@@ -1,0 +1,50 @@
+// Builds the bytes of one group in memory; they can be placed again elsewhere when a file fails.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
+
+namespace pluresdb::wal {
+
+/// Upper bound of the bytes a group gets by adding `record`, chunk headers included.
+std::uint64_t group_bytes_bound(const RecordView& record);
+
+/// One thread at a time.
+class GroupBuilder {
+ public:
+  void clear();
+  /// Adds a record; the seqs must ascend. A value_in_log record brings its value along.
+  void add(const RecordView& record);
+  /// Finishes the headers for this place and returns the bytes, valid until the next call. May be
+  /// called again for another place.
+  base::ByteSpan place(std::uint64_t salt, std::uint64_t offset, std::uint64_t durable_offset,
+                       std::uint32_t flags);
+  /// Where the large values lie when the group is placed at `offset`.
+  [[nodiscard]] std::vector<ValueLocation> value_locations(std::uint64_t offset) const;
+  /// The seqs of its records as closed ranges.
+  [[nodiscard]] const std::vector<SeqRange>& runs() const { return runs_.runs; }
+  [[nodiscard]] Seq first_seq() const { return header_.first_seq; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_.size(); }
+
+ private:
+  struct Chunk {
+    std::size_t position;
+    ChunkHeader header;
+  };
+  void open_record_chunk(Seq first_seq);
+  void close_record_chunk();
+  void add_value(const RecordView& record);
+
+  std::vector<std::byte> bytes_;
+  std::vector<Chunk> chunks_;
+  std::vector<ValueLocation> values_;  // Offsets from the group's start.
+  SegmentIndex runs_;                  // Only its runs.
+  GroupHeader header_;
+  bool record_chunk_open_ = false;
+};
+
+}  // namespace pluresdb::wal

@@ -1,0 +1,429 @@
+// See recovery.h. The table of decisions: docs/formats/wal.md "Recovery".
+#include "engine/wal/recovery.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "engine/base/bytes.h"
+#include "engine/io/file_system.h"
+#include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
+#include "engine/wal/segment_scan.h"
+#include <pluresdb/error.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::wal {
+namespace {
+
+constexpr std::uint64_t kCopyBytes = 1ULL << 20;
+
+class Recovery {
+ public:
+  Recovery(const LogOptions& options, Seq seq_floor)
+      : options_(options), files_(*options.files), seq_floor_(seq_floor) {}
+
+  Result<RecoveredLog> run() {
+    TRY(make_directory());
+    TRY(list_files());
+    TRY(read_headers());
+    for (std::size_t i = 0; i < ids_.size(); ++i) {
+      TRY(scan(i));
+    }
+    TRY(drop_superseded());
+    note_missing_segments();
+    TRY(quarantine_damage());
+    TRY(make_trusted_durable());
+    choose_next();
+    return build();
+  }
+
+ private:
+  struct Found {
+    SegmentScan scan;
+    std::optional<Predecessor> known_end;
+  };
+
+  std::string path_of(std::uint64_t id) const {
+    return io::join_path(options_.directory, segment_name(id));
+  }
+
+  Status make_directory() {
+    const Result<io::FileInfo> info = files_.info(options_.directory);
+    if (info || info.error().code != ErrorCode::kNotFound) {
+      return info ? Status{} : Status(std::unexpected(info.error()));
+    }
+    TRY(files_.create_directory(options_.directory));
+    return files_.sync_directory(io::parent_path(options_.directory));
+  }
+
+  Status list_files() {
+    TRY_ASSIGN(const std::vector<std::string> names, files_.list(options_.directory));
+    for (const std::string& name : names) {
+      const ParsedName parsed = parse_name(name);
+      if (parsed.file_class == FileClass::kForeign) {
+        continue;
+      }
+      highest_id_ = std::max(highest_id_, parsed.id);
+      if (parsed.file_class == FileClass::kSegment) {
+        ids_.push_back(parsed.id);
+      } else {
+        log_.stale_files.push_back(io::join_path(options_.directory, name));
+      }
+    }
+    std::ranges::sort(ids_);
+    log_.report.created = ids_.empty();
+    return {};
+  }
+
+  /// The headers of the successors tell where each segment ends, so they are read first.
+  Status read_headers() {
+    std::vector<std::byte> bytes(kSegmentHeaderBytes);
+    for (const std::uint64_t id : ids_) {
+      TRY_ASSIGN(const std::unique_ptr<io::File> file,
+                 files_.open(path_of(id), io::OpenMode::kRead));
+      TRY_ASSIGN(const std::size_t count, file->read(0, bytes));
+      const SegmentHeaderRead read = decode_segment_header(base::ByteSpan(bytes).first(count));
+      if (!read.header || read.header->id != id) {
+        continue;  // Reported by the scan.
+      }
+      if (read.header->store_uuid != options_.store_uuid &&
+          options_.store_uuid != std::array<std::byte, 16>{}) {
+        return fail(ErrorCode::kCorruption,
+                    path_of(id) + " belongs to another store: move it out of the directory");
+      }
+      headers_[id] = *read.header;
+      const Predecessor& end = read.header->predecessor;
+      if (end.id != 0) {
+        const auto [known, inserted] = known_ends_.emplace(end.id, end);
+        if (!inserted && end.valid_bytes < known->second.valid_bytes) {
+          known->second = end;
+        }
+      }
+    }
+    return {};
+  }
+
+  Status scan(std::size_t index) {
+    const std::uint64_t id = ids_[index];
+    Found found;
+    const auto known = known_ends_.find(id);
+    if (known != known_ends_.end()) {
+      found.known_end = known->second;
+    }
+    TRY_ASSIGN(const std::unique_ptr<io::File> file,
+               files_.open(path_of(id), io::OpenMode::kRead));
+    TRY_ASSIGN(found.scan, scan_segment(*file, {.name = path_of(id),
+                                                .id = id,
+                                                .known_end = found.known_end,
+                                                .verify_values = true}));
+    found_.emplace(id, std::move(found));
+    return {};
+  }
+
+  static bool is_rewritten(const SegmentScan& scan) {
+    return scan.header && scan.header->rewritten;
+  }
+
+  /// The newest file that appends went to; rewritten ones have ids but no place in that chain.
+  const SegmentScan* newest() const {
+    for (auto at = found_.rbegin(); at != found_.rend(); ++at) {
+      if (!is_rewritten(at->second.scan)) {
+        return &at->second.scan;
+      }
+    }
+    return nullptr;
+  }
+
+  /// A crash between the rename of a rewritten file and the removal of its inputs leaves both.
+  Status drop_superseded() {
+    std::vector<std::uint64_t> dropped;
+    for (const auto& [id, found] : found_) {
+      if (!is_rewritten(found.scan)) {
+        continue;
+      }
+      const SeqRange covers = found.scan.header->covers;
+      const bool usable = found.scan.sealed && !found.scan.is_damaged();
+      std::vector<std::uint64_t> inputs;
+      for (const auto& [other_id, other] : found_) {
+        if (other_id < id && other.scan.header && is_inside(other.scan, covers)) {
+          inputs.push_back(other_id);
+        }
+      }
+      if (usable) {
+        dropped.insert(dropped.end(), inputs.begin(), inputs.end());
+      } else if (!inputs.empty()) {
+        dropped.push_back(id);  // The inputs still hold everything.
+      }
+    }
+    for (const std::uint64_t id : dropped) {
+      if (found_.erase(id) > 0) {
+        std::erase(ids_, id);
+        TRY(files_.remove(path_of(id)));
+        directory_changed_ = true;
+      }
+    }
+    return {};
+  }
+
+  bool is_inside(const SegmentScan& scan, SeqRange covers) const {
+    if (&scan == newest()) {
+      return false;
+    }
+    if (scan.header->rewritten) {
+      return scan.header->covers.first >= covers.first && scan.header->covers.last <= covers.last;
+    }
+    return scan.header->first_seq >= covers.first && scan.last_seq <= covers.last &&
+           scan.header->first_seq <= covers.last;
+  }
+
+  /// Seqs above the floor that a vanished file must have held. Below the floor files may have been
+  /// removed on purpose, in any order.
+  void note_missing_segments() {
+    Seq held = seq_floor_;
+    bool first = true;
+    for (const auto& [id, found] : found_) {
+      if (is_rewritten(found.scan) || !found.scan.header) {
+        continue;
+      }
+      const Predecessor& previous = found.scan.header->predecessor;
+      const bool is_missing = previous.id != 0 && !found_.contains(previous.id);
+      const Seq from = held + 1;
+      if (is_missing && !first && previous.last_seq >= from &&
+          !is_covered({.first = from, .last = previous.last_seq})) {
+        log_.report.validation.problems.push_back(
+            fmt::format("{} is missing", path_of(previous.id)));
+        ++log_.report.validation.total_segments;
+        ++log_.report.validation.corrupted_segments;
+        const SeqRange lost{.first = from, .last = previous.last_seq};
+        log_.report.validation.lost.push_back(lost);
+        const std::uint64_t count = lost.last - lost.first + 1;
+        log_.report.validation.corrupted_entries += count;
+        log_.report.validation.total_entries += count;
+      }
+      first = false;
+      held = std::max({held, found.scan.last_seq,
+                       found.known_end ? found.known_end->last_seq : Seq{0}});
+    }
+  }
+
+  bool is_covered(SeqRange range) const {
+    return std::ranges::any_of(found_, [range](const auto& entry) {
+      const SegmentScan& scan = entry.second.scan;
+      return is_rewritten(scan) && scan.header->covers.first <= range.first &&
+             scan.header->covers.last >= range.last;
+    });
+  }
+
+  Status quarantine_damage() {
+    for (const auto& [id, found] : found_) {
+      for (const DamagedBytes& damage : found.scan.damages) {
+        const Status copied = quarantine(id, damage, found.scan.file_bytes);
+        if (!copied && copied.error().code != ErrorCode::kNoSpace) {
+          return copied;
+        }
+        if (!copied) {  // A full disk must not keep a store closed; the original stays.
+          log_.report.validation.problems.push_back("not quarantined: " +
+                                                    to_string(copied.error()));
+        }
+      }
+    }
+    return {};
+  }
+
+  Status quarantine(std::uint64_t id, DamagedBytes damage, std::uint64_t file_bytes) {
+    damage.end = std::min(damage.end, file_bytes);
+    if (options_.quarantine_directory.empty() || damage.begin >= damage.end) {
+      return {};
+    }
+    log_.report.quarantined_bytes += damage.end - damage.begin;
+    const std::string path = io::join_path(
+        options_.quarantine_directory, fmt::format("{}-{:x}", segment_name(id), damage.begin));
+    TRY(files_.create_directory(options_.quarantine_directory));
+    const Result<io::FileInfo> present = files_.info(path);
+    if (present && present->size_bytes == damage.end - damage.begin) {
+      return {};
+    }
+    TRY_ASSIGN(const std::unique_ptr<io::File> from,
+               files_.open(path_of(id), io::OpenMode::kRead));
+    TRY_ASSIGN(const std::unique_ptr<io::File> to,
+               files_.open(path, io::OpenMode::kCreateOrEmpty));
+    std::vector<std::byte> buffer(kCopyBytes);
+    for (std::uint64_t offset = damage.begin; offset < damage.end;) {
+      const std::uint64_t wanted = std::min(kCopyBytes, damage.end - offset);
+      TRY_ASSIGN(const std::size_t count,
+                 from->read(offset, base::MutableByteSpan(buffer).first(wanted)));
+      if (count == 0) {
+        break;
+      }
+      TRY(to->write(offset - damage.begin, base::ByteSpan(buffer).first(count)));
+      offset += count;
+    }
+    TRY(to->sync_all());
+    return files_.sync_directory(options_.quarantine_directory);
+  }
+
+  /// Bytes of the newest segment that no evidence proves durable may be in the page cache only, and
+  /// a sync that failed before may have left them marked clean there: a sync alone would lie. They
+  /// are written again, unchanged, and then synced.
+  Status make_trusted_durable() {
+    const SegmentScan* last = newest();
+    if (last != nullptr && last->header) {
+      const std::string path = path_of(last->id);
+      const std::uint64_t end = last->sealed ? last->file_bytes : last->valid_end;
+      TRY_ASSIGN(const std::unique_ptr<io::File> file,
+                 files_.open(path, io::OpenMode::kReadWrite));
+      std::vector<std::byte> buffer(kCopyBytes);
+      std::uint64_t offset = last->sealed ? last->valid_end : last->durable_end;
+      while (offset < end) {
+        const std::uint64_t wanted = std::min(kCopyBytes, end - offset);
+        TRY_ASSIGN(const std::size_t count,
+                   file->read(offset, base::MutableByteSpan(buffer).first(wanted)));
+        if (count == 0) {
+          break;
+        }
+        TRY(file->write(offset, base::ByteSpan(buffer).first(count)));
+        offset += count;
+      }
+      TRY(file->sync_all());
+    }
+    if (!ids_.empty() || directory_changed_) {
+      TRY(files_.sync_directory(options_.directory));
+    }
+    return {};
+  }
+
+  /// Ids and seqs that no earlier open can have used, torn and unreadable files included.
+  void choose_next() {
+    Seq used = seq_floor_;
+    std::uint64_t unreadable_bytes = 0;
+    for (const auto& [id, found] : found_) {
+      const SegmentScan& scan = found.scan;
+      highest_id_ = std::max(highest_id_, id);
+      if (scan.next_segment_id > 0) {
+        highest_id_ = std::max(highest_id_, scan.next_segment_id - 1);
+      }
+      used = std::max({used, scan.last_seq, scan.highest_seq});
+      if (found.known_end) {
+        used = std::max(used, found.known_end->last_seq);
+      }
+      if (scan.header && !scan.header->rewritten) {
+        // first_seq itself is free until a record is there, but a torn one may have been.
+        used = std::max(used, scan.header->first_seq - 1);
+      }
+      if (!scan.header || (&scan == newest() && !scan.sealed)) {
+        unreadable_bytes += std::max({scan.file_bytes, options_.segment_bytes,
+                                      scan.header ? scan.header->capacity_bytes : 0});
+      }
+    }
+    // No more records fit into files whose end is uncertain; groups never go beyond a capacity.
+    used += unreadable_bytes / kRecordHeaderBytes;
+    log_.next_seq = used + 1;
+    log_.next_segment_id = highest_id_ + 1;
+    const SegmentScan* last = newest();
+    if (last != nullptr) {
+      log_.previous = {
+          .id = last->id, .valid_bytes = last->valid_end, .last_seq = written_last(*last)};
+    }
+  }
+
+  /// The last seq that a record of the segment certainly had, readable or not.
+  static Seq written_last(const SegmentScan& scan) {
+    const Seq lost = scan.lost.empty() ? 0 : scan.lost.back().last;
+    const Seq last = std::max(scan.last_seq, lost);
+    if (last == 0 && scan.header) {
+      return scan.header->rewritten ? scan.header->covers.last
+                                    : std::min(scan.header->first_seq - 1,
+                                               scan.header->predecessor.last_seq);
+    }
+    return last;
+  }
+
+  Result<RecoveredLog> build() {
+    LogRecovery& report = log_.report;
+    const SegmentScan* last = newest();
+    report.clean_shutdown = last != nullptr && last->clean;
+    report.last_seq = 0;
+    for (auto& [id, found] : found_) {
+      SegmentScan& scan = found.scan;
+      add_to_report(report.validation, scan);
+      report.last_seq = std::max(report.last_seq, scan.last_seq);
+      report.torn_bytes_dropped += scan.torn_bytes;
+      const Hlc header_floor = scan.header ? scan.header->hlc_floor : 0;
+      report.hlc_floor = std::max({report.hlc_floor, scan.highest_hlc, header_floor});
+      auto segment = std::make_shared<Segment>();
+      segment->id = id;
+      segment->path = path_of(id);
+      segment->salt = scan.salt;
+      segment->rewritten = is_rewritten(scan);
+      if (scan.header) {
+        segment->bounds = scan.header->rewritten
+                              ? scan.header->covers
+                              : SeqRange{.first = scan.header->first_seq, .last = 0};
+      }
+      segment->first_seq = scan.first_seq;
+      segment->last_seq = scan.last_seq;
+      segment->last_written_seq = written_last(scan);
+      segment->valid_end = scan.valid_end;
+      segment->durable_end = scan.valid_end;
+      segment->file_bytes = scan.file_bytes;
+      segment->hlc_floor = std::max(scan.highest_hlc, header_floor);
+      for (const ValueLocation& value : scan.values) {
+        segment->value_bytes += value.value_bytes;
+      }
+      segment->values = std::move(scan.values);
+      segment->lost = std::move(scan.lost);
+      segment->sealed = scan.sealed;
+      segment->damaged = scan.is_damaged();
+      log_.segments.push_back(std::move(segment));
+    }
+    std::ranges::sort(report.validation.lost, {}, &SeqRange::first);
+    return std::move(log_);
+  }
+
+  const LogOptions& options_;
+  io::FileSystem& files_;
+  Seq seq_floor_;
+  RecoveredLog log_;
+  std::vector<std::uint64_t> ids_;
+  std::map<std::uint64_t, SegmentHeader> headers_;
+  std::map<std::uint64_t, Predecessor> known_ends_;  // By the id of the segment they speak of.
+  std::map<std::uint64_t, Found> found_;
+  std::uint64_t highest_id_ = 0;
+  bool directory_changed_ = false;
+};
+
+}  // namespace
+
+void add_to_report(ValidationReport& report, const SegmentScan& scan) {
+  std::uint64_t lost = 0;
+  for (const SeqRange& range : scan.lost) {
+    lost += range.last - range.first + 1;
+    report.lost.push_back(range);
+  }
+  report.valid_entries += scan.records;
+  report.corrupted_entries += lost;
+  report.total_entries += scan.records + lost;
+  ++report.total_segments;
+  if (scan.is_damaged()) {
+    ++report.corrupted_segments;
+  } else {
+    ++report.valid_segments;
+  }
+  report.torn_tails += scan.torn ? 1 : 0;
+  report.problems.insert(report.problems.end(), scan.problems.begin(), scan.problems.end());
+}
+
+Result<RecoveredLog> recover_log(const LogOptions& options, Seq seq_floor) {
+  return Recovery(options, seq_floor).run();
+}
+
+}  // namespace pluresdb::wal

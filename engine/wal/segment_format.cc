@@ -1,0 +1,488 @@
+// Encoding and decoding of every structure of a segment. Decoders take untrusted bytes.
+#include "engine/wal/segment_format.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "engine/base/bytes.h"
+#include "engine/base/check.h"
+#include "engine/base/crc32c.h"
+#include "engine/wal/log.h"
+
+namespace pluresdb::wal {
+namespace {
+
+using base::ByteSpan;
+using base::MutableByteSpan;
+
+constexpr std::uint64_t kSegmentMagic = 0x314C4157'52554C50;  // "PLURWAL1"
+constexpr std::uint32_t kTrailerMagic = 0x4C545257;           // "WRTL"
+constexpr std::uint32_t kFlagRewritten = 1;
+constexpr std::uint32_t kFlagClean = 1;
+constexpr std::uint16_t kRecordValueInLog = 1;
+
+// Field offsets, in the order of docs/formats/wal.md.
+namespace segment_field {
+constexpr std::size_t kMagic = 0;
+constexpr std::size_t kCrc = 8;
+constexpr std::size_t kVersion = 12;
+constexpr std::size_t kId = 16;
+constexpr std::size_t kSalt = 24;
+constexpr std::size_t kFirstSeq = 32;
+constexpr std::size_t kPredecessorId = 40;
+constexpr std::size_t kPredecessorValidBytes = 48;
+constexpr std::size_t kPredecessorLastSeq = 56;
+constexpr std::size_t kHlcFloor = 64;
+constexpr std::size_t kStoreUuid = 72;
+constexpr std::size_t kCoversFirst = 88;
+constexpr std::size_t kCoversLast = 96;
+constexpr std::size_t kCapacity = 104;
+constexpr std::size_t kFlags = 112;
+}  // namespace segment_field
+
+std::uint32_t crc_from(ByteSpan bytes, std::size_t begin) {
+  return base::crc32c(bytes.subspan(begin));
+}
+
+/// Ties a chunk header to its place, so that a copy of a chunk elsewhere is not taken for one.
+std::uint32_t place_seed(std::uint64_t salt, std::uint64_t offset) {
+  std::array<std::byte, 16> place{};
+  base::store(MutableByteSpan(place), 0, salt);
+  base::store(MutableByteSpan(place), 8, offset);
+  return base::crc32c(place);
+}
+
+std::optional<SegmentHeader> decode_copy(ByteSpan copy, std::uint32_t& newer_version) {
+  namespace field = segment_field;
+  if (base::load<std::uint64_t>(copy, field::kMagic) != kSegmentMagic ||
+      base::load<std::uint32_t>(copy, field::kCrc) != crc_from(copy, field::kVersion)) {
+    return std::nullopt;
+  }
+  const auto version = base::load<std::uint32_t>(copy, field::kVersion);
+  if (version != kFormatVersion) {
+    newer_version = version;
+    return std::nullopt;
+  }
+  SegmentHeader header;
+  header.id = base::load<std::uint64_t>(copy, field::kId);
+  header.salt = base::load<std::uint64_t>(copy, field::kSalt);
+  header.first_seq = base::load<std::uint64_t>(copy, field::kFirstSeq);
+  header.predecessor.id = base::load<std::uint64_t>(copy, field::kPredecessorId);
+  header.predecessor.valid_bytes = base::load<std::uint64_t>(copy, field::kPredecessorValidBytes);
+  header.predecessor.last_seq = base::load<std::uint64_t>(copy, field::kPredecessorLastSeq);
+  header.hlc_floor = base::load<std::uint64_t>(copy, field::kHlcFloor);
+  header.store_uuid = base::load<std::array<std::byte, 16>>(copy, field::kStoreUuid);
+  header.covers.first = base::load<std::uint64_t>(copy, field::kCoversFirst);
+  header.covers.last = base::load<std::uint64_t>(copy, field::kCoversLast);
+  header.capacity_bytes = base::load<std::uint64_t>(copy, field::kCapacity);
+  header.rewritten = (base::load<std::uint32_t>(copy, field::kFlags) & kFlagRewritten) != 0;
+  return header;
+}
+
+bool is_known_type(std::uint16_t type) {
+  return type >= static_cast<std::uint16_t>(OperationType::kPut) &&
+         type <= static_cast<std::uint16_t>(OperationType::kCheckpoint);
+}
+
+std::optional<std::uint64_t> parse_hex_id(std::string_view text) {
+  constexpr std::size_t kDigits = 16;
+  std::uint64_t id = 0;
+  const bool lower_case = std::ranges::none_of(text, [](char c) { return c >= 'A' && c <= 'F'; });
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id, 16);
+  if (text.size() != kDigits || !lower_case || error != std::errc{} ||
+      end != text.data() + text.size() || id == 0) {
+    return std::nullopt;
+  }
+  return id;
+}
+
+}  // namespace
+
+void encode_segment_header(const SegmentHeader& header, MutableByteSpan out) {
+  namespace field = segment_field;
+  DB_CHECK(out.size() == kSegmentHeaderBytes);
+  std::ranges::fill(out, std::byte{0});
+  const MutableByteSpan copy = out.first(kSegmentHeaderCopyBytes);
+  base::store(copy, field::kMagic, kSegmentMagic);
+  base::store(copy, field::kVersion, kFormatVersion);
+  base::store(copy, field::kId, header.id);
+  base::store(copy, field::kSalt, header.salt);
+  base::store(copy, field::kFirstSeq, header.first_seq);
+  base::store(copy, field::kPredecessorId, header.predecessor.id);
+  base::store(copy, field::kPredecessorValidBytes, header.predecessor.valid_bytes);
+  base::store(copy, field::kPredecessorLastSeq, header.predecessor.last_seq);
+  base::store(copy, field::kHlcFloor, header.hlc_floor);
+  base::store(copy, field::kStoreUuid, header.store_uuid);
+  base::store(copy, field::kCoversFirst, header.covers.first);
+  base::store(copy, field::kCoversLast, header.covers.last);
+  base::store(copy, field::kCapacity, header.capacity_bytes);
+  base::store(copy, field::kFlags, header.rewritten ? kFlagRewritten : 0U);
+  base::store(copy, field::kCrc, crc_from(copy, field::kVersion));
+  std::ranges::copy(copy, out.begin() + kSegmentHeaderCopyBytes);
+}
+
+SegmentHeaderRead decode_segment_header(ByteSpan bytes) {
+  SegmentHeaderRead read;
+  for (std::size_t copy = 0; copy < 2; ++copy) {
+    const std::size_t begin = copy * kSegmentHeaderCopyBytes;
+    std::optional<SegmentHeader> header;
+    std::uint32_t newer_version = 0;
+    if (bytes.size() >= begin + kSegmentHeaderCopyBytes) {
+      header = decode_copy(bytes.subspan(begin, kSegmentHeaderCopyBytes), newer_version);
+    }
+    if (!header && newer_version == 0) {
+      read.copy_damaged = true;
+    }
+    read.newer_version = std::max(read.newer_version, newer_version);
+    if (header && !read.header) {
+      read.header = header;
+    }
+  }
+  return read;
+}
+
+void encode_group_header(const GroupHeader& header, std::uint64_t salt, std::uint64_t offset,
+                         MutableByteSpan out) {
+  DB_CHECK(out.size() == kGroupHeaderBytes);
+  base::store(out, 0, kGroupMagic);
+  base::store(out, 8, salt);
+  base::store(out, 16, offset);
+  base::store(out, 24, header.first_seq);
+  base::store(out, 32, header.last_seq);
+  base::store(out, 40, header.durable_offset);
+  base::store(out, 48, header.record_count);
+  base::store(out, 52, header.body_bytes);
+  base::store(out, 56, header.chunk_count);
+  base::store(out, 60, header.flags);
+  base::store(out, 4, crc_from(out, 8));
+}
+
+std::optional<GroupHeader> decode_group_header(ByteSpan bytes, std::uint64_t salt,
+                                               std::uint64_t offset) {
+  if (bytes.size() < kGroupHeaderBytes) {
+    return std::nullopt;
+  }
+  bytes = bytes.first(kGroupHeaderBytes);
+  if (base::load<std::uint32_t>(bytes, 0) != kGroupMagic ||
+      base::load<std::uint64_t>(bytes, 8) != salt ||
+      base::load<std::uint64_t>(bytes, 16) != offset ||
+      base::load<std::uint32_t>(bytes, 4) != crc_from(bytes, 8)) {
+    return std::nullopt;
+  }
+  GroupHeader header;
+  header.first_seq = base::load<std::uint64_t>(bytes, 24);
+  header.last_seq = base::load<std::uint64_t>(bytes, 32);
+  header.durable_offset = base::load<std::uint64_t>(bytes, 40);
+  header.record_count = base::load<std::uint32_t>(bytes, 48);
+  header.body_bytes = base::load<std::uint32_t>(bytes, 52);
+  header.chunk_count = base::load<std::uint32_t>(bytes, 56);
+  header.flags = base::load<std::uint32_t>(bytes, 60);
+  const bool watermark = (header.flags & kGroupWatermark) != 0;
+  const bool shape_ok =
+      watermark ? header.record_count == 0 && header.body_bytes == 0
+                : header.record_count > 0 && header.first_seq > 0 &&
+                      header.last_seq >= header.first_seq &&
+                      header.last_seq - header.first_seq >= header.record_count - 1;
+  if (!shape_ok || header.body_bytes % kAlignment != 0 || header.body_bytes > kGroupBodyBytesMax ||
+      header.durable_offset > offset) {
+    return std::nullopt;
+  }
+  return header;
+}
+
+void encode_chunk_header(const ChunkHeader& header, std::uint64_t salt, std::uint64_t offset,
+                         MutableByteSpan out) {
+  DB_CHECK(out.size() == kChunkHeaderBytes);
+  base::store(out, 0, kChunkMagic);
+  base::store(out, 8, static_cast<std::uint16_t>(header.kind));
+  base::store(out, 10, header.record_count);
+  base::store(out, 12, header.payload_bytes);
+  base::store(out, 16, header.payload_crc);
+  base::store(out, 20, header.value_part);
+  base::store(out, 24, header.first_seq);
+  base::store(out, 4, base::crc32c(out.subspan(8), place_seed(salt, offset)));
+}
+
+std::optional<ChunkHeader> decode_chunk_header(ByteSpan bytes, std::uint64_t salt,
+                                               std::uint64_t offset) {
+  if (bytes.size() < kChunkHeaderBytes) {
+    return std::nullopt;
+  }
+  bytes = bytes.first(kChunkHeaderBytes);
+  if (base::load<std::uint32_t>(bytes, 0) != kChunkMagic ||
+      base::load<std::uint32_t>(bytes, 4) !=
+          base::crc32c(bytes.subspan(8), place_seed(salt, offset))) {
+    return std::nullopt;
+  }
+  ChunkHeader header;
+  const auto kind = base::load<std::uint16_t>(bytes, 8);
+  header.kind = static_cast<ChunkKind>(kind);
+  header.record_count = base::load<std::uint16_t>(bytes, 10);
+  header.payload_bytes = base::load<std::uint32_t>(bytes, 12);
+  header.payload_crc = base::load<std::uint32_t>(bytes, 16);
+  header.value_part = base::load<std::uint32_t>(bytes, 20);
+  header.first_seq = base::load<std::uint64_t>(bytes, 24);
+  const bool is_records = header.kind == ChunkKind::kRecords;
+  const std::uint64_t bytes_max = is_records ? kRecordChunkBytesMax : kValueChunkBytesMax;
+  if ((!is_records && header.kind != ChunkKind::kValue) || header.payload_bytes == 0 ||
+      header.payload_bytes > bytes_max) {
+    return std::nullopt;
+  }
+  return header;
+}
+
+std::uint64_t encoded_record_bytes(const RecordView& record) {
+  const std::uint64_t inline_bytes = record.value_in_log ? 0 : record.value.size();
+  return base::align_up(
+      kRecordHeaderBytes + record.actor.size() + record.id.size() + inline_bytes, kAlignment);
+}
+
+std::uint64_t encoded_value_bytes(std::uint64_t value_bytes) {
+  const std::uint64_t parts = (value_bytes + kValueChunkBytesMax - 1) / kValueChunkBytesMax;
+  return parts * kChunkHeaderBytes + base::align_up(value_bytes, kAlignment);
+}
+static_assert(kValueChunkBytesMax % kAlignment == 0);
+
+void encode_record(const RecordView& record, std::vector<std::byte>& out) {
+  DB_CHECK(record.actor.size() <= kActorBytesMax);
+  DB_CHECK(record.id.size() <= kDocumentIdBytesMax);
+  DB_CHECK(record.value_bytes <= std::numeric_limits<std::uint32_t>::max());
+  const std::size_t begin = out.size();
+  base::append(out, record.seq);
+  base::append(out, record.timestamp_us);
+  base::append(out, record.hlc);
+  base::append(out, record.actor_seq);
+  base::append(out, record.argument);
+  base::append(out, static_cast<std::uint16_t>(record.type));
+  base::append(out, record.value_in_log ? kRecordValueInLog : std::uint16_t{0});
+  base::append(out, static_cast<std::uint16_t>(record.actor.size()));
+  base::append(out, static_cast<std::uint16_t>(record.id.size()));
+  base::append(out, static_cast<std::uint32_t>(record.value_bytes));
+  base::append(out, record.value_crc);
+  DB_CHECK(out.size() - begin == kRecordHeaderBytes);
+  base::append_bytes(out, base::as_bytes(record.actor));
+  base::append_bytes(out, base::as_bytes(record.id));
+  if (!record.value_in_log) {
+    DB_CHECK(record.value.size() == record.value_bytes);
+    base::append_bytes(out, base::as_bytes(record.value));
+  }
+  out.resize(base::align_up(out.size() - begin, kAlignment) + begin);
+}
+
+bool decode_record(ByteSpan payload, std::size_t& offset, RecordView& record) {
+  if (offset > payload.size()) {
+    return false;
+  }
+  base::Reader reader(payload.subspan(offset));
+  record = {};
+  record.seq = reader.read<std::uint64_t>();
+  record.timestamp_us = reader.read<std::int64_t>();
+  record.hlc = reader.read<std::uint64_t>();
+  record.actor_seq = reader.read<std::uint64_t>();
+  record.argument = reader.read<std::uint64_t>();
+  const auto type = reader.read<std::uint16_t>();
+  const auto flags = reader.read<std::uint16_t>();
+  const auto actor_bytes = reader.read<std::uint16_t>();
+  const auto id_bytes = reader.read<std::uint16_t>();
+  record.value_bytes = reader.read<std::uint32_t>();
+  record.value_crc = reader.read<std::uint32_t>();
+  record.value_in_log = (flags & kRecordValueInLog) != 0;
+  record.actor = base::as_text(reader.read_bytes(actor_bytes));
+  record.id = base::as_text(reader.read_bytes(id_bytes));
+  if (!record.value_in_log) {
+    record.value = base::as_text(reader.read_bytes(record.value_bytes));
+  }
+  if (!reader.ok() || !is_known_type(type) || record.seq == 0) {
+    return false;
+  }
+  record.type = static_cast<OperationType>(type);
+  offset += base::align_up(reader.offset(), kAlignment);
+  return offset <= payload.size();
+}
+
+void SegmentIndex::add_run(SeqRange run) {
+  if (!runs.empty() && runs.back().last + 1 == run.first) {
+    runs.back().last = run.last;
+    return;
+  }
+  runs.push_back(run);
+}
+
+namespace {
+constexpr std::uint64_t kRunBytes = 16;
+constexpr std::uint64_t kValueEntryBytes = 24;
+constexpr std::uint64_t kGroupEntryBytes = 16;
+constexpr std::uint64_t kIndexCountsBytes = 16;
+}  // namespace
+
+std::uint64_t SegmentIndex::encoded_bytes() const {
+  return kFooterHeaderBytes + kTrailerBytes + kIndexCountsBytes + runs.size() * kRunBytes +
+         values.size() * kValueEntryBytes + groups.size() * kGroupEntryBytes;
+}
+
+std::vector<std::byte> encode_footer(FooterHeader header, const SegmentIndex& index,
+                                     std::uint64_t salt, std::uint64_t offset) {
+  std::vector<std::byte> out(kFooterHeaderBytes);
+  base::append(out, static_cast<std::uint32_t>(index.runs.size()));
+  base::append(out, static_cast<std::uint32_t>(index.values.size()));
+  base::append(out, static_cast<std::uint32_t>(index.groups.size()));
+  base::append(out, std::uint32_t{0});
+  for (const SeqRange& run : index.runs) {
+    base::append(out, run.first);
+    base::append(out, run.last);
+  }
+  for (const ValueLocation& value : index.values) {
+    base::append(out, value.seq);
+    base::append(out, value.offset);
+    base::append(out, value.value_bytes);
+    base::append(out, value.value_crc);
+  }
+  for (const GroupLocation& group : index.groups) {
+    base::append(out, group.first_seq);
+    base::append(out, group.offset);
+  }
+  header.body_bytes = static_cast<std::uint32_t>(out.size() - kFooterHeaderBytes);
+  header.body_crc = crc_from(out, kFooterHeaderBytes);
+  const auto head = MutableByteSpan(out).first(kFooterHeaderBytes);
+  base::store(head, 0, kFooterMagic);
+  base::store(head, 8, salt);
+  base::store(head, 16, offset);
+  base::store(head, 24, header.first_seq);
+  base::store(head, 32, header.last_seq);
+  base::store(head, 40, header.next_segment_id);
+  base::store(head, 48, header.body_bytes);
+  base::store(head, 52, header.body_crc);
+  base::store(head, 56, header.clean ? kFlagClean : 0U);
+  base::store(head, 4, crc_from(head, 8));
+
+  std::array<std::byte, kTrailerBytes> trailer_bytes{};
+  const MutableByteSpan trailer(trailer_bytes);
+  base::store(trailer, 0, kTrailerMagic);
+  base::store(trailer, 8, salt);
+  base::store(trailer, 16, offset + out.size());
+  base::store(trailer, 24, offset);
+  base::store(trailer, 32, header.last_seq);
+  base::store(trailer, 40, header.next_segment_id);
+  base::store(trailer, 48, header.clean ? kFlagClean : 0U);
+  base::store(trailer, 4, crc_from(trailer, 8));
+  base::append_bytes(out, trailer);
+  DB_CHECK(out.size() == index.encoded_bytes());
+  return out;
+}
+
+std::optional<FooterHeader> decode_footer_header(ByteSpan bytes, std::uint64_t salt,
+                                                 std::uint64_t offset) {
+  if (bytes.size() < kFooterHeaderBytes) {
+    return std::nullopt;
+  }
+  bytes = bytes.first(kFooterHeaderBytes);
+  if (base::load<std::uint32_t>(bytes, 0) != kFooterMagic ||
+      base::load<std::uint64_t>(bytes, 8) != salt ||
+      base::load<std::uint64_t>(bytes, 16) != offset ||
+      base::load<std::uint32_t>(bytes, 4) != crc_from(bytes, 8)) {
+    return std::nullopt;
+  }
+  FooterHeader header;
+  header.first_seq = base::load<std::uint64_t>(bytes, 24);
+  header.last_seq = base::load<std::uint64_t>(bytes, 32);
+  header.next_segment_id = base::load<std::uint64_t>(bytes, 40);
+  header.body_bytes = base::load<std::uint32_t>(bytes, 48);
+  header.body_crc = base::load<std::uint32_t>(bytes, 52);
+  header.clean = (base::load<std::uint32_t>(bytes, 56) & kFlagClean) != 0;
+  if (header.body_bytes > kFooterBodyBytesMax) {
+    return std::nullopt;
+  }
+  return header;
+}
+
+std::optional<SegmentIndex> decode_footer_body(const FooterHeader& header, ByteSpan body) {
+  if (body.size() != header.body_bytes || base::crc32c(body) != header.body_crc) {
+    return std::nullopt;
+  }
+  base::Reader reader(body);
+  const std::uint64_t runs = reader.read<std::uint32_t>();
+  const std::uint64_t values = reader.read<std::uint32_t>();
+  const std::uint64_t groups = reader.read<std::uint32_t>();
+  static_cast<void>(reader.read<std::uint32_t>());
+  if (!reader.ok() || runs * kRunBytes + values * kValueEntryBytes + groups * kGroupEntryBytes !=
+                          reader.remaining()) {
+    return std::nullopt;
+  }
+  SegmentIndex index;
+  for (std::uint64_t i = 0; i < runs; ++i) {
+    const auto first = reader.read<std::uint64_t>();
+    index.runs.push_back({.first = first, .last = reader.read<std::uint64_t>()});
+  }
+  for (std::uint64_t i = 0; i < values; ++i) {
+    ValueLocation value;
+    value.seq = reader.read<std::uint64_t>();
+    value.offset = reader.read<std::uint64_t>();
+    value.value_bytes = reader.read<std::uint32_t>();
+    value.value_crc = reader.read<std::uint32_t>();
+    index.values.push_back(value);
+  }
+  for (std::uint64_t i = 0; i < groups; ++i) {
+    const auto first = reader.read<std::uint64_t>();
+    index.groups.push_back({.first_seq = first, .offset = reader.read<std::uint64_t>()});
+  }
+  return index;
+}
+
+std::optional<Trailer> decode_trailer(ByteSpan bytes, std::uint64_t salt, std::uint64_t offset) {
+  if (bytes.size() != kTrailerBytes || base::load<std::uint32_t>(bytes, 0) != kTrailerMagic ||
+      base::load<std::uint64_t>(bytes, 8) != salt ||
+      base::load<std::uint64_t>(bytes, 16) != offset ||
+      base::load<std::uint32_t>(bytes, 4) != crc_from(bytes, 8)) {
+    return std::nullopt;
+  }
+  Trailer trailer;
+  trailer.footer_offset = base::load<std::uint64_t>(bytes, 24);
+  trailer.last_seq = base::load<std::uint64_t>(bytes, 32);
+  trailer.next_segment_id = base::load<std::uint64_t>(bytes, 40);
+  trailer.clean = (base::load<std::uint32_t>(bytes, 48) & kFlagClean) != 0;
+  if (trailer.footer_offset < kSegmentHeaderBytes || trailer.footer_offset > offset) {
+    return std::nullopt;
+  }
+  return trailer;
+}
+
+std::string segment_name(std::uint64_t id) { return fmt::format("{:016x}.wal", id); }
+std::string spare_name(std::uint64_t id) { return fmt::format("spare-{:016x}.tmp", id); }
+std::string rewrite_name(std::uint64_t id) { return fmt::format("rewrite-{:016x}.tmp", id); }
+
+ParsedName parse_name(std::string_view name) {
+  constexpr std::string_view kSegmentSuffix = ".wal";
+  constexpr std::string_view kTemporarySuffix = ".tmp";
+  std::optional<std::uint64_t> id;
+  if (name.ends_with(kSegmentSuffix)) {
+    id = parse_hex_id(name.substr(0, name.size() - kSegmentSuffix.size()));
+    if (id) {
+      return {.file_class = FileClass::kSegment, .id = *id};
+    }
+    return {};
+  }
+  for (const std::string_view prefix : {"spare-", "rewrite-"}) {
+    if (name.starts_with(prefix) && name.ends_with(kTemporarySuffix)) {
+      name.remove_prefix(prefix.size());
+      id = parse_hex_id(name.substr(0, name.size() - kTemporarySuffix.size()));
+      if (id) {
+        return {.file_class = FileClass::kTemporary, .id = *id};
+      }
+      return {};
+    }
+  }
+  return {};
+}
+
+}  // namespace pluresdb::wal

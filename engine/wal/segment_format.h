@@ -1,0 +1,194 @@
+// Every byte of a segment file: sizes, headers, names. docs/formats/wal.md has the same as tables.
+//
+// A segment is header | frames | footer | trailer. A frame is a group (header and chunks); a chunk
+// packs small records or holds one part of a large value. All numbers are little-endian, all frames
+// 8-byte aligned, and every byte before the trailer's end is covered by some CRC-32C.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/wal/log.h"
+
+namespace pluresdb::wal {
+
+inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint64_t kAlignment = 8;
+inline constexpr std::uint64_t kSegmentHeaderCopyBytes = 2048;
+inline constexpr std::uint64_t kSegmentHeaderBytes = 2 * kSegmentHeaderCopyBytes;
+inline constexpr std::uint64_t kGroupHeaderBytes = 64;
+inline constexpr std::uint64_t kChunkHeaderBytes = 32;
+inline constexpr std::uint64_t kRecordHeaderBytes = 56;
+inline constexpr std::uint64_t kFooterHeaderBytes = 64;
+inline constexpr std::uint64_t kTrailerBytes = 64;
+inline constexpr std::uint64_t kRecordChunkBytesMax = 64ULL << 10;
+inline constexpr std::uint64_t kValueChunkBytesMax = 256ULL << 10;
+/// A larger value never goes into a record chunk, whatever LogOptions::large_value_bytes says: one
+/// record with the longest actor and id must fit a chunk.
+inline constexpr std::uint64_t kInlineValueBytesMax = 32ULL << 10;
+inline constexpr std::uint64_t kGroupBodyBytesMax = 1ULL << 30;
+inline constexpr std::uint64_t kFooterBodyBytesMax = 1ULL << 30;
+static_assert(kRecordHeaderBytes + kActorBytesMax + kDocumentIdBytesMax + kInlineValueBytesMax +
+                  kAlignment <=
+              kRecordChunkBytesMax);
+
+/// Where the log continued from: what lies beyond valid_bytes in the predecessor is void for ever.
+struct Predecessor {
+  std::uint64_t id = 0;  ///< 0: none.
+  std::uint64_t valid_bytes = 0;
+  Seq last_seq = 0;
+  friend bool operator==(const Predecessor&, const Predecessor&) = default;
+};
+
+struct SegmentHeader {
+  std::uint64_t id = 0;
+  std::uint64_t salt = 0;  ///< Random; every frame repeats it.
+  Seq first_seq = 0;       ///< No record below; predecessor.last_seq+1 .. first_seq-1 was not used.
+  Predecessor predecessor;
+  Hlc hlc_floor = 0;
+  std::array<std::byte, 16> store_uuid{};
+  SeqRange covers;                   ///< Rewritten segments: replaces all older files of this range.
+  bool rewritten = false;            ///< Seqs inside need not be dense.
+  std::uint64_t capacity_bytes = 0;  ///< Groups and footer never reach beyond this offset.
+  friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
+};
+
+struct SegmentHeaderRead {
+  std::optional<SegmentHeader> header;  ///< From the first undamaged copy.
+  bool copy_damaged = false;            ///< At least one copy is.
+  std::uint32_t newer_version = 0;      ///< Not 0: a valid header of a version we do not know.
+};
+
+/// `out`: kSegmentHeaderBytes.
+void encode_segment_header(const SegmentHeader& header, base::MutableByteSpan out);
+/// `bytes`: the first kSegmentHeaderBytes of the file; fewer means damaged copies.
+SegmentHeaderRead decode_segment_header(base::ByteSpan bytes);
+
+enum GroupFlags : std::uint32_t {
+  kGroupSynced = 0,
+  kGroupUnsynced = 1,   ///< Its writers did not wait for a sync.
+  kGroupWatermark = 2,  ///< No records: written only to carry durable_offset.
+};
+
+struct GroupHeader {
+  Seq first_seq = 0;
+  Seq last_seq = 0;
+  std::uint64_t durable_offset = 0;  ///< Everything before it was synced when this was written.
+  std::uint32_t record_count = 0;
+  std::uint32_t body_bytes = 0;
+  std::uint32_t chunk_count = 0;
+  std::uint32_t flags = 0;
+  friend bool operator==(const GroupHeader&, const GroupHeader&) = default;
+};
+
+/// `salt`, `offset`: of the segment and of this header in it; both are stored and checked.
+void encode_group_header(const GroupHeader& header, std::uint64_t salt, std::uint64_t offset,
+                         base::MutableByteSpan out);
+std::optional<GroupHeader> decode_group_header(base::ByteSpan bytes, std::uint64_t salt,
+                                               std::uint64_t offset);
+
+enum class ChunkKind : std::uint16_t { kRecords = 1, kValue = 2 };
+
+struct ChunkHeader {
+  ChunkKind kind = ChunkKind::kRecords;
+  std::uint16_t record_count = 0;
+  std::uint32_t payload_bytes = 0;  ///< Without padding.
+  std::uint32_t payload_crc = 0;    ///< Over payload and padding.
+  std::uint32_t value_part = 0;     ///< Which part of the value, from 0.
+  Seq first_seq = 0;                ///< Of the first record, or of the value's record.
+  friend bool operator==(const ChunkHeader&, const ChunkHeader&) = default;
+};
+
+void encode_chunk_header(const ChunkHeader& header, std::uint64_t salt, std::uint64_t offset,
+                         base::MutableByteSpan out);
+std::optional<ChunkHeader> decode_chunk_header(base::ByteSpan bytes, std::uint64_t salt,
+                                               std::uint64_t offset);
+
+/// Bytes of `record` in a record chunk, padding included.
+std::uint64_t encoded_record_bytes(const RecordView& record);
+/// Bytes of all chunks of a large value, headers and padding included.
+std::uint64_t encoded_value_bytes(std::uint64_t value_bytes);
+/// Appends `record`; its value only when it is not value_in_log.
+void encode_record(const RecordView& record, std::vector<std::byte>& out);
+/// Reads the record at `offset` of a chunk's payload and moves `offset` behind it; the views point
+/// into `payload`. False when the bytes are no record.
+bool decode_record(base::ByteSpan payload, std::size_t& offset, RecordView& record);
+
+/// Where a large value is.
+struct ValueLocation {
+  Seq seq = 0;
+  std::uint64_t offset = 0;  ///< Of its first chunk's header.
+  std::uint32_t value_bytes = 0;
+  std::uint32_t value_crc = 0;
+  friend bool operator==(const ValueLocation&, const ValueLocation&) = default;
+};
+
+/// Start of a group, about one per 64 KiB.
+struct GroupLocation {
+  Seq first_seq = 0;
+  std::uint64_t offset = 0;
+  friend bool operator==(const GroupLocation&, const GroupLocation&) = default;
+};
+
+/// What the footer says about the segment.
+struct SegmentIndex {
+  std::vector<SeqRange> runs;  ///< Every seq in the segment, as closed ranges, ascending.
+  std::vector<ValueLocation> values;
+  std::vector<GroupLocation> groups;
+  friend bool operator==(const SegmentIndex&, const SegmentIndex&) = default;
+
+  void add_seq(Seq seq) { add_run({.first = seq, .last = seq}); }
+  void add_run(SeqRange run);
+  [[nodiscard]] std::uint64_t encoded_bytes() const;
+};
+
+struct FooterHeader {
+  Seq first_seq = 0;
+  Seq last_seq = 0;
+  std::uint64_t next_segment_id = 0;  ///< Greater than every id ever given out.
+  std::uint32_t body_bytes = 0;
+  std::uint32_t body_crc = 0;
+  bool clean = false;  ///< Written by close().
+  friend bool operator==(const FooterHeader&, const FooterHeader&) = default;
+};
+
+/// Footer and trailer, as written at `offset` = the end of the last group.
+std::vector<std::byte> encode_footer(FooterHeader header, const SegmentIndex& index,
+                                     std::uint64_t salt, std::uint64_t offset);
+std::optional<FooterHeader> decode_footer_header(base::ByteSpan bytes, std::uint64_t salt,
+                                                 std::uint64_t offset);
+/// `body`: header.body_bytes behind the footer header.
+std::optional<SegmentIndex> decode_footer_body(const FooterHeader& header, base::ByteSpan body);
+
+struct Trailer {
+  std::uint64_t footer_offset = 0;
+  Seq last_seq = 0;
+  bool clean = false;
+  std::uint64_t next_segment_id = 0;
+  friend bool operator==(const Trailer&, const Trailer&) = default;
+};
+/// `bytes`: the last kTrailerBytes of a sealed file.
+std::optional<Trailer> decode_trailer(base::ByteSpan bytes, std::uint64_t salt,
+                                      std::uint64_t offset);
+
+/// First four bytes of the frames, for resynchronising behind damage.
+inline constexpr std::uint32_t kGroupMagic = 0x50524757;   // "WGRP"
+inline constexpr std::uint32_t kFooterMagic = 0x544F4657;  // "WFOT"
+inline constexpr std::uint32_t kChunkMagic = 0x4B484357;   // "WCHK"
+
+std::string segment_name(std::uint64_t id);  ///< "000000000000002a.wal"
+std::string spare_name(std::uint64_t id);    ///< "spare-000000000000002a.tmp"
+std::string rewrite_name(std::uint64_t id);  ///< "rewrite-000000000000002a.tmp"
+enum class FileClass { kSegment, kTemporary, kForeign };
+struct ParsedName {
+  FileClass file_class = FileClass::kForeign;
+  std::uint64_t id = 0;
+};
+ParsedName parse_name(std::string_view name);
+
+}  // namespace pluresdb::wal

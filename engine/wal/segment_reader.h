@@ -1,0 +1,83 @@
+// Reads frames, records and large values of one segment through a small window, trusting nothing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/io/file_system.h"
+#include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
+#include <pluresdb/error.h>
+
+namespace pluresdb::wal {
+
+enum class FrameKind { kNone, kGroup, kFooter };
+
+/// A frame whose header is valid; its body is not checked yet.
+struct Frame {
+  FrameKind kind = FrameKind::kNone;
+  std::uint64_t offset = 0;
+  std::uint64_t end = 0;
+  bool complete = true;  ///< False: the body would reach beyond the readable part.
+  GroupHeader group;
+  FooterHeader footer;
+};
+
+enum class ValueMode {
+  kSkip,    ///< Large values are stepped over unread.
+  kVerify,  ///< Read and checked, not kept.
+  kRead,    ///< RecordView::value is filled.
+};
+
+struct ReadRecord {
+  RecordView view;  ///< Valid during the call.
+  std::uint64_t value_offset = 0;
+  bool value_readable = true;  ///< False: the large value is damaged (never with kSkip).
+};
+using RecordVisitor = std::function<Status(const ReadRecord&)>;
+
+/// One thread at a time; several readers may share a file.
+class SegmentReader {
+ public:
+  /// Reads [0, end) of `file`, which must outlive the reader.
+  SegmentReader(io::File& file, std::uint64_t salt, std::uint64_t end)
+      : file_(file), salt_(salt), end_(end) {}
+
+  /// The frame whose header stands at `offset`, or kNone.
+  Result<Frame> frame_at(std::uint64_t offset);
+  /// The first frame with a valid header at or behind `offset`, or kNone.
+  Result<Frame> find_frame(std::uint64_t offset);
+  /// Visits every readable record of the group, in order. True when nothing in it is damaged.
+  Result<bool> read_group(const Frame& frame, ValueMode mode, const RecordVisitor& visit);
+  /// Checks the large value of `record` whose first chunk is at `offset`; fills `value` when
+  /// given. False when any of its bytes is damaged.
+  Result<bool> read_value(std::uint64_t offset, const RecordView& record, std::string* value);
+  /// Reads and checks the footer's index. Empty when it is damaged.
+  Result<std::optional<SegmentIndex>> read_footer(const Frame& frame);
+  /// End of the last byte in [from, end) that is not zero; `from` when all are.
+  Result<std::uint64_t> non_zero_end(std::uint64_t from);
+  /// Up to `count` bytes at `offset`, fewer at the end; valid until the next call of this object.
+  Result<base::ByteSpan> view(std::uint64_t offset, std::uint64_t count);
+  [[nodiscard]] std::uint64_t end() const { return end_; }
+
+ private:
+  Result<std::uint64_t> find_chunk(std::uint64_t offset, std::uint64_t end);
+  Result<bool> read_record_chunk(const ChunkHeader& chunk, std::uint64_t& position,
+                                 std::uint64_t group_end, ValueMode mode,
+                                 const RecordVisitor& visit, std::uint64_t& visited);
+
+  io::File& file_;
+  std::uint64_t salt_;
+  std::uint64_t end_;
+  std::vector<std::byte> window_;
+  std::uint64_t window_offset_ = 0;
+  std::size_t window_bytes_ = 0;
+  std::vector<std::byte> chunk_;
+  std::string value_;
+};
+
+}  // namespace pluresdb::wal

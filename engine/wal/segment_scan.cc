@@ -1,0 +1,382 @@
+// The decision "torn or corrupt" (D4). The rule, as a table: docs/formats/wal.md "Recovery".
+//
+// One pass over the frames. Each damaged place is noted with the counters as they stood before it.
+// Evidence of durability may come later in the file; when all is read, the first damage that no
+// evidence covers is where the segment ends, and the counters go back to that place.
+#include "engine/wal/segment_scan.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "engine/base/bytes.h"
+#include "engine/io/file_system.h"
+#include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
+#include "engine/wal/segment_reader.h"
+#include <pluresdb/error.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::wal {
+namespace {
+
+/// What must be undone when the segment turns out to end before a damaged place.
+struct Counters {
+  std::uint64_t records = 0;
+  Seq first_seq = 0;
+  Seq last_seq = 0;
+  Seq next_expected = 0;  // 0: not known yet.
+  Hlc highest_hlc = 0;
+  std::size_t values = 0;
+  std::size_t lost = 0;
+};
+
+struct PendingDamage {
+  DamagedBytes bytes;
+  Counters before;
+};
+
+class Scanner {
+ public:
+  Scanner(io::File& file, const ScanRequest& request) : file_(file), request_(request) {
+    scan_.id = request.id;
+  }
+
+  Result<SegmentScan> run() {
+    TRY_ASSIGN(scan_.file_bytes, file_.size());
+    TRY(read_header());
+    if (!scan_.header) {
+      TRY(guess_salt());
+    }
+    TRY(read_trailer());
+    TRY(walk_groups());
+    TRY(decide_end());
+    TRY(check_seal());
+    note_missing_seqs();
+    return std::move(scan_);
+  }
+
+ private:
+  void add_problem(const std::string& text) {
+    scan_.problems.push_back(request_.name + ": " + text);
+  }
+  void add_damage(std::uint64_t begin, std::uint64_t end, const std::string& what) {
+    scan_.damages.push_back({.begin = begin, .end = end});
+    add_problem(fmt::format("{} at bytes {}..{}", what, begin, end));
+  }
+
+  Status read_header() {
+    std::array<std::byte, kSegmentHeaderBytes> bytes{};
+    TRY_ASSIGN(const std::size_t count, file_.read(0, bytes));
+    SegmentHeaderRead read = decode_segment_header(base::ByteSpan(bytes).first(count));
+    if (read.newer_version != 0) {
+      return fail(ErrorCode::kUnsupportedVersion,
+                  fmt::format("{} has format version {}, this program reads up to {}: use the "
+                              "program that wrote it",
+                              request_.name, read.newer_version, kFormatVersion));
+    }
+    if (read.header && read.header->id != request_.id) {
+      add_problem(fmt::format("the header says segment {:x}: the file was renamed",
+                              read.header->id));
+      read.header.reset();
+    }
+    if (!read.header) {
+      add_damage(0, std::min(scan_.file_bytes, kSegmentHeaderBytes), "damaged segment header");
+      return {};
+    }
+    if (read.copy_damaged) {
+      add_damage(0, kSegmentHeaderBytes, "one of two header copies is damaged");
+    }
+    scan_.header = read.header;
+    scan_.salt = read.header->salt;
+    sparse_ = read.header->rewritten;
+    counters_.next_expected = sparse_ ? 0 : read.header->first_seq;
+    scan_.highest_seq = read.header->rewritten ? read.header->covers.last : 0;
+    return {};
+  }
+
+  /// Both headers are gone: any group that names its own place gives the salt away.
+  Status guess_salt() {
+    SegmentReader reader(file_, 0, scan_.file_bytes);
+    for (std::uint64_t offset = kSegmentHeaderBytes;
+         offset + kGroupHeaderBytes <= scan_.file_bytes; offset += kAlignment) {
+      TRY_ASSIGN(const base::ByteSpan bytes, reader.view(offset, kGroupHeaderBytes));
+      if (bytes.size() < kGroupHeaderBytes) {
+        break;
+      }
+      const auto salt = base::load<std::uint64_t>(bytes, 8);
+      if (base::load<std::uint32_t>(bytes, 0) == kGroupMagic &&
+          decode_group_header(bytes, salt, offset)) {
+        scan_.salt = salt;
+        return {};
+      }
+    }
+    return {};
+  }
+
+  Status read_trailer() {
+    if (scan_.file_bytes < kSegmentHeaderBytes + kTrailerBytes) {
+      return {};
+    }
+    std::array<std::byte, kTrailerBytes> bytes{};
+    const std::uint64_t offset = scan_.file_bytes - kTrailerBytes;
+    TRY_ASSIGN(const std::size_t count, file_.read(offset, bytes));
+    trailer_ = decode_trailer(base::ByteSpan(bytes).first(count), scan_.salt, offset);
+    return {};
+  }
+
+  Status walk_groups() {
+    limit_ = scan_.file_bytes;
+    if (request_.known_end) {
+      limit_ = std::min(limit_, request_.known_end->valid_bytes);
+      durable_ = request_.known_end->valid_bytes;
+    } else if (trailer_) {
+      limit_ = trailer_->footer_offset;
+      durable_ = limit_;
+    }
+    SegmentReader reader(file_, scan_.salt, limit_);
+    std::uint64_t offset = kSegmentHeaderBytes;
+    while (offset < limit_) {
+      TRY_ASSIGN(Frame frame, reader.frame_at(offset));
+      if (frame.kind == FrameKind::kNone) {
+        TRY_ASSIGN(frame, reader.find_frame(offset + kAlignment));
+        const std::uint64_t gap_end = frame.kind == FrameKind::kNone ? limit_ : frame.offset;
+        TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(offset));
+        if (frame.kind != FrameKind::kNone || used_end > offset || durable_ > offset) {
+          pending_.push_back({{.begin = offset, .end = gap_end}, counters_});
+        }
+        if (frame.kind == FrameKind::kNone) {
+          break;
+        }
+      }
+      if (frame.kind == FrameKind::kFooter) {
+        durable_ = std::max(durable_, frame.offset);
+        walked_footer_ = frame;
+        end_ = frame.offset;
+        return {};
+      }
+      TRY(read_group(reader, frame));
+      offset = frame.end;
+      end_ = std::min(frame.end, limit_);
+    }
+    return {};
+  }
+
+  Status read_group(SegmentReader& reader, const Frame& frame) {
+    durable_ = std::max(durable_, frame.group.durable_offset);
+    scan_.highest_seq = std::max(scan_.highest_seq, frame.group.last_seq);
+    const Counters before = counters_;
+    if (frame.group.record_count == 0) {  // Watermark.
+      return {};
+    }
+    expect(frame.group.first_seq);
+    const ValueMode mode = request_.verify_values ? ValueMode::kVerify : ValueMode::kSkip;
+    TRY_ASSIGN(const bool intact, reader.read_group(frame, mode, [this](const ReadRecord& record) {
+      note_record(record);
+      return Status{};
+    }));
+    if (counters_.last_seq < frame.group.last_seq) {
+      expect(frame.group.last_seq + 1);
+    }
+    if (!intact) {
+      pending_.push_back({{.begin = frame.offset, .end = frame.end}, before});
+    }
+    return {};
+  }
+
+  /// The next record should be `seq`: everything skipped since the last one is missing.
+  void expect(Seq seq) {
+    if (!sparse_ && counters_.next_expected != 0 && seq > counters_.next_expected) {
+      lose(counters_.next_expected, seq - 1);
+    }
+    counters_.next_expected = std::max(counters_.next_expected, seq);
+  }
+  void lose(Seq first, Seq last) {
+    lost_.push_back({.first = first, .last = last});
+    counters_.lost = lost_.size();
+  }
+
+  void note_record(const ReadRecord& record) {
+    const Seq seq = record.view.seq;
+    if (seq < counters_.next_expected) {
+      return;  // A seq cannot come twice in one file; its group will not count as intact either.
+    }
+    expect(seq);
+    counters_.next_expected = seq + 1;
+    counters_.highest_hlc = std::max(counters_.highest_hlc, record.view.hlc);
+    counters_.last_seq = seq;
+    counters_.first_seq = counters_.first_seq == 0 ? seq : counters_.first_seq;
+    if (record.view.value_in_log) {
+      scan_.values.push_back({.seq = seq,
+                              .offset = record.value_offset,
+                              .value_bytes = static_cast<std::uint32_t>(record.view.value_bytes),
+                              .value_crc = record.view.value_crc});
+      counters_.values = scan_.values.size();
+    }
+    if (record.value_readable) {
+      ++counters_.records;
+      found_.add_seq(seq);
+    } else {
+      lose(seq, seq);
+    }
+  }
+
+  Status decide_end() {
+    scan_.durable_end = durable_;
+    scan_.valid_end = std::max(kSegmentHeaderBytes, end_);
+    for (const PendingDamage& damage : pending_) {
+      if (damage.bytes.begin < durable_) {
+        add_damage(damage.bytes.begin, damage.bytes.end, "damaged group");
+        scan_.valid_end = std::max(scan_.valid_end, std::min(damage.bytes.end, durable_));
+        continue;
+      }
+      counters_ = damage.before;
+      lost_.resize(counters_.lost);
+      scan_.values.resize(counters_.values);
+      scan_.valid_end = damage.bytes.begin;
+      scan_.torn = true;
+      walked_footer_ = {};
+      break;
+    }
+    if (request_.known_end) {
+      scan_.valid_end = request_.known_end->valid_bytes;
+      if (scan_.file_bytes < scan_.valid_end) {
+        add_damage(scan_.file_bytes, scan_.valid_end, "the file is too short: missing");
+      }
+    }
+    if (scan_.torn) {
+      SegmentReader reader(file_, scan_.salt, scan_.file_bytes);
+      TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(scan_.valid_end));
+      scan_.torn_bytes = used_end - scan_.valid_end;
+    }
+    scan_.records = counters_.records;
+    scan_.first_seq = counters_.first_seq;
+    scan_.last_seq = counters_.last_seq;
+    scan_.highest_hlc = counters_.highest_hlc;
+    for (const SeqRange& range : lost_) {
+      add_range(scan_.lost, range);
+    }
+    return {};
+  }
+
+  /// Footer and trailer, at the valid end.
+  Status check_seal() {
+    if (scan_.torn || scan_.salt == 0) {
+      return {};
+    }
+    SegmentReader reader(file_, scan_.salt, scan_.file_bytes);
+    const std::uint64_t footer_at = trailer_ ? trailer_->footer_offset : scan_.valid_end;
+    TRY_ASSIGN(const Frame frame, reader.frame_at(footer_at));
+    std::optional<SegmentIndex> index;
+    if (frame.kind == FrameKind::kFooter) {
+      TRY_ASSIGN(index, reader.read_footer(frame));
+    }
+    if (index && !trailer_) {
+      // Sealed, not yet cut to its length: the trailer stands behind the footer.
+      TRY_ASSIGN(const base::ByteSpan bytes, reader.view(frame.end - kTrailerBytes, kTrailerBytes));
+      trailer_ = decode_trailer(bytes, scan_.salt, frame.end - kTrailerBytes);
+    }
+    if (trailer_) {
+      if (!index) {
+        add_damage(footer_at, scan_.file_bytes, "damaged footer");
+      }
+      scan_.sealed = true;
+      scan_.clean = trailer_->clean;
+      scan_.next_segment_id = trailer_->next_segment_id;
+      scan_.highest_seq = std::max(scan_.highest_seq, trailer_->last_seq);
+    } else if (frame.kind == FrameKind::kFooter && !request_.known_end) {
+      scan_.torn = true;  // Died while sealing: the groups before the footer are whole.
+      scan_.torn_bytes = std::min(frame.end, scan_.file_bytes) - footer_at;
+    }
+    footer_index_ = std::move(index);
+    return {};
+  }
+
+  /// Seqs behind the last readable record, and in sparse segments any that the footer names.
+  void note_missing_seqs() {
+    Seq known_last = 0;
+    if (request_.known_end) {
+      known_last = request_.known_end->last_seq;
+    } else if (trailer_ && !scan_.torn) {
+      known_last = trailer_->last_seq;
+    }
+    if (!sparse_) {
+      const Seq expected = counters_.next_expected;
+      if (expected != 0 && known_last >= expected) {
+        add_range(scan_.lost, {.first = expected, .last = known_last});
+      }
+      return;
+    }
+    if (footer_index_) {
+      lose_runs_missing_from(footer_index_->runs);
+    } else if (scan_.is_damaged() && scan_.header && !pending_.empty()) {
+      // Which seqs a sparse segment held is known only from its footer: name all it may have held.
+      scan_.lost.clear();
+      Seq next = scan_.header->covers.first;
+      for (const SeqRange& run : found_.runs) {
+        if (run.first > next) {
+          add_range(scan_.lost, {.first = next, .last = run.first - 1});
+        }
+        next = run.last + 1;
+      }
+      if (next <= scan_.header->covers.last) {
+        add_range(scan_.lost, {.first = next, .last = scan_.header->covers.last});
+      }
+    }
+  }
+
+  void lose_runs_missing_from(const std::vector<SeqRange>& written) {
+    scan_.lost.clear();
+    std::size_t at = 0;
+    for (const SeqRange& run : written) {
+      Seq next = run.first;
+      while (at < found_.runs.size() && found_.runs[at].first <= run.last) {
+        if (found_.runs[at].first > next) {
+          add_range(scan_.lost, {.first = next, .last = found_.runs[at].first - 1});
+        }
+        next = found_.runs[at].last + 1;
+        ++at;
+      }
+      if (next <= run.last) {
+        add_range(scan_.lost, {.first = next, .last = run.last});
+      }
+    }
+  }
+
+  io::File& file_;
+  const ScanRequest& request_;
+  SegmentScan scan_;
+  Counters counters_;
+  std::vector<PendingDamage> pending_;
+  std::vector<SeqRange> lost_;
+  SegmentIndex found_;  // Only its runs.
+  std::optional<Trailer> trailer_;
+  std::optional<SegmentIndex> footer_index_;
+  Frame walked_footer_;
+  std::uint64_t limit_ = 0;
+  std::uint64_t durable_ = kSegmentHeaderBytes;
+  std::uint64_t end_ = kSegmentHeaderBytes;
+  bool sparse_ = false;
+};
+
+}  // namespace
+
+void add_range(std::vector<SeqRange>& ranges, SeqRange range) {
+  if (!ranges.empty() && range.first <= ranges.back().last + 1) {
+    ranges.back().last = std::max(ranges.back().last, range.last);
+    return;
+  }
+  ranges.push_back(range);
+}
+
+Result<SegmentScan> scan_segment(io::File& file, const ScanRequest& request) {
+  return Scanner(file, request).run();
+}
+
+}  // namespace pluresdb::wal

@@ -1,0 +1,166 @@
+// See segment_writer.h. The order of syncs is the point of this file: docs/formats/wal.md "Order".
+#include "engine/wal/segment_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/base/check.h"
+#include "engine/io/file_system.h"
+#include "engine/wal/group_builder.h"
+#include "engine/wal/segment_format.h"
+#include <pluresdb/error.h>
+
+namespace pluresdb::wal {
+namespace {
+
+constexpr std::uint64_t kGroupIndexStepBytes = 64ULL << 10;
+
+std::uint64_t random_salt() {
+  std::random_device device;
+  constexpr int kHalfBits = 32;
+  return (static_cast<std::uint64_t>(device()) << kHalfBits) | device();
+}
+
+/// What one more group may add to the footer.
+std::uint64_t footer_growth(std::uint64_t values) {
+  return sizeof(SeqRange) + sizeof(GroupLocation) + values * sizeof(ValueLocation);
+}
+static_assert(sizeof(SeqRange) == 16 && sizeof(GroupLocation) == 16 && sizeof(ValueLocation) == 24);
+
+}  // namespace
+
+SegmentWriter::SegmentWriter(io::FileSystem& files, std::unique_ptr<io::File> file,
+                             std::string path, std::uint64_t id)
+    : files_(files), file_(std::move(file)), path_(std::move(path)), id_(id), salt_(random_salt()) {}
+
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::prepare(io::FileSystem& files,
+                                                              const std::string& temporary_path,
+                                                              std::uint64_t id,
+                                                              std::uint64_t capacity_bytes,
+                                                              bool zero_fill) {
+  TRY_ASSIGN(std::unique_ptr<io::File> file,
+             files.open(temporary_path, io::OpenMode::kCreateNew));
+  std::unique_ptr<SegmentWriter> writer(
+      new SegmentWriter(files, std::move(file), temporary_path, id));
+  Status prepared = writer->grow(capacity_bytes);
+  if (prepared && zero_fill) {
+    prepared = writer->fill_with_zeros();
+  }
+  if (!prepared) {
+    writer->abandon();
+    return std::unexpected(std::move(prepared).error());
+  }
+  return writer;
+}
+
+Status SegmentWriter::grow(std::uint64_t capacity_bytes) {
+  if (capacity_bytes <= capacity_bytes_) {
+    return {};
+  }
+  TRY(file_->allocate(capacity_bytes));
+  capacity_bytes_ = capacity_bytes;
+  file_bytes_ = capacity_bytes;
+  return {};
+}
+
+Status SegmentWriter::fill_with_zeros() {
+  constexpr std::uint64_t kPartBytes = 1ULL << 20;
+  constexpr std::uint64_t kSyncStepBytes = 4ULL << 20;  // Bounds the dirty pages of one sync.
+  const std::vector<std::byte> zeros(std::min(kPartBytes, capacity_bytes_));
+  std::uint64_t unsynced = 0;
+  for (std::uint64_t offset = 0; offset < capacity_bytes_; offset += zeros.size()) {
+    const std::uint64_t count = std::min<std::uint64_t>(zeros.size(), capacity_bytes_ - offset);
+    TRY(file_->write(offset, base::ByteSpan(zeros).first(count)));
+    unsynced += count;
+    if (unsynced >= kSyncStepBytes) {
+      TRY(file_->sync_data());
+      unsynced = 0;
+    }
+  }
+  return unsynced > 0 ? file_->sync_data() : Status{};
+}
+
+Status SegmentWriter::write_header(SegmentHeader header) {
+  header.id = id_;
+  header.salt = salt_;
+  header.capacity_bytes = capacity_bytes_;
+  std::array<std::byte, kSegmentHeaderBytes> bytes{};
+  encode_segment_header(header, bytes);
+  return file_->write(0, bytes);
+}
+
+Status SegmentWriter::activate(const std::string& final_path) {
+  TRY(file_->sync_all());
+  TRY(files_.rename(path_, final_path));
+  path_ = final_path;
+  return files_.sync_directory(io::parent_path(path_));
+}
+
+bool SegmentWriter::has_room(std::uint64_t bytes, std::uint64_t values) const {
+  return offset_ + bytes + index_.encoded_bytes() + footer_growth(values) <= capacity_bytes_;
+}
+
+std::uint64_t SegmentWriter::capacity_for(std::uint64_t bytes, std::uint64_t values) {
+  return base::align_up(
+      kSegmentHeaderBytes + bytes + SegmentIndex{}.encoded_bytes() + footer_growth(values),
+      kSegmentHeaderBytes);
+}
+
+Status SegmentWriter::append(GroupBuilder& group, std::uint32_t flags) {
+  const base::ByteSpan bytes = group.place(salt_, offset_, durable_offset_, flags);
+  TRY(file_->write(offset_, bytes));
+  for (const SeqRange& run : group.runs()) {
+    index_.add_run(run);
+  }
+  for (const ValueLocation& value : group.value_locations(offset_)) {
+    index_.values.push_back(value);
+  }
+  if (group.first_seq() != 0 && (index_.groups.empty() || offset_ - index_.groups.back().offset >=
+                                                              kGroupIndexStepBytes)) {
+    index_.groups.push_back({.first_seq = group.first_seq(), .offset = offset_});
+  }
+  offset_ += bytes.size();
+  file_bytes_ = std::max(file_bytes_, offset_);
+  return {};
+}
+
+Status SegmentWriter::sync() {
+  TRY(file_->sync_data());
+  durable_offset_ = offset_;
+  return {};
+}
+
+Status SegmentWriter::seal(bool clean, std::uint64_t next_segment_id) {
+  DB_CHECK(durable_offset_ == offset_);  // The footer is evidence that the groups were durable.
+  FooterHeader header{.next_segment_id = next_segment_id, .clean = clean};
+  if (!index_.runs.empty()) {
+    header.first_seq = index_.runs.front().first;
+    header.last_seq = index_.runs.back().last;
+  }
+  const std::vector<std::byte> footer = encode_footer(header, index_, salt_, offset_);
+  TRY(file_->write(offset_, footer));
+  TRY(file_->sync_data());
+  TRY(file_->truncate(offset_ + footer.size()));
+  file_bytes_ = offset_ + footer.size();
+  return file_->sync_all();
+}
+
+Status SegmentWriter::void_group(std::uint64_t offset) {
+  const std::array<std::byte, kGroupHeaderBytes> zeros{};
+  TRY(file_->write(offset, zeros));
+  return file_->sync_data();
+}
+
+void SegmentWriter::abandon() {
+  static_cast<void>(file_->close());
+  static_cast<void>(files_.remove(path_));
+}
+
+}  // namespace pluresdb::wal

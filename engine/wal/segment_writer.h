@@ -1,0 +1,78 @@
+// Writes one segment file: prepared under a temporary name, activated, appended to, sealed.
+//
+// Each byte of a file is written at most once, by one open of the store. After a failed write or
+// sync the owner drops the writer and continues in another file (D5).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "engine/base/bytes.h"
+#include "engine/io/file_system.h"
+#include "engine/wal/group_builder.h"
+#include "engine/wal/segment_format.h"
+#include <pluresdb/error.h>
+
+namespace pluresdb::wal {
+
+/// Owner: the current leader of the log, or the one rewrite. Not thread-safe.
+class SegmentWriter {
+ public:
+  /// Creates `temporary_path` with `capacity_bytes` reserved on disk. On failure nothing is left.
+  /// `zero_fill`: also writes zeros, so that later syncs need not change the file's metadata.
+  static Result<std::unique_ptr<SegmentWriter>> prepare(io::FileSystem& files,
+                                                        const std::string& temporary_path,
+                                                        std::uint64_t id,
+                                                        std::uint64_t capacity_bytes,
+                                                        bool zero_fill);
+  /// Before activation only. kNoSpace: the capacity stays as it was.
+  Status grow(std::uint64_t capacity_bytes);
+  /// Writes the header (id and capacity are filled in); the file is not in the log yet.
+  Status write_header(SegmentHeader header);
+  /// Syncs the file, gives it its name, syncs the directory. Afterwards the file may get groups.
+  Status activate(const std::string& final_path);
+
+  /// True when a group of `bytes` that adds `values` large values leaves room for the footer.
+  [[nodiscard]] bool has_room(std::uint64_t bytes, std::uint64_t values) const;
+  /// Bytes that a file needs to hold one such group.
+  static std::uint64_t capacity_for(std::uint64_t bytes, std::uint64_t values);
+  /// Writes the group at offset(). On failure any part of it may be in the file.
+  Status append(GroupBuilder& group, std::uint32_t flags);
+  Status sync();
+  /// Footer, sync, cut to length. Requires that everything is synced.
+  Status seal(bool clean, std::uint64_t next_segment_id);
+  /// Overwrites the header of the group at `offset` and syncs: no reader will see the group.
+  Status void_group(std::uint64_t offset);
+  /// Closes and removes a file that never got a record. Errors are dropped: recovery knows such
+  /// files, and the id is not used again.
+  void abandon();
+
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  [[nodiscard]] std::uint64_t salt() const { return salt_; }
+  [[nodiscard]] std::uint64_t offset() const { return offset_; }
+  [[nodiscard]] std::uint64_t durable_offset() const { return durable_offset_; }
+  [[nodiscard]] std::uint64_t capacity_bytes() const { return capacity_bytes_; }
+  [[nodiscard]] std::uint64_t file_bytes() const { return file_bytes_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const SegmentIndex& index() const { return index_; }
+  [[nodiscard]] io::File& file() { return *file_; }
+
+ private:
+  SegmentWriter(io::FileSystem& files, std::unique_ptr<io::File> file, std::string path,
+                std::uint64_t id);
+  Status fill_with_zeros();
+
+  io::FileSystem& files_;
+  std::unique_ptr<io::File> file_;
+  std::string path_;
+  std::uint64_t id_;
+  std::uint64_t salt_;
+  std::uint64_t capacity_bytes_ = 0;
+  std::uint64_t file_bytes_ = 0;
+  std::uint64_t offset_ = kSegmentHeaderBytes;
+  std::uint64_t durable_offset_ = kSegmentHeaderBytes;
+  SegmentIndex index_;
+};
+
+}  // namespace pluresdb::wal
