@@ -1,0 +1,99 @@
+// The independent judge: from intents and outcomes alone it knows what the store must hold, and
+// compares that with what the store is seen to hold. It never asks the engine what is right.
+//
+// Model. A document is written by one agent only, one operation at a time. For each document the
+// oracle keeps the last acknowledged write (or delete) and the later writes of unknown outcome
+// (maybes). A read is right when it shows the last acknowledged write or one of the maybes behind
+// it, byte for byte. Reading in a later incarnation than a maybe's resolves it: seen, it must stay
+// (like an acknowledged one); not seen, it must never appear. Memory is bounded by live documents
+// and unresolved maybes: appended documents below a stream's oldest live number are deleted ones.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/common/operation.h"
+#include "harness/common/shared_region.h"
+#include "harness/common/worker_config.h"
+
+namespace soak::oracle {
+
+enum class ViolationKind {
+  kLostAcknowledgedWrite,  ///< Absent, or an older write than the last acknowledged is there.
+  kResurrectedDelete,      ///< There although its delete was acknowledged.
+  kCorruptRead,            ///< Bytes that no write of this document ever had.
+  kMaybeVanished,          ///< Seen once, then gone.
+  kMaybeReappeared,        ///< Not there after recovery, then there.
+  kAlienDocument,          ///< An id that no agent ever attempted.
+  kReadFailed,             ///< The engine could not read a document that must be there.
+};
+const char* violation_kind_name(ViolationKind kind);
+
+struct Violation {
+  ViolationKind kind = ViolationKind::kLostAcknowledgedWrite;
+  DocumentKey key;
+  std::string document_id;
+  std::string detail;  ///< Expected and found, with op numbers.
+};
+
+struct OracleCounts {
+  std::uint64_t attempted = 0, acknowledged = 0, maybe = 0, not_written = 0;  ///< Writes.
+  std::array<std::array<std::uint64_t, kOutcomeCount>, kOperationKindCount> operations{};
+  std::uint64_t acknowledged_bytes = 0;
+  std::uint64_t verified_reads = 0, verified_bytes = 0;
+  std::uint64_t open_maybes = 0, live_documents = 0;
+  std::uint64_t lost_acknowledged_writes = 0, resurrected_deletes = 0, corrupt_reads = 0,
+                maybes_vanished = 0, maybes_reappeared = 0, alien_documents = 0, reads_failed = 0;
+};
+
+/// Where an agent continues after a restart: nothing is used twice.
+struct AgentProgress {
+  std::uint64_t next_op = 1;
+  std::array<std::uint64_t, kOperationKindCount> next_number{};
+  std::array<std::uint64_t, kOperationKindCount> first_number{};
+};
+
+/// Thread: one at a time (the supervisor's loop).
+class Oracle {
+ public:
+  Oracle(std::uint64_t seed, std::vector<AgentConfig> agents);
+  ~Oracle();
+  Oracle(const Oracle&) = delete;
+  Oracle& operator=(const Oracle&) = delete;
+  Oracle(Oracle&&) = delete;
+  Oracle& operator=(Oracle&&) = delete;
+
+  /// One record of an agent's ring, in its order.
+  void consume(const LedgerRecord& record);
+  /// The worker is dead and every ring is drained: intents without outcome become maybes. Returns
+  /// how many did. `acknowledged_may_be_lost`: a power loss below Durability none: every
+  /// acknowledged write since the last verification becomes a maybe.
+  std::uint64_t worker_died(bool acknowledged_may_be_lost);
+  /// A new worker has the store open; what is read from now on resolves older maybes.
+  void worker_started(std::uint32_t incarnation);
+
+  /// Ids to read after a restart: touched since the last call, unresolved maybes, and a seeded
+  /// sample of up to `sample` others (deleted ids among them).
+  std::vector<DocumentKey> keys_to_verify(std::size_t sample);
+  /// One kRead record of the verify ring.
+  void verify(const LedgerRecord& record);
+  /// Around the kScanEntry records of one whole scan, while no agent runs: end_scan reports every
+  /// live document that the scan did not meet.
+  void begin_scan();
+  void scan_entry(const LedgerRecord& record, const std::string& alien_id);
+  void end_scan();
+
+  [[nodiscard]] AgentProgress progress(std::uint16_t agent) const;
+  [[nodiscard]] const OracleCounts& counts() const;
+  /// Violations since the last call, oldest first; counts() goes on when a cap (1,000) is reached.
+  std::vector<Violation> take_violations();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace soak::oracle
