@@ -12,8 +12,39 @@ function(pluresdb_library name)
   target_link_libraries(${name} PUBLIC project_flags ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
 endfunction()
 
-# pluresdb_test(FILE label LIBS ... [PROCESSORS n] [TIMEOUT s]): one gtest binary of one file; every
-# TEST in it becomes a CTest test with that label.
+# pluresdb_register(NAME label TIMEOUT s [LABELS ...] [ENVIRONMENT ...] COMMAND ...): one CTest test,
+# named label.NAME; in a sanitizer build sanitizer.label.NAME, so that one ctest run can hold the
+# tests of several build trees. Tests labelled long, libfiu or tool are registered in plain builds
+# only: a sanitizer multiplies the time of the first, refuses the preload of the second, and sees
+# nothing in the third.
+function(pluresdb_register name label)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;ENVIRONMENT;COMMAND" ${ARGN})
+  set(labels ${label} ${ARG_LABELS})
+  set(test_name ${label}.${name})
+  if(PLURESDB_SANITIZE)
+    foreach(excluded long libfiu tool)
+      if(${excluded} IN_LIST labels)
+        return()
+      endif()
+    endforeach()
+    string(REGEX MATCH "^[a-z]+" sanitizer ${PLURESDB_SANITIZE})
+    set(test_name ${sanitizer}.${test_name})
+    list(APPEND labels sanitizer)
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 4")
+    list(APPEND ARG_ENVIRONMENT
+      "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1"
+      "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+      "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/ci/tsan.supp")
+  endif()
+  add_test(NAME ${test_name} COMMAND ${ARG_COMMAND})
+  set_tests_properties(${test_name} PROPERTIES
+    LABELS "${labels}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}"
+    SKIP_REGULAR_EXPRESSION "SKIPPED WHOLE")
+endfunction()
+
+# pluresdb_test(FILE label LIBS ... [EXTRA_LABELS ...] [ENVIRONMENT ...] [TIMEOUT s]): one gtest
+# binary of one file, and one CTest test for all of it: a process per TEST would cost more than the
+# tests do.
 function(pluresdb_test file label)
   if(NOT PLURESDB_TESTS)
     return()
@@ -21,7 +52,7 @@ function(pluresdb_test file label)
   if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})  # BOOTSTRAP: removed when every test is there.
     return()
   endif()
-  cmake_parse_arguments(ARG "" "TIMEOUT;WHOLE" "LIBS;ENVIRONMENT;EXTRA_LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "LIBS;ENVIRONMENT;EXTRA_LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -29,10 +60,6 @@ function(pluresdb_test file label)
   add_executable(${name} ${file})
   target_link_libraries(${name} PRIVATE project_flags ${ARG_LIBS} GTest::gtest GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  set(labels ${label} ${ARG_EXTRA_LABELS})
-  # One CTest test per binary: starting a process per TEST would cost more than the tests do.
-  add_test(NAME ${label}.${name} COMMAND ${name})
-  set_tests_properties(${label}.${name} PROPERTIES
-    LABELS "${labels}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}"
-    SKIP_REGULAR_EXPRESSION "SKIPPED WHOLE")
+  pluresdb_register(${name} ${label} TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_EXTRA_LABELS}
+    ENVIRONMENT ${ARG_ENVIRONMENT} COMMAND ${name})
 endfunction()
