@@ -5,14 +5,23 @@
 // its SIGKILL. Everything here is trivially copyable with fixed layout. Single writer per field:
 // the worker writes rings and counters, the supervisor writes only `tail` of each ring and `stop`.
 // Records are published by a release store of `head` and read after an acquire load.
+//
+// A full ring makes the worker wait, so the supervisor must go on draining every ring while it
+// waits for a reply to kStopAgents, kVerify or kScan.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
+#include <span>
+#include <string_view>
+
+#include <sys/types.h>
 
 #include "harness/common/operation.h"
+#include <pluresdb/error.h>
 
 namespace soak {
 
@@ -115,5 +124,57 @@ struct SharedRegion {
   std::array<LedgerRing, kAgentsMax> agent_rings;
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+/// A new region for `agent_count` (1 .. kAgentsMax) agents, zeroed, header filled: a memfd with
+/// close-on-exec set, owned by the caller.
+pluresdb::Result<int> create_shared_region(std::uint32_t agent_count);
+
+/// A region mapped into this process. Closing its descriptor does not unmap it.
+class RegionMapping {
+ public:
+  RegionMapping() = default;
+  ~RegionMapping();
+  RegionMapping(RegionMapping&& other) noexcept;
+  RegionMapping& operator=(RegionMapping&& other) noexcept;
+  RegionMapping(const RegionMapping&) = delete;
+  RegionMapping& operator=(const RegionMapping&) = delete;
+
+  /// kInvalidArgument when `region_fd` is not a region of this version.
+  static pluresdb::Result<RegionMapping> map(int region_fd);
+  /// Only of a mapping that map() returned.
+  [[nodiscard]] SharedRegion& operator*() const { return *region_; }
+  [[nodiscard]] SharedRegion* operator->() const { return region_; }
+
+ private:
+  SharedRegion* region_ = nullptr;
+};
+
+/// Worker: publishes `record`, waiting while the ring is full. False when `supervisor` (the parent
+/// process) is gone, so nobody will ever read. One thread per ring.
+bool ring_publish(LedgerRing& ring, const LedgerRecord& record, pid_t supervisor);
+/// Supervisor: moves up to `out.size()` records to `out` and frees their places; returns how many.
+/// One thread per ring.
+std::size_t ring_consume(LedgerRing& ring, std::span<LedgerRecord> out);
+
+/// Index of the bucket of SharedHistogram (and of pluresdb::DurationHistogram).
+std::size_t duration_bucket(std::uint64_t duration_ns);
+void histogram_record(SharedHistogram& histogram, std::uint64_t duration_ns);
+
+/// CLOCK_MONOTONIC, the time of every record.
+std::uint64_t monotonic_ns();
+
+/// Worker: appends fired faults. An entry counts only when it is complete, so a kill in the middle
+/// leaves none or one. Thread: any.
+class FiredFaultRecorder {
+ public:
+  FiredFaultRecorder(FiredFaultLedger& ledger, std::uint32_t incarnation)
+      : ledger_(ledger), incarnation_(incarnation) {}
+  void record(std::string_view point, int error_number);
+
+ private:
+  FiredFaultLedger& ledger_;
+  const std::uint32_t incarnation_;
+  std::mutex mutex_;  ///< Serialises writers of the one worker that is alive.
+};
 
 }  // namespace soak
