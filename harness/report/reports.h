@@ -14,6 +14,13 @@
 
 namespace soak::report {
 
+/// Of the opens after the worker had ended; the first open of a fresh store ("start") is none.
+struct RecoveryStatistics {
+  std::uint64_t count = 0;
+  double p50 = 0, p99 = 0, max = 0;  ///< Seconds, nearest rank; 0 when there were none.
+};
+RecoveryStatistics recovery_statistics(const std::vector<RecoverySample>& recoveries);
+
 std::string summary_json(const RunResult& result);
 std::string junit_xml(const RunResult& result);
 /// One self-contained file: no network, plots as inline SVG.
