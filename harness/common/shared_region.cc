@@ -1,6 +1,7 @@
 #include "harness/common/shared_region.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include <mutex>
 #include <new>
 #include <span>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -138,6 +140,23 @@ std::size_t ring_consume(LedgerRing& ring, std::span<LedgerRecord> out) {
   }
   ring.tail.store(tail + count, std::memory_order_release);  // Copied before it is free.
   return count;
+}
+
+void set_alien_id(LedgerRecord& record, std::string_view id) {
+  std::array<std::uint64_t, 4> words{};
+  std::memcpy(words.data(), id.data(), std::min(id.size(), sizeof(words)));
+  record.number = words[0];
+  record.op = words[1];
+  record.seq = words[2];
+  record.time_ns = words[3];
+  record.flags |= LedgerRecord::kAlien;
+}
+
+std::string alien_id(const LedgerRecord& record) {
+  const std::array<std::uint64_t, 4> words = {record.number, record.op, record.seq, record.time_ns};
+  std::array<char, sizeof(words)> text{};
+  std::memcpy(text.data(), words.data(), sizeof(words));
+  return std::string(text.data(), strnlen(text.data(), text.size()));
 }
 
 std::size_t duration_bucket(std::uint64_t duration_ns) {

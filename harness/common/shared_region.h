@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <sys/types.h>
@@ -53,9 +54,9 @@ struct LedgerRecord {
   std::uint64_t length = 0;   ///< Payload (JSON) bytes written or read.
   std::uint64_t hash = 0;     ///< Reads and scans: XXH3-64 of the bytes that the engine returned.
   std::uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC.
-  std::uint32_t error_code = 0;  ///< pluresdb::ErrorCode + 1; 0: none.
-  std::uint32_t flags = 0;       ///< kAlien.
-  static constexpr std::uint32_t kAlien = 1;
+  std::uint32_t error_code = 0;               ///< pluresdb::ErrorCode + 1; 0: none.
+  std::uint32_t flags = 0;                    ///< kAlien.
+  static constexpr std::uint32_t kAlien = 1;  ///< Id not ours: set_alien_id, alien_id.
 };
 static_assert(sizeof(LedgerRecord) == 64);
 
@@ -155,6 +156,14 @@ bool ring_publish(LedgerRing& ring, const LedgerRecord& record, pid_t supervisor
 /// Supervisor: moves up to `out.size()` records to `out` and frees their places; returns how many.
 /// One thread per ring.
 std::size_t ring_consume(LedgerRing& ring, std::span<LedgerRecord> out);
+
+/// What LedgerRecord.error_code holds for `code`.
+constexpr std::uint32_t ledger_error_code(pluresdb::ErrorCode code) {
+  return static_cast<std::uint32_t>(code) + 1;
+}
+/// Makes a kScanEntry alien: its place for numbers holds the first 32 bytes of the id instead.
+void set_alien_id(LedgerRecord& record, std::string_view id);
+std::string alien_id(const LedgerRecord& record);
 
 /// Index of the bucket of SharedHistogram (and of pluresdb::DurationHistogram).
 std::size_t duration_bucket(std::uint64_t duration_ns);

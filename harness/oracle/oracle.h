@@ -4,9 +4,11 @@
 // Model. A document is written by one agent only, one operation at a time. For each document the
 // oracle keeps the last acknowledged write (or delete) and the later writes of unknown outcome
 // (maybes). A read is right when it shows the last acknowledged write or one of the maybes behind
-// it, byte for byte. Reading in a later incarnation than a maybe's resolves it: seen, it must stay
-// (like an acknowledged one); not seen, it must never appear. Memory is bounded by live documents
-// and unresolved maybes: appended documents below a stream's oldest live number are deleted ones.
+// it, byte for byte. A maybe once seen must stay (like an acknowledged one). Not seen in a later
+// incarnation than its own, it must never appear; absence in its own incarnation says nothing,
+// because an indeterminate write may only show after the log is opened again. Memory is bounded by
+// live documents and unresolved maybes: a document that is not in the table must not be there.
+// After a violation a document is no longer judged until its next acknowledged write.
 #pragma once
 
 #include <array>
@@ -26,7 +28,7 @@ enum class ViolationKind {
   kResurrectedDelete,      ///< There although its delete was acknowledged.
   kCorruptRead,            ///< Bytes that no write of this document ever had.
   kMaybeVanished,          ///< Seen once, then gone.
-  kMaybeReappeared,        ///< Not there after recovery, then there.
+  kMaybeReappeared,        ///< Refused, or not there after recovery; then there.
   kAlienDocument,          ///< An id that no agent ever attempted.
   kReadFailed,             ///< The engine could not read a document that must be there.
 };
@@ -47,6 +49,9 @@ struct OracleCounts {
   std::uint64_t open_maybes = 0, live_documents = 0;
   std::uint64_t lost_acknowledged_writes = 0, resurrected_deletes = 0, corrupt_reads = 0,
                 maybes_vanished = 0, maybes_reappeared = 0, alien_documents = 0, reads_failed = 0;
+  /// Records that no correct worker writes (outcome without intent, op used twice, unknown agent):
+  /// above 0 the run proves nothing and ends as a harness error.
+  std::uint64_t protocol_errors = 0;
 };
 
 /// Where an agent continues after a restart: nothing is used twice.
@@ -59,33 +64,41 @@ struct AgentProgress {
 /// Thread: one at a time (the supervisor's loop).
 class Oracle {
  public:
-  Oracle(std::uint64_t seed, std::vector<AgentConfig> agents);
+  /// `acknowledged_may_be_lost`: worker_died may be called with true, so the oracle keeps what each
+  /// document was when the worker started and every write since (memory: writes per incarnation).
+  Oracle(std::uint64_t seed, std::vector<AgentConfig> agents,
+         bool acknowledged_may_be_lost = false);
   ~Oracle();
   Oracle(const Oracle&) = delete;
   Oracle& operator=(const Oracle&) = delete;
   Oracle(Oracle&&) = delete;
   Oracle& operator=(Oracle&&) = delete;
 
-  /// One record of an agent's ring, in its order.
+  /// One record of an agent's ring, in its order. A read that failed is a violation only when the
+  /// engine reports damage: other errors may be injected faults, and verify() judges later.
   void consume(const LedgerRecord& record);
   /// The worker is dead and every ring is drained: intents without outcome become maybes. Returns
-  /// how many did. `acknowledged_may_be_lost`: a power loss below Durability none: every
-  /// acknowledged write since the last verification becomes a maybe.
+  /// how many did. `acknowledged_may_be_lost`: the durability does not cover this death (none):
+  /// every acknowledged write of this incarnation becomes a maybe.
   std::uint64_t worker_died(bool acknowledged_may_be_lost);
-  /// A new worker has the store open; what is read from now on resolves older maybes.
+  /// A new worker has the store open, which makes all that it found durable; what is read from now
+  /// on resolves older maybes. `incarnation` grows strictly.
   void worker_started(std::uint32_t incarnation);
 
   /// Ids to read after a restart: touched since the last call, unresolved maybes, and a seeded
   /// sample of up to `sample` others (deleted ids among them).
   std::vector<DocumentKey> keys_to_verify(std::size_t sample);
-  /// One kRead record of the verify ring.
+  /// One kRead record of the verify ring, while no agent runs and their rings are drained. Any
+  /// failed read of a document that must be there is a violation.
   void verify(const LedgerRecord& record);
   /// Around the kScanEntry records of one whole scan, while no agent runs: end_scan reports every
-  /// live document that the scan did not meet.
+  /// live document that the scan did not meet. A scan that failed midway ends without end_scan.
   void begin_scan();
+  /// `alien_id`: of records with kAlien (soak::alien_id), else ignored.
   void scan_entry(const LedgerRecord& record, const std::string& alien_id);
   void end_scan();
 
+  /// Where `agent` goes on; only while no worker runs.
   [[nodiscard]] AgentProgress progress(std::uint16_t agent) const;
   [[nodiscard]] const OracleCounts& counts() const;
   /// Violations since the last call, oldest first; counts() goes on when a cap (1,000) is reached.

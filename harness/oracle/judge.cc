@@ -1,0 +1,215 @@
+// Reads: comparing what the store shows with what is possible, and naming a mismatch.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "harness/common/operation.h"
+#include "harness/common/shared_region.h"
+#include "harness/oracle/absent_keys.h"
+#include "harness/oracle/contents.h"
+#include "harness/oracle/document_state.h"
+#include "harness/oracle/oracle.h"
+#include "harness/oracle/oracle_state.h"
+#include <pluresdb/error.h>
+
+namespace soak::oracle {
+namespace {
+
+constexpr std::size_t kViolationsMax = 1000;
+
+std::string describe(const Write& write) {
+  if (write.op == 0) {
+    return "absent";
+  }
+  return fmt::format("{}op {} ({})", write.is_delete ? "delete " : "", write.op,
+                     write.acknowledged ? "acknowledged" : "a maybe");
+}
+
+}  // namespace
+
+const char* violation_kind_name(ViolationKind kind) {
+  switch (kind) {
+    case ViolationKind::kLostAcknowledgedWrite:
+      return "lost_acknowledged_write";
+    case ViolationKind::kResurrectedDelete:
+      return "resurrected_delete";
+    case ViolationKind::kCorruptRead:
+      return "corrupt_read";
+    case ViolationKind::kMaybeVanished:
+      return "maybe_vanished";
+    case ViolationKind::kMaybeReappeared:
+      return "maybe_reappeared";
+    case ViolationKind::kAlienDocument:
+      return "alien_document";
+    case ViolationKind::kReadFailed:
+      return "read_failed";
+  }
+  return "unknown";
+}
+
+void Oracle::State::agent_read(const LedgerRecord& record) {
+  ++operation_count(OperationKind::kRead,
+                    record.outcome == Outcome::kFailed ? Outcome::kFailed : Outcome::kAcknowledged);
+  if (record.outcome != Outcome::kFailed) {
+    observe(key_of(record),
+            {.found = record.found != 0, .digest = {.length = record.length, .hash = record.hash}});
+  } else if (record.error_code == ledger_error_code(pluresdb::ErrorCode::kCorruption)) {
+    read_failed(record);
+  }
+}
+
+void Oracle::State::observe(const DocumentKey& key, const Observation& seen) {
+  ++counts.verified_reads;
+  const auto position = documents.find(key);
+  if (position == documents.end()) {
+    if (seen.found) {
+      observe_unlisted(key, seen);
+    }
+    return;
+  }
+  Document& document = position->second;
+  if (document.convicted) {
+    return;
+  }
+  if (!learn(document, key, seen)) {
+    judge(document, key, seen);
+    return;
+  }
+  counts.verified_bytes += seen.found ? seen.digest.length : 0;
+  settle(position);
+}
+
+bool Oracle::State::learn(Document& document, const DocumentKey& key, const Observation& seen) {
+  const auto matches = [&](const Write& write) {
+    return seen.found ? !write.is_absence() && contents.matches(key, write.op, seen.digest)
+                      : write.is_absence();
+  };
+  if (document.state.observe(incarnation, keep_history, matches)) {
+    return true;
+  }
+  if (!document.state.is_cut()) {
+    return false;
+  }
+  // Its history was longer than is kept: any earlier write may be there.
+  const auto op = seen.found ? contents.find(key, agents[key.agent].last_op, seen.digest)
+                             : std::optional<std::uint64_t>(0);
+  if (op) {
+    document.state.adopt({.op = *op, .incarnation = incarnation});
+  }
+  return op.has_value();
+}
+
+// Something is there that the table does not hold: it must not be.
+void Oracle::State::observe_unlisted(const DocumentKey& key, const Observation& seen) {
+  const auto op = contents.find(key, agents[key.agent].last_op, seen.digest);
+  const auto position = documents.try_emplace(key).first;
+  const std::string found = describe(seen, op);
+  if (key.number >= agents[key.agent].next_number[index_of(key.stream)]) {
+    convict(position, ViolationKind::kAlienDocument,
+            fmt::format("no agent ever attempted it; found: {}", found));
+    return;
+  }
+  const auto reason = absent.reason(key);
+  const bool never_there = reason == AbsentKeys::Reason::kNeverThere;
+  convict(
+      position, never_there ? ViolationKind::kMaybeReappeared : ViolationKind::kResurrectedDelete,
+      fmt::format("expected: {}; found: {}",
+                  never_there ? "absent (its write did not survive)" : "absent (deleted)", found));
+}
+
+// Finds the name of a mismatch; the document is convicted in any case.
+void Oracle::State::judge(Document& document, const DocumentKey& key, const Observation& seen) {
+  const Write& certain = document.state.certain();
+  const auto op = seen.found ? contents.find(key, agents[key.agent].last_op, seen.digest)
+                             : std::optional<std::uint64_t>();
+  auto kind = ViolationKind::kCorruptRead;
+  if (certain.op == 0 && op) {
+    // Deleted and forgotten before the maybes that follow, or never there.
+    const bool older = !document.state.maybes().empty() && *op < document.state.maybes()[0].op;
+    const bool deleted = older && absent.reason(key) != AbsentKeys::Reason::kNeverThere;
+    kind = deleted ? ViolationKind::kResurrectedDelete : ViolationKind::kMaybeReappeared;
+  } else if (op && *op > certain.op) {
+    kind = ViolationKind::kMaybeReappeared;
+  } else if (certain.is_delete) {
+    kind = ViolationKind::kResurrectedDelete;
+  } else if (!seen.found || op) {
+    kind = document.state.certain_was_maybe() ? ViolationKind::kMaybeVanished
+                                              : ViolationKind::kLostAcknowledgedWrite;
+  }
+  std::string expected = soak::oracle::describe(certain);
+  for (const Write& maybe : document.state.maybes()) {
+    expected += " or " + soak::oracle::describe(maybe);
+  }
+  convict(documents.find(key), kind,
+          fmt::format("expected: {}; found: {}", expected, describe(seen, op)));
+}
+
+void Oracle::State::read_failed(const LedgerRecord& record) {
+  const DocumentKey key = key_of(record);
+  const auto position = documents.find(key);
+  if (position == documents.end() || position->second.convicted ||
+      position->second.state.may_be_absent()) {
+    return;
+  }
+  convict(position, ViolationKind::kReadFailed,
+          fmt::format("expected: {}; the engine returned error {}",
+                      soak::oracle::describe(position->second.state.certain()),
+                      record.error_code == 0
+                          ? "(none)"
+                          : pluresdb::error_code_name(
+                                static_cast<pluresdb::ErrorCode>(record.error_code - 1))));
+}
+
+std::string Oracle::State::describe(const Observation& seen,
+                                    const std::optional<std::uint64_t>& op) const {
+  if (!seen.found) {
+    return "absent";
+  }
+  if (op) {
+    return fmt::format("op {} ({} bytes)", *op, seen.digest.length);
+  }
+  return fmt::format("{} bytes with hash {:016x} that no known write of it had", seen.digest.length,
+                     seen.digest.hash);
+}
+
+void Oracle::State::convict(Documents::iterator position, ViolationKind kind, std::string detail) {
+  position->second.convicted = true;
+  report(kind, position->first, names.id(position->first), std::move(detail));
+  settle(position);
+}
+
+void Oracle::State::report(ViolationKind kind, const DocumentKey& key, std::string id,
+                           std::string detail) {
+  switch (kind) {
+    case ViolationKind::kLostAcknowledgedWrite:
+      ++counts.lost_acknowledged_writes;
+      break;
+    case ViolationKind::kResurrectedDelete:
+      ++counts.resurrected_deletes;
+      break;
+    case ViolationKind::kCorruptRead:
+      ++counts.corrupt_reads;
+      break;
+    case ViolationKind::kMaybeVanished:
+      ++counts.maybes_vanished;
+      break;
+    case ViolationKind::kMaybeReappeared:
+      ++counts.maybes_reappeared;
+      break;
+    case ViolationKind::kAlienDocument:
+      ++counts.alien_documents;
+      break;
+    case ViolationKind::kReadFailed:
+      ++counts.reads_failed;
+      break;
+  }
+  if (violations.size() < kViolationsMax) {
+    violations.push_back(
+        {.kind = kind, .key = key, .document_id = std::move(id), .detail = std::move(detail)});
+  }
+}
+
+}  // namespace soak::oracle
