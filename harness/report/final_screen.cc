@@ -97,6 +97,19 @@ class Screen {
   std::string out_;
 };
 
+std::string headline(const RunResult& result) {
+  if (result.lost_acknowledged_writes != 0) {
+    return fmt::format(
+        "{} of {} LOST",
+        plural(result.lost_acknowledged_writes, "acknowledged write", "acknowledged writes"),
+        with_commas(result.acknowledged));
+  }
+  if (result.acknowledged == 0) {
+    return "nothing was acknowledged";
+  }
+  return fmt::format("no acknowledged write lost of {}", with_commas(result.acknowledged));
+}
+
 void add_verdict(Screen& screen, const RunResult& result) {
   const Ink ink = ink_of(result.verdict);
   screen.line();
@@ -109,16 +122,9 @@ void add_verdict(Screen& screen, const RunResult& result) {
       fmt::format("{}{}  {}  {}", kMargin, screen.paint()(ink, verdict),
                   screen.paint()(Ink::kBold, padded(printable(result.scenario_title), room)),
                   screen.paint()(Ink::kDim, seed)));
-  const std::string lost =
-      result.lost_acknowledged_writes == 0
-          ? fmt::format("no acknowledged write lost of {}", with_commas(result.acknowledged))
-          : fmt::format("{} of {} LOST",
-                        plural(result.lost_acknowledged_writes, "acknowledged write",
-                               "acknowledged writes"),
-                        with_commas(result.acknowledged));
-  screen.line(fmt::format(
-      "{}{}", kMargin,
-      screen.paint()(result.lost_acknowledged_writes == 0 ? Ink::kPlain : Ink::kBad, lost)));
+  const bool lost = result.lost_acknowledged_writes != 0;
+  screen.line(fmt::format("{}{}", kMargin,
+                          screen.paint()(lost ? Ink::kBad : Ink::kPlain, headline(result))));
   screen.line(fmt::format("{}{}", kMargin,
                           fmt::format("{} of {}{}", human_duration(result.duration_seconds),
                                       human_duration(result.planned_seconds),
@@ -213,18 +219,10 @@ void add_checks(Screen& screen, const RunResult& result) {
         fmt::format("{}{} {}  ", kMargin, screen.paint()(ink, glyph_of(check.verdict)),
                     screen.paint()(check.verdict == Verdict::kPass ? Ink::kPlain : ink,
                                    padded(name(check), names)));
-    screen.wrapped(prefix, names + 6, printable(check.detail));
+    std::string detail = check.detail;
+    std::ranges::replace(detail, '\n', ' ');
+    screen.wrapped(prefix, names + 6, printable(detail));
   }
-}
-
-std::string threshold_number(const ThresholdResult& threshold, double value) {
-  if (threshold.metric.find("bytes") != std::string::npos) {
-    return human_bytes(value);
-  }
-  if (threshold.metric.find("seconds") != std::string::npos && threshold.stat != "count") {
-    return human_duration(value);
-  }
-  return plain_number(value);
 }
 
 void add_thresholds(Screen& screen, const RunResult& result) {
@@ -245,8 +243,10 @@ void add_thresholds(Screen& screen, const RunResult& result) {
     screen.line(fmt::format(
         "{}{} {}  {}  {} {}", kMargin, screen.paint()(ink, glyph_of(threshold.verdict)),
         padded(name(threshold), names),
-        screen.paint()(ink, padded_left(threshold_number(threshold, threshold.value), 12)),
-        threshold.is_max ? "at most" : "at least", threshold_number(threshold, threshold.limit)));
+        screen.paint()(
+            ink, padded_left(metric_value(threshold.metric, threshold.stat, threshold.value), 12)),
+        threshold.is_max ? "at most" : "at least",
+        metric_value(threshold.metric, threshold.stat, threshold.limit)));
   }
 }
 
@@ -281,7 +281,7 @@ void add_numbers(Screen& screen, const RunResult& result) {
                                  human_bytes(static_cast<double>(result.wal_bytes_max))));
   if (result.resurrected_deletes + result.corrupt_reads != 0) {
     screen.item(
-        "deletes back, corrupt reads",
+        "deletes back, bad reads",
         screen.paint()(Ink::kBad, fmt::format("{}, {}", with_commas(result.resurrected_deletes),
                                               with_commas(result.corrupt_reads))));
   }

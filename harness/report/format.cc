@@ -127,6 +127,16 @@ std::string clock_time(double seconds) {
 
 std::string plain_number(double value) { return fmt::format("{}", value); }
 
+std::string metric_value(std::string_view metric, std::string_view stat, double value) {
+  if (stat == "count") {
+    return plain_number(value);
+  }
+  if (metric.ends_with("_bytes")) {
+    return human_bytes(value) + (stat == "slope_per_hour" ? "/h" : "");
+  }
+  return metric.ends_with("_seconds") ? human_duration(value) : plain_number(value);
+}
+
 std::string printable(std::string_view text, bool keep_lines) {
   std::string out;
   while (!text.empty()) {

@@ -21,6 +21,9 @@ std::string clock_time(double seconds);
 /// Shortest text that reads back as `value`; "nan" and "inf" stay words.
 std::string plain_number(double value);
 
+/// A value of a threshold's metric in the unit that its name ends in.
+std::string metric_value(std::string_view metric, std::string_view stat, double value);
+
 /// `text` with invalid UTF-8 and control characters (line feed and tab too, unless `keep_lines`)
 /// replaced by U+FFFD: safe for a terminal, XML and JSON.
 std::string printable(std::string_view text, bool keep_lines = false);

@@ -23,7 +23,7 @@ namespace soak::report {
 namespace {
 
 // The slowest are shown when there are more; summary.json and metrics.om have the others.
-constexpr std::size_t kRecoveryRowsMax = 100;
+constexpr std::size_t kRecoveryRowsMax = 50;
 
 std::string bytes(std::uint64_t count) { return human_bytes(static_cast<double>(count)); }
 
@@ -72,18 +72,27 @@ std::string section(std::string_view id, std::string_view title, const std::stri
 
 std::string none(std::string_view text) { return fmt::format("<p class=\"soft\">{}</p>\n", text); }
 
+std::string headline(const RunResult& result) {
+  const std::string all = with_commas(result.acknowledged);
+  if (result.lost_acknowledged_writes != 0) {
+    return fmt::format("<b class=\"fail\">{} acknowledged {} lost</b> of {}.",
+                       with_commas(result.lost_acknowledged_writes),
+                       result.lost_acknowledged_writes == 1 ? "write" : "writes", all);
+  }
+  if (result.acknowledged == 0) {
+    return "Nothing was acknowledged.";
+  }
+  // Only a pass says it in green: without the evidence it may mean that nobody looked.
+  return fmt::format("<b class=\"{}\">No acknowledged write lost</b> of {}.",
+                     result.verdict == Verdict::kPass ? "pass" : "soft", all);
+}
+
 std::string head(const RunResult& result) {
-  const std::string lost =
-      result.lost_acknowledged_writes == 0
-          ? fmt::format("<b class=\"pass\">No acknowledged write lost</b> of {}.",
-                        with_commas(result.acknowledged))
-          : fmt::format("<b class=\"fail\">{} acknowledged {} lost</b> of {}.",
-                        with_commas(result.lost_acknowledged_writes),
-                        result.lost_acknowledged_writes == 1 ? "write" : "writes",
-                        with_commas(result.acknowledged));
   std::string facts;
   const auto fact = [&](std::string_view name, const std::string& value) {
-    facts += fmt::format("<span>{} <b>{}</b></span>\n", name, xml_escaped(value));
+    if (!value.empty()) {
+      facts += fmt::format("<span>{} <b>{}</b></span>\n", name, xml_escaped(value));
+    }
   };
   fact("seed", fmt::format("{}", result.seed));
   fact("started", result.started_utc);
@@ -96,7 +105,7 @@ std::string head(const RunResult& result) {
       "<header><h1>{}</h1><div class=\"verdict {}\">{}</div></header>\n<p class=\"soft\">{}</p>\n"
       "<p class=\"headline\">{}</p>\n<div class=\"facts\">{}</div>\n",
       xml_escaped(result.scenario_title), verdict_name(result.verdict),
-      verdict_name(result.verdict), xml_escaped(result.scenario_why), lost, facts);
+      verdict_name(result.verdict), xml_escaped(result.scenario_why), headline(result), facts);
 }
 
 std::string evidence(const RunResult& result) {
@@ -274,9 +283,9 @@ std::string thresholds(const RunResult& result) {
   for (const ThresholdResult& threshold : result.thresholds) {
     rows.push_back({status_cell(threshold.verdict),
                     {threshold.metric + " " + threshold.stat, "mono"},
-                    {plain_number(threshold.value), "n"},
+                    {metric_value(threshold.metric, threshold.stat, threshold.value), "n"},
                     {fmt::format("{} {}", threshold.is_max ? "at most" : "at least",
-                                 plain_number(threshold.limit)),
+                                 metric_value(threshold.metric, threshold.stat, threshold.limit)),
                      "n"}});
   }
   return section("thresholds", "Thresholds",

@@ -57,7 +57,8 @@ figure { margin: 0; background: var(--card); border: 1px solid var(--line); bord
 figure.wide { grid-column: 1 / -1; }
 figcaption { font-size: 14px; font-weight: 600; margin: 0 0 4px 2px; }
 @media (max-width: 760px) { .plots { grid-template-columns: 1fr; } main { padding: 24px 14px 48px; }
-  header { grid-template-columns: 1fr; } .verdict { justify-self: start; } }
+  header { grid-template-columns: 1fr; } .verdict { justify-self: start; }
+  figure { overflow-x: auto; } figure.wide svg { min-width: 680px; } }
 svg { display: block; width: 100%; height: auto; }
 .grid { stroke: var(--line); stroke-width: 1; }
 .tick { fill: var(--soft); font: 11px system-ui, sans-serif; }

@@ -20,7 +20,8 @@ constexpr double kHeight = 220, kLeft = 74, kRight = 14, kTop = 26, kBottom = 26
 constexpr double kWideWidth = 1000, kHalfWidth = 490;
 constexpr double kLaneTop = 6, kLaneHeight = 12;
 constexpr double kDotRadius = 3.5;
-constexpr double kMarkColumnPixels = 3;  ///< Marks nearer than this are drawn as one.
+constexpr double kMarkColumnPixels = 3;        ///< Marks nearer than this are drawn as one.
+constexpr std::size_t kMarksThroughMax = 120;  ///< With more, marks stay in their lane.
 constexpr double kLineColumnPixels = 3;
 constexpr std::size_t kTimeTicksMax = 9;
 constexpr double kValueTicks = 4;
@@ -153,7 +154,8 @@ struct MarkGroup {
 
 /// In the lane above the plot each mark has its tooltip; the line or band below does not catch the
 /// pointer, which belongs to the values there.
-std::string draw_mark(const MarkGroup& group, std::string_view kind, const Scale& scale) {
+std::string draw_mark(const MarkGroup& group, std::string_view kind, const Scale& scale,
+                      bool through) {
   const double x1 = scale.x(group.begin);
   const double x2 = scale.x(group.end);
   const std::string_view css = mark_class(kind);
@@ -164,11 +166,11 @@ std::string draw_mark(const MarkGroup& group, std::string_view kind, const Scale
                                   ? fmt::format("{}: {}", when, group.label)
                                   : fmt::format("{}: {} times {}", when, group.count, kind);
   std::string out;
-  if (x2 - x1 > 1.5) {
+  if (through && x2 - x1 > 1.5) {
     out = fmt::format(
         "<rect class=\"band {}\" x=\"{:.1f}\" y=\"{}\" width=\"{:.1f}\" height=\"{}\"/>", css, x1,
         kTop, x2 - x1, kHeight - kTop - kBottom);
-  } else {
+  } else if (through) {
     out = fmt::format("<line class=\"mark {}\" x1=\"{:.1f}\" y1=\"{}\" x2=\"{:.1f}\" y2=\"{}\"/>",
                       css, x1, kTop, x1, kHeight - kBottom);
   }
@@ -192,7 +194,7 @@ std::string draw_marks(const std::vector<TimelineMark>& marks, const Scale& scal
   }
   std::string out;
   for (const auto& [key, group] : groups) {
-    out += draw_mark(group, key.first, scale);
+    out += draw_mark(group, key.first, scale, groups.size() <= kMarksThroughMax);
   }
   return out;
 }
