@@ -1,9 +1,12 @@
 // The fault points: one name per operation at the seam, `<area>/<file kind>/<operation>`.
 //
 // area and file kind come from the path below the store's directory:
-//   wal/segment (N.wal)  wal/spare (*.tmp)   base/sst base/manifest base/current base/options
-//   base/other           store/identity store/lock store/other  quarantine/file
-// operation: open create read write sync truncate allocate rename remove list sync_directory space
+//   wal/segment (N.wal)  wal/spare (*.tmp)  wal/other
+//   base/sst base/manifest base/current base/options base/other
+//   store/identity store/lock store/other  quarantine/file
+//   <area>/directory for operations on the directory itself (store: the root and any other)
+// operation on files: open create read write sync truncate allocate rename remove; a rename counts
+// for the new name. On directories: create remove list sync_directory space.
 // Operations that need new disk space have a second point `space/<area>/<file kind>/<operation>`
 // (create, allocate, a write beyond the allocated end), so that arming "space/*" is a full disk on
 // which overwriting allocated bytes still works, as on a real one. "space/statvfs" makes space()
@@ -15,6 +18,9 @@
 #include <vector>
 
 namespace faultinj {
+
+/// File kind of directories.
+inline constexpr std::string_view kDirectoryKind = "directory";
 
 struct PointClass {
   std::string area;       ///< "wal"

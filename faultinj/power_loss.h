@@ -15,9 +15,10 @@ namespace faultinj {
 
 struct PowerLossPolicy {
   enum class Keep {
-    kNothing,  ///< Every unsynced byte and directory entry is gone.
-    kSubset,   ///< A seeded subset of unsynced writes reached the disk, torn at sector_bytes;
-              ///< directory changes survive up to a seeded point.
+    kNothing,     ///< Every unsynced byte and directory entry is gone.
+    kSubset,      ///< A seeded subset of unsynced writes reached the disk, torn at sector_bytes;
+                  ///< directory changes survive up to a seeded point.
+    kEverything,  ///< Nothing is lost: the files become what the worker saw (to look at them).
   };
   Keep keep = Keep::kNothing;
   std::uint64_t seed = 0;

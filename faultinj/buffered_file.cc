@@ -1,0 +1,149 @@
+#include "faultinj/buffered_file.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/base/mutex.h"
+#include "engine/io/file_system.h"
+#include "faultinj/power_loss_journal.h"
+#include "faultinj/unsynced_index.h"
+#include <pluresdb/error.h>
+
+namespace faultinj {
+
+using pluresdb::Result;
+using pluresdb::Status;
+using pluresdb::base::ByteSpan;
+using pluresdb::base::MutableByteSpan;
+using pluresdb::base::MutexLock;
+using pluresdb::io::File;
+using pluresdb::io::FileInfo;
+
+Status apply_record(Journal& journal, const JournalRecord& record, File& target) {
+  if (record.type == RecordType::kTruncate) {
+    return target.truncate(record.offset);
+  }
+  if (record.type == RecordType::kAllocate) {
+    return target.allocate(record.offset);
+  }
+  constexpr std::uint64_t kPieceBytes = 1ULL << 20;
+  std::vector<std::byte> buffer(std::min(record.payload_bytes, kPieceBytes));
+  for (std::uint64_t done = 0; done < record.payload_bytes; done += buffer.size()) {
+    buffer.resize(std::min(record.payload_bytes - done, kPieceBytes));
+    TRY(journal.read(record, done, buffer));
+    TRY(target.write(record.offset + done, buffer));
+  }
+  return {};
+}
+
+BufferedFile::BufferedFile(Journal& journal, std::uint64_t id,
+                           std::vector<const JournalRecord*> contents, std::uint64_t below_bytes)
+    : journal_(journal), id_(id), contents_(std::move(contents)) {
+  index_.reset(below_bytes);
+  for (const JournalRecord* record : contents_) {
+    index_.add(*record);
+  }
+}
+
+Result<std::size_t> BufferedFile::read(File& below, std::uint64_t offset, MutableByteSpan out) {
+  {
+    // Held while reading: a sync that ends in between would retire the records.
+    const MutexLock lock(mutex_);
+    if (!contents_.empty()) {
+      std::size_t total = 0;
+      for (const auto& piece : index_.resolve(offset, out.size())) {
+        const auto part = out.subspan(piece.offset - offset, piece.length);
+        std::size_t count = 0;
+        if (piece.record != nullptr) {
+          TRY(journal_.read(*piece.record, piece.payload_offset, part));
+          count = part.size();
+        } else if (piece.below) {
+          TRY_ASSIGN(count, below.read(piece.offset, part));
+        }
+        std::ranges::fill(part.subspan(count), std::byte{0});
+        total += piece.length;
+      }
+      return total;
+    }
+  }
+  return below.read(offset, out);
+}
+
+Status BufferedFile::append(RecordType type, std::uint64_t offset, ByteSpan payload) {
+  const MutexLock lock(mutex_);
+  TRY_ASSIGN(const JournalRecord* record, journal_.append(type, id_, offset, payload));
+  contents_.push_back(record);
+  index_.add(*record);
+  return {};
+}
+
+Status BufferedFile::write(std::uint64_t offset, ByteSpan data) {
+  return data.empty() ? Status{} : append(RecordType::kWrite, offset, data);
+}
+
+Status BufferedFile::truncate(std::uint64_t size_bytes) {
+  return append(RecordType::kTruncate, size_bytes, {});
+}
+
+Status BufferedFile::allocate(std::uint64_t size_bytes) {
+  return size_bytes == 0 ? Status{} : append(RecordType::kAllocate, size_bytes, {});
+}
+
+Result<std::uint64_t> BufferedFile::size(File& below) {
+  const MutexLock lock(mutex_);
+  if (!contents_.empty()) {
+    return index_.size_bytes();
+  }
+  return below.size();
+}
+
+Status BufferedFile::sync(File& writable, bool all) {
+  const MutexLock sync_lock(sync_mutex_);  // Over the sync below: see the class comment.
+  std::vector<const JournalRecord*> moved;
+  {
+    const MutexLock lock(mutex_);
+    moved = contents_;
+  }
+  for (const JournalRecord* record : moved) {
+    TRY(apply_record(journal_, *record, writable));
+  }
+  TRY(all ? writable.sync_all() : writable.sync_data());
+  if (moved.empty()) {
+    return {};
+  }
+  const MutexLock lock(mutex_);
+  TRY_ASSIGN(const std::uint64_t below_bytes, writable.size());
+  TRY(journal_.retire_file(id_, moved));
+  contents_.erase(contents_.begin(), contents_.begin() + static_cast<std::ptrdiff_t>(moved.size()));
+  index_.reset(below_bytes);
+  for (const JournalRecord* record : contents_) {
+    index_.add(*record);
+  }
+  return {};
+}
+
+bool BufferedFile::has_unsynced() {
+  const MutexLock lock(mutex_);
+  return !contents_.empty();
+}
+
+void BufferedFile::adjust(FileInfo& info) {
+  const MutexLock lock(mutex_);
+  if (!contents_.empty()) {
+    info.size_bytes = index_.size_bytes();
+    info.allocated_bytes = index_.allocated_bytes(info.allocated_bytes);
+  }
+}
+
+Status BufferedFile::forget() {
+  const MutexLock lock(mutex_);
+  TRY(journal_.retire_file(id_, contents_));
+  contents_.clear();
+  return {};
+}
+
+}  // namespace faultinj
