@@ -97,6 +97,9 @@ struct LogRecovery {
   bool created = false;
   bool clean_shutdown = false;
   Seq last_seq = 0;
+  /// Records up to this seq were in files that are not there any more (removed, or vanished): what
+  /// a base store must hold. 0: the log reaches back to its first record.
+  Seq gone_through_seq = 0;
   Hlc hlc_floor = 0;  ///< Greatest hlc in any readable header or record.
   std::uint64_t torn_bytes_dropped = 0;
   std::uint64_t quarantined_bytes = 0;

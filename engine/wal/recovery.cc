@@ -197,6 +197,9 @@ class Recovery {
       const Predecessor& previous = found.scan.header->predecessor;
       const bool is_missing = previous.id != 0 && !found_.contains(previous.id);
       const Seq from = held + 1;
+      if (is_missing && first) {
+        log_.report.gone_through_seq = previous.last_seq;
+      }
       if (is_missing && !first && previous.last_seq >= from &&
           !is_covered({.first = from, .last = previous.last_seq})) {
         log_.report.validation.problems.push_back(
