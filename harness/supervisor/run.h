@@ -9,10 +9,10 @@ namespace soak::supervisor {
 
 struct RunOptions {
   scenario::Scenario scenario;
-  std::string resolved_toml;   ///< Written to the run folder.
-  std::string scenario_file;   ///< As given, for reports.
-  std::string command_line;    ///< For reports and repro.sh.
-  std::string out_directory;   ///< Empty: runs/<title>-<utc>. Must not exist, or be empty.
+  std::string resolved_toml;  ///< Written to the run folder.
+  std::string scenario_file;  ///< As given, for reports.
+  std::string command_line;   ///< For reports and repro.sh.
+  std::string out_directory;  ///< Empty: runs/<title>-<utc>. Must not exist, or be empty.
   std::string version;
   bool hold = false;   ///< Go on serving metrics after the end, until a signal.
   bool quiet = false;  ///< Only the verdict line.

@@ -1,0 +1,282 @@
+// A check that cannot say anything is inconclusive, never a pass (D15).
+#include "harness/supervisor/judge.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <initializer_list>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "harness/supervisor/schedule.h"
+
+namespace soak::supervisor {
+namespace {
+
+using oracle::ViolationKind;
+using report::CheckResult;
+using report::RunResult;
+using report::Verdict;
+using scenario::FaultKind;
+using scenario::Scenario;
+
+constexpr std::size_t kExamplesMax = 3;
+
+CheckResult passed(std::string name, std::string detail) {
+  return {.name = std::move(name), .verdict = Verdict::kPass, .detail = std::move(detail)};
+}
+CheckResult failed(std::string name, std::string detail) {
+  return {.name = std::move(name), .verdict = Verdict::kFail, .detail = std::move(detail)};
+}
+CheckResult inconclusive(std::string name, std::string detail) {
+  return {.name = std::move(name), .verdict = Verdict::kInconclusive, .detail = std::move(detail)};
+}
+
+/// "shell-0/stdout/000000000042: expected op 7, found nothing; ..."
+std::string examples(const RunFacts& facts, std::initializer_list<ViolationKind> kinds) {
+  std::string text;
+  std::size_t shown = 0;
+  for (const oracle::Violation& violation : facts.first_violations) {
+    const bool wanted = std::find(kinds.begin(), kinds.end(), violation.kind) != kinds.end();
+    if (wanted && shown < kExamplesMax) {
+      text += fmt::format("; {}: {}", violation.document_id, violation.detail);
+      ++shown;
+    }
+  }
+  return text;
+}
+
+std::string first_of(const std::vector<std::string>& texts) {
+  return texts.size() == 1 ? texts.front()
+                           : fmt::format("{} times; first: {}", texts.size(), texts.front());
+}
+
+CheckResult lost_writes(const RunFacts& facts) {
+  constexpr const char* kName = "no_lost_acknowledged_writes";
+  if (facts.counts.lost_acknowledged_writes > 0) {
+    return failed(kName,
+                  fmt::format("{} of {} acknowledged writes were lost{}",
+                              facts.counts.lost_acknowledged_writes, facts.counts.acknowledged,
+                              examples(facts, {ViolationKind::kLostAcknowledgedWrite})));
+  }
+  return passed(kName, fmt::format("{} acknowledged writes, {} reads verified",
+                                   facts.counts.acknowledged, facts.counts.verified_reads));
+}
+
+CheckResult maybes(const RunFacts& facts) {
+  constexpr const char* kName = "maybes_stay";
+  const std::uint64_t broken = facts.counts.maybes_vanished + facts.counts.maybes_reappeared;
+  if (broken > 0) {
+    return failed(kName, fmt::format("{} vanished after they were seen, {} appeared later{}",
+                                     facts.counts.maybes_vanished, facts.counts.maybes_reappeared,
+                                     examples(facts, {ViolationKind::kMaybeVanished,
+                                                      ViolationKind::kMaybeReappeared})));
+  }
+  return passed(kName, fmt::format("{} writes of unknown outcome", facts.counts.maybe));
+}
+
+CheckResult resurrected(const RunFacts& facts) {
+  constexpr const char* kName = "no_resurrected_deletes";
+  if (facts.counts.resurrected_deletes > 0) {
+    return failed(kName,
+                  fmt::format("{} deleted documents came back{}", facts.counts.resurrected_deletes,
+                              examples(facts, {ViolationKind::kResurrectedDelete})));
+  }
+  const auto& deletes = facts.counts.operations[static_cast<std::size_t>(OperationKind::kDelete)];
+  return passed(kName, fmt::format("{} acknowledged deletes",
+                                   deletes[static_cast<std::size_t>(Outcome::kAcknowledged)]));
+}
+
+CheckResult exact_reads(const RunFacts& facts) {
+  constexpr const char* kName = "reads_exact";
+  if (facts.counts.corrupt_reads > 0 || facts.counts.reads_failed > 0) {
+    return failed(
+        kName,
+        fmt::format("{} reads had wrong bytes, {} failed{}", facts.counts.corrupt_reads,
+                    facts.counts.reads_failed,
+                    examples(facts, {ViolationKind::kCorruptRead, ViolationKind::kReadFailed})));
+  }
+  return passed(kName, fmt::format("{} bytes in {} reads", facts.counts.verified_bytes,
+                                   facts.counts.verified_reads));
+}
+
+CheckResult aliens(const RunFacts& facts) {
+  constexpr const char* kName = "no_alien_documents";
+  if (facts.counts.alien_documents > 0) {
+    return failed(kName,
+                  fmt::format("{} documents that no agent wrote{}", facts.counts.alien_documents,
+                              examples(facts, {ViolationKind::kAlienDocument})));
+  }
+  return passed(kName, "");
+}
+
+CheckResult alive(const RunFacts& facts, const RunResult& result) {
+  constexpr const char* kName = "worker_stays_alive";
+  if (!facts.unexpected_ends.empty()) {
+    return failed(kName, first_of(facts.unexpected_ends));
+  }
+  return passed(kName, fmt::format("{} starts, {} ended by kills, {} reopened after the engine "
+                                   "became read-only",
+                                   facts.starts, result.crashes, facts.reopened_read_only));
+}
+
+CheckResult recovery(const RunFacts& facts, const RunResult& result) {
+  constexpr const char* kName = "recovery_succeeds";
+  if (!facts.failed_opens.empty()) {
+    return failed(kName, "the store did not open: " + first_of(facts.failed_opens));
+  }
+  if (!facts.damaged_opens.empty()) {
+    return failed(kName, first_of(facts.damaged_opens));
+  }
+  return passed(kName, fmt::format("{} recoveries", result.recoveries.size()));
+}
+
+CheckResult progress(const RunFacts& facts) {
+  constexpr const char* kName = "progress_made";
+  if (!facts.idle_lives.empty()) {
+    return failed(kName, first_of(facts.idle_lives));
+  }
+  return facts.counts.acknowledged == 0
+             ? inconclusive(kName, "no write was acknowledged")
+             : passed(kName, fmt::format("{} writes acknowledged", facts.counts.acknowledged));
+}
+
+CheckResult faults_fired(const RunResult& result) {
+  constexpr const char* kName = "faults_fired";
+  std::string missing;
+  std::uint64_t fired = 0;
+  for (const report::FaultResult& fault : result.faults) {
+    fired += fault.fired;
+    if (fault.fired < fault.planned) {
+      missing +=
+          fmt::format("{}\"{}\" fired {} of {} times (began {} times)", missing.empty() ? "" : "; ",
+                      fault.name, fault.fired, fault.planned, fault.attempted);
+    }
+  }
+  return missing.empty() ? passed(kName, fmt::format("{} firings", fired))
+                         : inconclusive(kName, missing);
+}
+
+bool reached(std::string_view branch, const RunFacts& facts, const RunResult& result) {
+  const report::EvidenceResult& evidence = result.evidence;
+  const std::array<std::pair<std::string_view, std::uint64_t>, 10> numbers = {{
+      {"torn_tail_dropped", evidence.torn_tails_met},
+      {"wal_replayed", facts.replayed_entries},
+      {"unsynced_bytes_discarded", evidence.unsynced_bytes_discarded},
+      {"directory_entries_discarded", evidence.directory_entries_discarded},
+      {"kill_left_maybes", evidence.kills_with_maybes},
+      {"group_rewritten", facts.groups_rewritten},
+      {"no_space_refused", facts.no_space_refusals},
+      {"checkpoint_completed", facts.checkpoints},
+      {"segment_deleted", facts.segments_deleted},
+      {"segment_rewritten", facts.segments_rewritten},
+  }};
+  return std::any_of(numbers.begin(), numbers.end(), [&](const auto& number) {
+    return number.first == branch && number.second > 0;
+  });
+}
+
+CheckResult branches(const Scenario& scenario, const RunFacts& facts, const RunResult& result) {
+  constexpr const char* kName = "branches_reached";
+  std::string missing;
+  for (const std::string& branch : scenario.must_reach) {
+    if (!reached(branch, facts, result)) {
+      missing += (missing.empty() ? "not reached: " : ", ") + branch;
+    }
+  }
+  return missing.empty()
+             ? passed(kName, fmt::format("{} of must_reach", scenario.must_reach.size()))
+             : inconclusive(kName, missing);
+}
+
+std::uint64_t fired_of(const RunResult& result, FaultKind kind) {
+  std::uint64_t fired = 0;
+  for (const report::FaultResult& fault : result.faults) {
+    fired += fault.kind == scenario::fault_kind_name(kind) ? fault.fired : 0;
+  }
+  return fired;
+}
+
+/// A kill that interrupted nothing and a power loss that took nothing away are no evidence.
+CheckResult evidence(const RunFacts& facts, const RunResult& result) {
+  constexpr const char* kName = "evidence";
+  const report::EvidenceResult& seen = result.evidence;
+  std::string missing;
+  const auto demand = [&](bool there, std::string_view text) {
+    if (!there) {
+      missing += fmt::format("{}{}", missing.empty() ? "" : "; ", text);
+    }
+  };
+  demand(!result.interrupted, "the run was stopped before its end");
+  demand(facts.counts.acknowledged > 0, "no write was acknowledged");
+  demand(facts.counts.verified_reads > 0, "nothing was read back");
+  demand(seen.full_scans > 0, "the store was never scanned");
+  const bool killed = result.crashes > 0;
+  demand(!killed || seen.kills_with_maybes > 0, "no kill interrupted a write");
+  const bool lost_power = fired_of(result, FaultKind::kPowerLoss) > 0;
+  demand(!lost_power || seen.unsynced_bytes_discarded > 0 || seen.directory_entries_discarded > 0,
+         "no power loss took anything away");
+  return missing.empty()
+             ? passed(kName, fmt::format("{} kills left maybes, {} unsynced bytes discarded, {} "
+                                         "torn tails met, {} full scans",
+                                         seen.kills_with_maybes, seen.unsynced_bytes_discarded,
+                                         seen.torn_tails_met, seen.full_scans))
+             : inconclusive(kName, missing);
+}
+
+CheckResult thresholds(const RunResult& result) {
+  constexpr const char* kName = "thresholds";
+  CheckResult check = passed(kName, fmt::format("{} held", result.thresholds.size()));
+  std::string broken;
+  for (const report::ThresholdResult& threshold : result.thresholds) {
+    if (threshold.verdict == Verdict::kPass) {
+      continue;
+    }
+    const bool measured = threshold.verdict == Verdict::kFail;
+    broken +=
+        fmt::format("{}{} {}: {}", broken.empty() ? "" : "; ", threshold.metric, threshold.stat,
+                    measured ? fmt::format("{:.6g}, {} is {:.6g}", threshold.value,
+                                           threshold.is_max ? "max" : "min", threshold.limit)
+                             : std::string("not measured in this run"));
+    check.verdict =
+        measured || check.verdict == Verdict::kFail ? Verdict::kFail : Verdict::kInconclusive;
+  }
+  check.detail = broken.empty() ? check.detail : broken;
+  return check;
+}
+
+}  // namespace
+
+Verdict overall(const std::vector<CheckResult>& checks) {
+  const auto any = [&](Verdict verdict) {
+    return std::any_of(checks.begin(), checks.end(),
+                       [&](const CheckResult& check) { return check.verdict == verdict; });
+  };
+  if (any(Verdict::kFail)) {
+    return Verdict::kFail;
+  }
+  return checks.empty() || any(Verdict::kInconclusive) ? Verdict::kInconclusive : Verdict::kPass;
+}
+
+void judge(const Scenario& scenario, const RunFacts& facts, RunResult& result) {
+  result.checks = {lost_writes(facts),
+                   maybes(facts),
+                   resurrected(facts),
+                   exact_reads(facts),
+                   aliens(facts),
+                   alive(facts, result),
+                   recovery(facts, result),
+                   facts.memory,
+                   progress(facts),
+                   faults_fired(result),
+                   branches(scenario, facts, result),
+                   evidence(facts, result),
+                   thresholds(result)};
+  result.verdict = overall(result.checks);
+  if (result.verdict == Verdict::kPass && !facts.harness_error.empty()) {
+    result.verdict = Verdict::kInconclusive;
+  }
+}
+
+}  // namespace soak::supervisor

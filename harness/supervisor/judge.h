@@ -1,0 +1,36 @@
+// From what was seen to a verdict: pure functions, one per check of the catalog.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/common/shared_region.h"
+#include "harness/oracle/oracle.h"
+#include "harness/report/run_result.h"
+#include "harness/scenario/scenario.h"
+
+namespace soak::supervisor {
+
+/// What the checks need beyond RunResult; plain numbers, so that tests can make them up.
+struct RunFacts {
+  std::vector<std::string> unexpected_ends;  ///< A worker died or hung, not on our command.
+  std::vector<std::string> failed_opens;
+  std::vector<std::string> damaged_opens;  ///< Recovery saw what no fault of the run explains.
+  std::vector<std::string> idle_lives;     ///< Nothing acknowledged although agents ran.
+  std::string harness_error;               ///< Not the engine's fault; exit status 4.
+  std::uint64_t starts = 0, reopened_read_only = 0;
+  std::uint64_t replayed_entries = 0;
+  std::uint64_t groups_rewritten = 0, no_space_refusals = 0, checkpoints = 0;
+  std::uint64_t segments_deleted = 0, segments_rewritten = 0;
+  oracle::OracleCounts counts;
+  std::vector<oracle::Violation> first_violations;  ///< A few of each run, for the details.
+  report::CheckResult memory;                       ///< MemoryTrend::judge().
+};
+
+/// Fills checks and verdict of `result`, whose faults and thresholds are filled already.
+void judge(const scenario::Scenario& scenario, const RunFacts& facts, report::RunResult& result);
+/// Any failed check: fail; else any inconclusive one: inconclusive; else pass.
+report::Verdict overall(const std::vector<report::CheckResult>& checks);
+
+}  // namespace soak::supervisor

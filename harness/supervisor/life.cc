@@ -1,0 +1,252 @@
+// Start reading at live(). life_worker.cc holds the steps of one worker, life_trouble.cc what
+// happens when one does not do as it was told.
+#include "harness/supervisor/life.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "faultinj/power_loss.h"
+
+namespace soak::supervisor {
+namespace {
+
+using scenario::FaultKind;
+using scenario::FaultSection;
+
+constexpr double kFullScanSeconds = 3600;
+// Between two kills agents get at least this much time, else overdue kills would come in a row
+// with nothing to lose between them.
+constexpr double kLoadBetweenKillsSeconds = 0.25;
+// Kills wait this long for the moment they are meant to hit.
+constexpr double kAimSeconds = 0.5;
+// Of crashes that come at the planned instant, whatever the agents are doing then.
+constexpr double kUnaimedFraction = 0.25;
+constexpr int kReapMs = 30'000;
+
+}  // namespace
+
+Life::Life(const LifeParts& parts, std::vector<AgentConfig> agents)
+    : parts_(parts),
+      agents_(std::move(agents)),
+      random_(parts.scenario.seed, "supervisor"),
+      next_scan_at_(kFullScanSeconds) {}
+
+void Life::live() {
+  if (start_worker("start") && verify() && start_load()) {
+    load_until_end();
+  }
+  load_seconds_ = parts_.clock.seconds();
+  finish();
+  bury_worker();
+}
+
+void Life::load_until_end() {
+  while (end_ == EndReason::kNone) {
+    parts_.loop.turn(kTurnMs);
+    if (parts_.signals.count() > 0) {
+      end_ = parts_.signals.count() > 1 ? EndReason::kAborted : EndReason::kStopped;
+    } else if (parts_.clock.seconds() >= parts_.scenario.duration_seconds) {
+      end_ = EndReason::kCompleted;
+    } else if (no_violation()) {
+      look_after_worker();
+    }
+    if (end_ == EndReason::kNone) {
+      act();
+    }
+  }
+}
+
+void Life::act() {
+  const double now = parts_.clock.seconds();
+  if (now >= next_scan_at_ && !parts_.faults.is_open(FaultKind::kIoError)) {
+    next_scan_at_ = now + kFullScanSeconds;
+    if (!stop_load() || !scan() || !reopen("hourly")) {
+      return;
+    }
+  }
+  while (end_ == EndReason::kNone && load_running_ &&
+         parts_.clock.seconds() - load_started_at_ >= kLoadBetweenKillsSeconds) {
+    const auto action = parts_.faults.next_due(parts_.clock.seconds());
+    if (!action.has_value()) {
+      return;
+    }
+    perform(*action);
+  }
+}
+
+void Life::perform(const FaultAction& action) {
+  const FaultSection& fault = parts_.scenario.faults[action.fault];
+  switch (action.step) {
+    case FaultStep::kKill:
+      kill_under_load(action.fault);
+      return;
+    case FaultStep::kOpenWindow:
+      parts_.recorder.window_opened(fault, parts_.faults.armed_point(action.fault).point);
+      arm(action.fault);
+      return;
+    case FaultStep::kCloseWindow:
+      parts_.recorder.window_closed(fault);
+      disarm(action.fault);
+      return;
+  }
+}
+
+/// Lets the worker run into the moment that the kill is meant for: a write begun and not
+/// acknowledged, and for a power loss something that was never synced.
+void Life::aim(const FaultSection& fault) {
+  const bool power_loss = fault.kind == FaultKind::kPowerLoss;
+  if (!power_loss && random_.unit() < kUnaimedFraction) {
+    return;
+  }
+  const double give_up_at = parts_.clock.seconds() + kAimSeconds;
+  while (parts_.clock.seconds() < give_up_at) {
+    parts_.loop.turn(0);
+    if (!parts_.drain.operation_in_flight()) {
+      continue;
+    }
+    const auto pending = power_loss ? faultinj::power_loss_pending_bytes(parts_.journal_descriptor)
+                                    : pluresdb::Result<std::uint64_t>(1);
+    if (pending.value_or(1) > 0) {
+      return;
+    }
+  }
+}
+
+void Life::kill_under_load(std::size_t index) {
+  const FaultSection& fault = parts_.scenario.faults[index];
+  aim(fault);
+  worker_->kill();
+  const auto exit = worker_->wait_exit(kReapMs);
+  if (!exit.has_value()) {
+    harness_error(fmt::format("worker {} cannot be killed", worker_->pid()));
+    return;
+  }
+  constexpr WorkerExit kOurs{.killed = true, .status = 9};
+  if (*exit != kOurs) {  // It was gone before the kill.
+    worker_ended(describe(*exit));
+    return;
+  }
+  parts_.loop.turn(0);
+  count_life();
+  KillReport report{
+      .fault = fault, .incarnation = incarnation_, .maybes = 0, .power_loss = std::nullopt};
+  if (fault.kind == FaultKind::kPowerLoss && !take_power(fault, report)) {
+    return;
+  }
+  // Below durability wal a process death may lose what was acknowledged: nothing promised more.
+  report.maybes = parts_.oracle.worker_died(parts_.scenario.engine.durability == "none");
+  parts_.faults.kill_fired(index);
+  parts_.monitor.kill_counted(scenario::fault_kind_name(fault.kind));
+  parts_.recorder.killed(report);
+  parts_.folder.forget_worker(incarnation_);
+  bury_worker();
+  restart_after_kill(scenario::fault_kind_name(fault.kind));
+}
+
+bool Life::take_power(const FaultSection& fault, KillReport& report) {
+  const faultinj::PowerLossPolicy policy{.keep = fault.keep == "subset"
+                                                     ? faultinj::PowerLossPolicy::Keep::kSubset
+                                                     : faultinj::PowerLossPolicy::Keep::kNothing,
+                                         .seed = random_.next(),
+                                         .sector_bytes = fault.sector_bytes};
+  const auto outcome =
+      faultinj::apply_power_loss(parts_.folder.data(), parts_.journal_descriptor, policy);
+  if (!outcome.has_value()) {
+    return harness_error("power loss: " + pluresdb::to_string(outcome.error()));
+  }
+  report.power_loss = *outcome;
+  return true;
+}
+
+bool Life::restart_after_kill(const std::string& cause) {
+  return start_worker(cause) && verify() && start_load();
+}
+
+bool Life::reopen(const std::string& cause) {
+  return stop_load() && close_worker() && start_worker(cause) && verify() && start_load();
+}
+
+bool Life::no_violation() {
+  const bool none = parts_.loop.violations() == violations_handled_;
+  if (!none && end_ == EndReason::kNone) {
+    end_ = EndReason::kViolation;
+  }
+  violations_handled_ = parts_.loop.violations();
+  return none;
+}
+
+void Life::finish() {
+  constexpr std::string_view kReasons[] = {
+      "",
+      "the time is over",
+      "stopped by a signal",
+      "aborted by a second signal",
+      "stopped after a violation, to keep the data as they are",
+      "the worker ended",
+      "the store did not open",
+      "the harness failed"};
+  parts_.recorder.load_ended(std::string(kReasons[static_cast<std::size_t>(end_)]));
+  parts_.result.interrupted = end_ == EndReason::kStopped || end_ == EndReason::kAborted;
+  switch (end_) {
+    case EndReason::kCompleted:
+    case EndReason::kStopped:
+      finish_with_evidence();
+      return;
+    case EndReason::kViolation:
+      // All that is wrong, not only what the last verification touched. The worker is then killed:
+      // a clean close would change the files.
+      if (worker_.has_value() && stop_load()) {
+        scan();
+      }
+      return;
+    case EndReason::kWorkerEnded:
+      // Whether it took acknowledged writes with it is worth knowing.
+      if (start_worker("worker_ended") && verify()) {
+        scan();
+      }
+      return;
+    case EndReason::kNone:
+    case EndReason::kAborted:
+    case EndReason::kOpenFailed:
+    case EndReason::kHarnessError:
+      return;
+  }
+}
+
+/// The whole store is read twice: as the agents left it, and after a clean close.
+void Life::finish_with_evidence() {
+  for (const std::size_t fault : parts_.faults.close_all(parts_.clock.seconds())) {
+    parts_.recorder.window_closed(parts_.scenario.faults[fault]);
+    if (!disarm(fault)) {
+      return;
+    }
+  }
+  if (!stop_load()) {
+    return;
+  }
+  if (parts_.region.counters.wal_read_only.load() != 0) {
+    ++facts_.reopened_read_only;
+    if (!close_worker() || !start_worker("read_only")) {
+      return;
+    }
+  }
+  if (verify() && scan() && close_worker() && start_worker("clean_close") && verify() && scan()) {
+    close_worker();
+  }
+}
+
+std::uint64_t Life::acknowledged_operations() const {
+  std::uint64_t sum = 0;
+  for (const auto& by_outcome : parts_.oracle.counts().operations) {
+    sum += by_outcome[static_cast<std::size_t>(Outcome::kAcknowledged)];
+  }
+  return sum;
+}
+
+}  // namespace soak::supervisor

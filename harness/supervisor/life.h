@@ -1,0 +1,118 @@
+// The life of a run: workers that start, are verified, loaded, killed, and started again, until the
+// end. Only the order of steps is here; each step is a room of its own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/common/shared_region.h"
+#include "harness/common/worker_config.h"
+#include "harness/oracle/oracle.h"
+#include "harness/report/run_result.h"
+#include "harness/scenario/scenario.h"
+#include "harness/supervisor/fault_driver.h"
+#include "harness/supervisor/judge.h"
+#include "harness/supervisor/ledger_drain.h"
+#include "harness/supervisor/loop.h"
+#include "harness/supervisor/monitor.h"
+#include "harness/supervisor/random.h"
+#include "harness/supervisor/recorder.h"
+#include "harness/supervisor/run_clock.h"
+#include "harness/supervisor/run_folder.h"
+#include "harness/supervisor/signals.h"
+#include "harness/supervisor/worker_process.h"
+
+namespace soak::supervisor {
+
+enum class EndReason {
+  kNone,       ///< Still going on.
+  kCompleted,  ///< The scenario's time is over.
+  kStopped,    ///< A stop signal: ends with a full report.
+  kAborted,    ///< The second one: ends at once.
+  kViolation,  ///< The oracle has seen enough; the data directory stays as it is.
+  kWorkerEnded,
+  kOpenFailed,
+  kHarnessError,
+};
+
+/// What a life works with; all outlive it.
+struct LifeParts {
+  const scenario::Scenario& scenario;
+  const RunFolder& folder;
+  const std::string& worker_binary;
+  SharedRegion& region;
+  int region_descriptor;
+  int journal_descriptor;
+  const RunClock& clock;
+  Signals& signals;
+  oracle::Oracle& oracle;
+  FaultDriver& faults;
+  LedgerDrain& drain;
+  Loop& loop;
+  Monitor& monitor;
+  Recorder& recorder;
+  report::RunResult& result;
+};
+
+class Life {
+ public:
+  Life(const LifeParts& parts, std::vector<AgentConfig> agents);
+
+  /// From the first worker to the last; returns when no worker is left.
+  void live();
+  [[nodiscard]] EndReason end() const { return end_; }
+  /// Seconds that the load went on, recoveries in between included.
+  [[nodiscard]] double load_seconds() const { return load_seconds_; }
+  /// What the checks need.
+  [[nodiscard]] const RunFacts& facts() const { return facts_; }
+
+ private:
+  // Steps. Each returns false when the run cannot go on; end_ then says why.
+  bool start_worker(const std::string& cause);
+  bool take_ready(const std::string& cause, const ControlPacket& packet);
+  bool verify();
+  bool scan();
+  bool start_load();
+  bool stop_load();
+  bool close_worker();
+  bool end_read_only_worker();
+  bool restart_after_kill(const std::string& cause);
+  bool reopen(const std::string& cause);
+  bool arm(std::size_t fault);
+  bool disarm(std::size_t fault);
+
+  void load_until_end();
+  void look_after_worker();
+  void act();
+  void perform(const FaultAction& action);
+  void kill_under_load(std::size_t fault);
+  void aim(const scenario::FaultSection& fault);
+  bool take_power(const scenario::FaultSection& fault, KillReport& report);
+  void finish();
+  void finish_with_evidence();
+
+  // What went wrong.
+  bool handle(const Trouble& trouble, const std::string& doing);
+  void worker_ended(const std::string& how);
+  void worker_hangs(const std::string& doing, const std::string& how);
+  bool harness_error(const std::string& text);
+  void bury_worker();
+  void count_life();
+  bool no_violation();
+  [[nodiscard]] std::uint64_t acknowledged_operations() const;
+
+  LifeParts parts_;
+  std::vector<AgentConfig> agents_;
+  Random random_;
+  std::optional<WorkerProcess> worker_;
+  std::uint32_t incarnation_ = 0;
+  bool load_running_ = false;
+  double load_started_at_ = 0, load_seconds_ = 0, next_scan_at_;
+  std::uint64_t acknowledged_at_start_ = 0, violations_handled_ = 0;
+  EndReason end_ = EndReason::kNone;
+  RunFacts facts_;
+};
+
+}  // namespace soak::supervisor

@@ -1,0 +1,228 @@
+// The steps of one worker: start, verify, load, close.
+#include <cstddef>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "harness/supervisor/life.h"
+#include "harness/supervisor/verification.h"
+#include "harness/supervisor/worker_setup.h"
+
+namespace soak::supervisor {
+namespace {
+
+// Opening gives no sign of life, so this bounds a recovery.
+constexpr double kOpenSeconds = 300;
+constexpr double kCommandStallSeconds = 60;
+// A checkpoint of everything is part of it.
+constexpr double kCloseSeconds = 120;
+constexpr int kExitMs = 30'000;
+// Of documents that nothing touched since the last verification.
+constexpr std::size_t kVerifySample = 512;
+
+bool write_config(const std::string& file, const std::string& text) {
+  std::ofstream stream(file, std::ios::binary | std::ios::trunc);
+  stream << text;
+  stream.close();
+  return static_cast<bool>(stream);
+}
+
+}  // namespace
+
+bool Life::start_worker(const std::string& cause) {
+  ++incarnation_;
+  ++facts_.starts;
+  parts_.monitor.set_activity("recovering");
+  const std::string config_file = parts_.folder.worker_config(incarnation_);
+  const WorkerConfig config = worker_config(parts_.scenario,
+                                            {.incarnation = incarnation_,
+                                             .data_directory = parts_.folder.data(),
+                                             .fiu_fifo_base = parts_.folder.fiu_fifo_base()},
+                                            agents_, parts_.oracle);
+  if (!write_config(config_file, to_json(config))) {
+    return harness_error("write " + config_file);
+  }
+  // What the last worker left; before the next one starts nobody else writes here.
+  parts_.region.stop_agents.store(0);
+  parts_.region.counters.wal_read_only.store(0);
+  parts_.drain.discard_verifier();
+  parts_.drain.worker_starts();
+  auto spawned = WorkerProcess::spawn({.binary = parts_.worker_binary,
+                                       .config_file = config_file,
+                                       .log_file = parts_.folder.worker_log(incarnation_),
+                                       .region_descriptor = parts_.region_descriptor,
+                                       .journal_descriptor = parts_.journal_descriptor});
+  if (!spawned.has_value()) {
+    return harness_error(pluresdb::to_string(spawned.error()));
+  }
+  worker_.emplace(std::move(*spawned));
+  parts_.loop.attach(&*worker_);
+  parts_.monitor.set_worker(worker_->pid(), incarnation_);
+  parts_.recorder.worker_spawned(incarnation_, worker_->pid(), cause);
+  const auto reply = parts_.loop.await_reply(kOpenSeconds);
+  if (!reply.has_value()) {
+    if (reply.error().kind == TroubleKind::kDied || reply.error().kind == TroubleKind::kStalled) {
+      facts_.failed_opens.push_back(
+          fmt::format("worker {} (after {}): {}", incarnation_, cause, reply.error().text));
+    }
+    return handle(reply.error(), "opening the store");
+  }
+  return take_ready(cause, *reply);
+}
+
+bool Life::take_ready(const std::string& cause, const ControlPacket& packet) {
+  if (packet.type == CommandType::kOpenFailed) {
+    const std::string text =
+        fmt::format("worker {} (after {}): {}", incarnation_, cause, packet_text(packet));
+    if (incarnation_ == 1) {  // Nothing was lost: there is no store yet.
+      return harness_error("the store cannot be made: " + text);
+    }
+    facts_.failed_opens.push_back(text);
+    parts_.recorder.trouble("open_failed", text);
+    end_ = EndReason::kOpenFailed;
+    return false;
+  }
+  if (packet.type != CommandType::kReady) {
+    return harness_error("the worker's first packet is not kReady");
+  }
+  const Recovery recovery = read_recovery(parts_.region.recovery);
+  parts_.recorder.worker_ready(incarnation_, cause, recovery);
+  facts_.replayed_entries += recovery.replayed_entries;
+  if (recovery.created && incarnation_ > 1) {
+    facts_.damaged_opens.push_back(
+        fmt::format("after {} the store was gone and was made anew", cause));
+  }
+  if (recovery.corrupted_entries > 0 || recovery.corrupted_segments > 0 || recovery.wal_lost) {
+    facts_.damaged_opens.push_back(
+        fmt::format("after {} recovery found {} corrupt entries in {} corrupt segments{}", cause,
+                    recovery.corrupted_entries, recovery.corrupted_segments,
+                    recovery.wal_lost ? ", and segments of the log were missing" : ""));
+  }
+  if (!recovery.created) {
+    parts_.monitor.recovered(recovery.duration_seconds);
+  }
+  parts_.oracle.worker_started(incarnation_);
+  return true;
+}
+
+bool Life::verify() {
+  parts_.monitor.set_activity("verifying");
+  const double begin = parts_.clock.seconds();
+  const auto verified =
+      verify_keys(parts_.loop, parts_.oracle, parts_.oracle.keys_to_verify(kVerifySample));
+  if (!verified.has_value()) {
+    return handle(verified.error(), "reading documents back");
+  }
+  parts_.loop.turn(0);
+  parts_.recorder.verified("touched", *verified, parts_.clock.seconds() - begin);
+  return no_violation();
+}
+
+bool Life::scan() {
+  parts_.monitor.set_activity("verifying");
+  const double begin = parts_.clock.seconds();
+  const auto scanned = full_scan(parts_.loop, parts_.oracle);
+  if (!scanned.has_value()) {
+    return handle(scanned.error(), "scanning the store");
+  }
+  ++parts_.result.evidence.full_scans;
+  parts_.recorder.verified("all", *scanned, parts_.clock.seconds() - begin);
+  return no_violation();
+}
+
+bool Life::start_load() {
+  for (const std::size_t fault : parts_.faults.open_windows()) {
+    if (!arm(fault)) {
+      return false;
+    }
+  }
+  const auto reply = parts_.loop.command({.type = CommandType::kStartAgents}, kCommandStallSeconds);
+  if (!reply.has_value()) {
+    return handle(reply.error(), "starting the agents");
+  }
+  load_running_ = true;
+  load_started_at_ = parts_.clock.seconds();
+  acknowledged_at_start_ = acknowledged_operations();
+  parts_.monitor.set_activity("");
+  return true;
+}
+
+bool Life::stop_load() {
+  if (!load_running_) {
+    return true;
+  }
+  parts_.region.stop_agents.store(1);
+  const auto reply = parts_.loop.command({.type = CommandType::kStopAgents}, kCommandStallSeconds);
+  if (!reply.has_value()) {
+    return handle(reply.error(), "stopping the agents");
+  }
+  count_life();
+  return no_violation();
+}
+
+bool Life::close_worker() {
+  const auto reply = parts_.loop.command({.type = CommandType::kClose}, kCloseSeconds);
+  if (!reply.has_value()) {
+    const bool read_only = parts_.region.counters.wal_read_only.load() != 0;
+    if (reply.error().kind == TroubleKind::kRefused && read_only) {
+      return end_read_only_worker();
+    }
+    return handle(reply.error(), "closing the store");
+  }
+  const auto exit = worker_->wait_exit(kExitMs);
+  if (!exit.has_value()) {
+    worker_hangs("exiting after a clean close", "still there");
+    return false;
+  }
+  if (*exit != WorkerExit{}) {
+    worker_ended(describe(*exit) + " after a clean close");
+    return false;
+  }
+  parts_.folder.forget_worker(incarnation_);
+  bury_worker();
+  return true;
+}
+
+/// An engine that may not write cannot close cleanly; ending its process is all there is.
+bool Life::end_read_only_worker() {
+  worker_->kill();
+  if (!worker_->wait_exit(kExitMs).has_value()) {
+    return harness_error(fmt::format("worker {} cannot be killed", worker_->pid()));
+  }
+  parts_.loop.turn(0);
+  parts_.oracle.worker_died(parts_.scenario.engine.durability == "none");
+  bury_worker();
+  return true;
+}
+
+bool Life::arm(std::size_t fault) {
+  const ArmedPoint armed = parts_.faults.armed_point(fault);
+  ControlPacket packet{.type = CommandType::kArm};
+  packet.value = static_cast<std::uint64_t>(armed.error_number);
+  packet.count = static_cast<std::uint32_t>(armed.times);
+  packet.probability = armed.probability;
+  set_packet_text(packet, armed.point);
+  const auto reply = parts_.loop.command(packet, kCommandStallSeconds);
+  return reply.has_value() || handle(reply.error(), "arming " + armed.point);
+}
+
+/// Another open window on the same point would be disarmed with it, so it is armed again.
+bool Life::disarm(std::size_t fault) {
+  const std::string point = parts_.faults.armed_point(fault).point;
+  ControlPacket packet{.type = CommandType::kDisarm};
+  set_packet_text(packet, point);
+  const auto reply = parts_.loop.command(packet, kCommandStallSeconds);
+  if (!reply.has_value()) {
+    return handle(reply.error(), "disarming " + point);
+  }
+  for (const std::size_t other : parts_.faults.open_windows()) {
+    if (parts_.faults.armed_point(other).point == point && !arm(other)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace soak::supervisor

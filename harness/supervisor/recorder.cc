@@ -1,0 +1,268 @@
+// Wording of events. Lists in the result are bounded: a day must fit into one report.
+#include "harness/supervisor/recorder.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace soak::supervisor {
+namespace {
+
+using report::EventLevel;
+using report::json_quote;
+
+constexpr std::size_t kMarksMax = 20'000;
+constexpr std::size_t kRecoveriesMax = 100'000;
+constexpr std::size_t kLostDocumentsMax = 20;
+constexpr std::size_t kFirstViolationsMax = 100;
+constexpr std::uint64_t kViolationsOnTerminal = 20;
+// A full disk refuses hundreds of operations per second: the first firings of a burst are written
+// one by one, the rest as a number.
+constexpr std::uint64_t kFiringsPerBurst = 20;
+constexpr double kBurstSeconds = 1;
+constexpr double kNanosecond = 1e-9;
+
+std::string number(std::uint64_t value) { return std::to_string(value); }
+std::string number(double value) { return fmt::format("{:.6f}", value); }
+
+std::string plural(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string describe_bytes(std::uint64_t bytes) {
+  constexpr std::uint64_t kKibibyte = 1024;
+  return bytes < 10 * kKibibyte
+             ? fmt::format("{} B", bytes)
+             : fmt::format("{:.1f} KiB", static_cast<double>(bytes) / double{kKibibyte});
+}
+
+}  // namespace
+
+Recovery read_recovery(const RecoveryEvidence& evidence) {
+  // Written before the worker's kReady packet, which has been received.
+  return {.duration_seconds = static_cast<double>(evidence.duration_ns.load()) * kNanosecond,
+          .replayed_entries = evidence.replayed_entries.load(),
+          .torn_tails = evidence.torn_tails.load(),
+          .torn_bytes = evidence.torn_bytes_dropped.load(),
+          .quarantined_bytes = evidence.quarantined_bytes.load(),
+          .corrupted_entries = evidence.corrupted_entries.load(),
+          .corrupted_segments = evidence.corrupted_segments.load(),
+          .wal_lost = evidence.wal_lost.load() != 0,
+          .created = evidence.created.load() != 0,
+          .clean_shutdown = evidence.clean_shutdown.load() != 0};
+}
+
+Recorder::Recorder(report::EventLog& events, report::Terminal& terminal, const RunClock& clock,
+                   report::RunResult& result)
+    : events_(events), terminal_(terminal), clock_(clock), result_(result) {}
+
+void Recorder::tell(EventLevel level, const std::string& event, const std::string& text,
+                    report::EventLog::Fields fields) {
+  const double now = clock_.seconds();
+  fields.emplace_back("text", json_quote(text));
+  events_.write(now, event, fields);
+  terminal_.event(now, level, text);
+}
+
+void Recorder::mark(double begin, double end, const std::string& kind, const std::string& label) {
+  if (result_.marks.size() < kMarksMax) {
+    result_.marks.push_back(
+        {.begin_seconds = begin, .end_seconds = end, .kind = kind, .label = label});
+  }
+}
+
+void Recorder::run_started(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    tell(EventLevel::kInfo, "run_started", line, {});
+  }
+}
+
+void Recorder::worker_spawned(std::uint32_t incarnation, int pid, const std::string& cause) {
+  events_.write(clock_.seconds(), "worker_started",
+                {{"incarnation", number(std::uint64_t{incarnation})},
+                 {"pid", std::to_string(pid)},
+                 {"cause", json_quote(cause)}});
+}
+
+void Recorder::worker_ready(std::uint32_t incarnation, const std::string& cause,
+                            const Recovery& recovery) {
+  if (recovery.created) {
+    tell(EventLevel::kInfo, "store_created", fmt::format("worker {} made a store", incarnation),
+         {{"incarnation", number(std::uint64_t{incarnation})}});
+    return;
+  }
+  if (result_.recoveries.size() < kRecoveriesMax) {
+    result_.recoveries.push_back({.time_seconds = clock_.seconds(),
+                                  .duration_seconds = recovery.duration_seconds,
+                                  .replayed_entries = recovery.replayed_entries,
+                                  .torn_tails = recovery.torn_tails,
+                                  .torn_bytes = recovery.torn_bytes,
+                                  .cause = cause});
+  }
+  result_.evidence.torn_tails_met += recovery.torn_tails;
+  result_.evidence.torn_bytes_dropped += recovery.torn_bytes;
+  std::string text = fmt::format("recovered in {:.0f} ms: {} replayed",
+                                 recovery.duration_seconds * 1000, recovery.replayed_entries);
+  if (recovery.torn_tails > 0) {
+    text += fmt::format(", {} dropped ({})", plural(recovery.torn_tails, "torn tail"),
+                        describe_bytes(recovery.torn_bytes));
+  }
+  if (recovery.corrupted_segments > 0 || recovery.corrupted_entries > 0) {
+    text += fmt::format(", {} and {} corrupt", plural(recovery.corrupted_entries, "entry/entries"),
+                        plural(recovery.corrupted_segments, "segment"));
+  }
+  tell(EventLevel::kRecovery, "recovered", text,
+       {{"incarnation", number(std::uint64_t{incarnation})},
+        {"cause", json_quote(cause)},
+        {"duration_seconds", number(recovery.duration_seconds)},
+        {"replayed_entries", number(recovery.replayed_entries)},
+        {"torn_tails", number(recovery.torn_tails)},
+        {"torn_bytes", number(recovery.torn_bytes)},
+        {"quarantined_bytes", number(recovery.quarantined_bytes)},
+        {"corrupted_entries", number(recovery.corrupted_entries)},
+        {"clean_shutdown", recovery.clean_shutdown ? "true" : "false"}});
+}
+
+void Recorder::killed(const KillReport& kill) {
+  const double now = clock_.seconds();
+  const char* kind = scenario::fault_kind_name(kill.fault.kind);
+  result_.evidence.kills_with_maybes += kill.maybes > 0 ? 1 : 0;
+  ++result_.crashes;
+  std::string text = fmt::format("{}: killed worker {}, {} of unknown outcome", kill.fault.name,
+                                 kill.incarnation, plural(kill.maybes, "write"));
+  report::EventLog::Fields fields = {{"fault", json_quote(kill.fault.name)},
+                                     {"kind", json_quote(kind)},
+                                     {"incarnation", number(std::uint64_t{kill.incarnation})},
+                                     {"maybes", number(kill.maybes)}};
+  if (kill.power_loss.has_value()) {
+    const faultinj::PowerLossOutcome& loss = *kill.power_loss;
+    ++result_.power_losses;
+    result_.evidence.unsynced_bytes_discarded += loss.bytes_discarded;
+    result_.evidence.unsynced_writes_discarded += loss.writes_discarded;
+    result_.evidence.directory_entries_discarded += loss.directory_changes_undone;
+    text += fmt::format("; {} ({}) never synced and gone", plural(loss.writes_discarded, "write"),
+                        describe_bytes(loss.bytes_discarded));
+    if (loss.writes_kept > 0) {
+      text += fmt::format(", {} kept, {} torn", loss.writes_kept, loss.writes_torn);
+    }
+    if (loss.directory_changes_undone > 0) {
+      text += fmt::format(", {} undone", plural(loss.directory_changes_undone, "directory change"));
+    }
+    fields.insert(fields.end(),
+                  {{"writes_discarded", number(loss.writes_discarded)},
+                   {"bytes_discarded", number(loss.bytes_discarded)},
+                   {"writes_kept", number(loss.writes_kept)},
+                   {"writes_torn", number(loss.writes_torn)},
+                   {"directory_changes_undone", number(loss.directory_changes_undone)}});
+  }
+  mark(now, now, kind, kill.fault.name);
+  tell(EventLevel::kFault, "killed", text, std::move(fields));
+}
+
+void Recorder::window_opened(const scenario::FaultSection& fault, const std::string& point) {
+  open_windows_[fault.name] = clock_.seconds();
+  tell(EventLevel::kFault, "fault_armed", fmt::format("{}: {} armed", fault.name, point),
+       {{"fault", json_quote(fault.name)},
+        {"kind", json_quote(scenario::fault_kind_name(fault.kind))},
+        {"point", json_quote(point)}});
+}
+
+void Recorder::window_closed(const scenario::FaultSection& fault) {
+  const auto opened = open_windows_.find(fault.name);
+  if (opened == open_windows_.end()) {
+    return;
+  }
+  mark(opened->second, clock_.seconds(), scenario::fault_kind_name(fault.kind), fault.name);
+  open_windows_.erase(opened);
+  tell(EventLevel::kFault, "fault_disarmed", fmt::format("{}: over", fault.name),
+       {{"fault", json_quote(fault.name)},
+        {"kind", json_quote(scenario::fault_kind_name(fault.kind))}});
+}
+
+void Recorder::fired(const FiredFault& firing, const scenario::FaultSection* fault) {
+  const std::string point(firing.point.data());
+  const double seconds = clock_.seconds_at(firing.time_ns);
+  PointBurst& burst = bursts_[point];
+  if (seconds - burst.begin_seconds >= kBurstSeconds) {
+    flush_fired();
+    burst = PointBurst{.begin_seconds = seconds};
+  }
+  if (burst.written >= kFiringsPerBurst) {
+    ++burst.withheld;
+    return;
+  }
+  ++burst.written;
+  events_.write(seconds, "fault_fired",
+                {{"fault", json_quote(fault == nullptr ? "fiu-ctrl" : fault->name)},
+                 {"point", json_quote(point)},
+                 {"errno", std::to_string(firing.error_number)},
+                 {"error", json_quote(strerrordesc_np(firing.error_number) == nullptr
+                                          ? "unknown"
+                                          : strerrordesc_np(firing.error_number))},
+                 {"incarnation", number(std::uint64_t{firing.incarnation})},
+                 {"count", "1"}});
+  if (fault == nullptr) {
+    mark(seconds, seconds, "remote_control", point);
+  }
+}
+
+void Recorder::flush_fired() {
+  for (auto& [point, burst] : bursts_) {
+    if (burst.withheld > 0) {
+      events_.write(clock_.seconds(), "fault_fired",
+                    {{"point", json_quote(point)}, {"count", number(burst.withheld)}});
+      burst.withheld = 0;
+    }
+  }
+}
+
+void Recorder::verified(const std::string& what, std::uint64_t documents, double seconds) {
+  events_.write(clock_.seconds(), "verified",
+                {{"what", json_quote(what)},
+                 {"documents", number(documents)},
+                 {"duration_seconds", number(seconds)}});
+}
+
+void Recorder::violation(const oracle::Violation& violation) {
+  const std::string kind = oracle::violation_kind_name(violation.kind);
+  const std::string text = fmt::format("{}: {}: {}", kind, violation.document_id, violation.detail);
+  const report::EventLog::Fields fields = {{"kind", json_quote(kind)},
+                                           {"document", json_quote(violation.document_id)},
+                                           {"detail", json_quote(violation.detail)}};
+  if (++violations_told_ <= kViolationsOnTerminal) {
+    tell(EventLevel::kViolation, "violation", text, fields);
+  } else {
+    events_.write(clock_.seconds(), "violation", fields);
+  }
+  if (first_violations_.size() < kFirstViolationsMax) {
+    first_violations_.push_back(violation);
+  }
+  if (violation.kind == oracle::ViolationKind::kLostAcknowledgedWrite &&
+      result_.lost_documents.size() < kLostDocumentsMax) {
+    result_.lost_documents.push_back(violation.document_id);
+  }
+}
+
+void Recorder::trouble(const std::string& event, const std::string& text) {
+  mark(clock_.seconds(), clock_.seconds(), event, text);
+  tell(EventLevel::kViolation, event, text, {});
+}
+
+void Recorder::note(const std::string& event, const std::string& text) {
+  tell(EventLevel::kInfo, event, text, {});
+}
+
+void Recorder::load_ended(const std::string& reason) {
+  flush_fired();
+  tell(EventLevel::kInfo, "load_ended", reason, {});
+}
+
+void Recorder::verdict(const report::RunResult& result) {
+  events_.write(clock_.seconds(), "verdict",
+                {{"verdict", json_quote(report::verdict_name(result.verdict))}});
+}
+
+}  // namespace soak::supervisor

@@ -1,0 +1,90 @@
+// Everything that happens in a run is told here once, and goes to the terminal, to events.ndjson
+// and into the result.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "faultinj/power_loss.h"
+#include "harness/common/shared_region.h"
+#include "harness/oracle/oracle.h"
+#include "harness/report/reports.h"
+#include "harness/report/run_result.h"
+#include "harness/scenario/scenario.h"
+#include "harness/supervisor/run_clock.h"
+#include "harness/supervisor/worker_process.h"
+
+namespace soak::supervisor {
+
+/// What a kill did.
+struct KillReport {
+  const scenario::FaultSection& fault;
+  std::uint32_t incarnation = 0;
+  std::uint64_t maybes = 0;  ///< Writes that it left without an outcome.
+  std::optional<faultinj::PowerLossOutcome> power_loss;
+};
+
+/// Plain copy of the shared RecoveryEvidence.
+struct Recovery {
+  double duration_seconds = 0;
+  std::uint64_t replayed_entries = 0, torn_tails = 0, torn_bytes = 0;
+  std::uint64_t quarantined_bytes = 0, corrupted_entries = 0, corrupted_segments = 0;
+  bool wal_lost = false, created = false, clean_shutdown = false;
+};
+Recovery read_recovery(const RecoveryEvidence& evidence);
+
+class Recorder {
+ public:
+  /// All outlive it.
+  Recorder(report::EventLog& events, report::Terminal& terminal, const RunClock& clock,
+           report::RunResult& result);
+
+  void run_started(const std::vector<std::string>& lines);
+  void worker_spawned(std::uint32_t incarnation, int pid, const std::string& cause);
+  void worker_ready(std::uint32_t incarnation, const std::string& cause, const Recovery& recovery);
+  void killed(const KillReport& kill);
+  void window_opened(const scenario::FaultSection& fault, const std::string& point);
+  void window_closed(const scenario::FaultSection& fault);
+  /// `fault` is null for a firing that the scenario did not ask for.
+  void fired(const FiredFault& firing, const scenario::FaultSection* fault);
+  void verified(const std::string& what, std::uint64_t documents, double seconds);
+  void violation(const oracle::Violation& violation);
+  /// Something went wrong that is no lost write: a worker died, hangs, cannot open the store.
+  void trouble(const std::string& event, const std::string& text);
+  void note(const std::string& event, const std::string& text);
+  void load_ended(const std::string& reason);
+  /// To events.ndjson only: the final screen says it too.
+  void verdict(const report::RunResult& result);
+
+  /// The first of all kinds, for the details of checks.
+  [[nodiscard]] const std::vector<oracle::Violation>& first_violations() const {
+    return first_violations_;
+  }
+  /// Events "fault_fired" of which only the number is written yet.
+  void flush_fired();
+
+ private:
+  void tell(report::EventLevel level, const std::string& event, const std::string& text,
+            report::EventLog::Fields fields);
+  void mark(double begin, double end, const std::string& kind, const std::string& label);
+
+  struct PointBurst {
+    double begin_seconds = 0;
+    std::uint64_t written = 0, withheld = 0;
+  };
+
+  report::EventLog& events_;
+  report::Terminal& terminal_;
+  const RunClock& clock_;
+  report::RunResult& result_;
+  std::map<std::string, double> open_windows_;  ///< Fault name -> opened at.
+  std::map<std::string, PointBurst> bursts_;    ///< By point.
+  std::vector<oracle::Violation> first_violations_;
+  std::uint64_t violations_told_ = 0;
+};
+
+}  // namespace soak::supervisor

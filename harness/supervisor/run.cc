@@ -1,0 +1,265 @@
+// The life of a scenario: a folder, shared memory, metrics; then life.cc; then judge and reports.
+#include "harness/supervisor/run.h"
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "faultinj/power_loss.h"
+#include "harness/common/shared_region.h"
+#include "harness/metrics/exporter.h"
+#include "harness/oracle/oracle.h"
+#include "harness/report/reports.h"
+#include "harness/report/run_result.h"
+#include "harness/scenario/units.h"
+#include "harness/supervisor/fault_driver.h"
+#include "harness/supervisor/judge.h"
+#include "harness/supervisor/ledger_drain.h"
+#include "harness/supervisor/life.h"
+#include "harness/supervisor/loop.h"
+#include "harness/supervisor/monitor.h"
+#include "harness/supervisor/recorder.h"
+#include "harness/supervisor/run_clock.h"
+#include "harness/supervisor/run_folder.h"
+#include "harness/supervisor/signals.h"
+#include "harness/supervisor/thresholds.h"
+#include "harness/supervisor/unique_fd.h"
+#include "harness/supervisor/worker_process.h"
+#include "harness/supervisor/worker_setup.h"
+#include <pluresdb/error.h>
+
+namespace soak::supervisor {
+namespace {
+
+using pluresdb::Result;
+using pluresdb::Status;
+
+constexpr int kExitEnvironment = 4;
+
+int environment_error(const std::string& text) {
+  fmt::print(stderr, "pluresdb-soak: {}\n", text);
+  return kExitEnvironment;
+}
+
+/// What a run stands on: made before it, gone after it.
+struct Ground {
+  std::string worker_binary;
+  RunFolder folder;
+  UniqueFd region_file, journal;
+  RegionMapping region;
+  std::unique_ptr<metrics::Exporter> exporter;
+  std::unique_ptr<report::EventLog> events;
+  std::unique_ptr<report::Terminal> terminal;
+};
+
+Status furnish(const RunOptions& options, std::uint32_t agent_count, Ground& ground) {
+  TRY_ASSIGN(const int region, create_shared_region(agent_count));
+  ground.region_file = UniqueFd(region);
+  TRY_ASSIGN(ground.region, RegionMapping::map(region));
+  TRY_ASSIGN(const int journal, faultinj::create_power_loss_journal());
+  ground.journal = UniqueFd(journal);
+  TRY_ASSIGN(ground.exporter,
+             metrics::Exporter::start({.listen = options.scenario.metrics_listen,
+                                       .samples_file = ground.folder.file("metrics.om"),
+                                       .scenario = options.scenario.title,
+                                       .version = options.version,
+                                       .seed = options.scenario.seed,
+                                       .region = &*ground.region}));
+  TRY_ASSIGN(ground.events, report::EventLog::create(ground.folder.file("events.ndjson")));
+  ground.terminal = report::Terminal::create(options.quiet || options.json, options.color);
+  return {};
+}
+
+/// Leaves nothing behind when it fails, so that the command can be given again.
+Result<Ground> prepare(const RunOptions& options, std::uint32_t agent_count,
+                       std::chrono::sys_seconds started) {
+  Ground ground;
+  TRY_ASSIGN(ground.worker_binary, find_worker_binary());
+  TRY_ASSIGN(ground.folder, RunFolder::create({.out_directory = options.out_directory,
+                                               .title = options.scenario.title,
+                                               .utc = fmt::format("{:%Y%m%dT%H%M%SZ}", started),
+                                               .resolved_toml = options.resolved_toml}));
+  if (auto status = furnish(options, agent_count, ground); !status.has_value()) {
+    ground.folder.discard();
+    return std::unexpected(std::move(status).error());
+  }
+  return ground;
+}
+
+std::vector<std::string> opening_lines(const RunOptions& options, const Ground& ground,
+                                       std::size_t agents) {
+  const scenario::Scenario& scenario = options.scenario;
+  std::vector<std::string> lines = {
+      fmt::format("{}: seed {}, {}, {} agents, {} faults", scenario.title, scenario.seed,
+                  scenario::format_duration(scenario.duration_seconds), agents,
+                  scenario.faults.size()),
+      fmt::format("run folder: {}", ground.folder.path())};
+  if (!ground.exporter->address().empty()) {
+    lines.push_back(fmt::format("metrics: curl http://{}/metrics", ground.exporter->address()));
+  }
+  return lines;
+}
+
+void fill_numbers(const oracle::OracleCounts& counts, report::RunResult& result) {
+  result.attempted = counts.attempted;
+  result.acknowledged = counts.acknowledged;
+  result.maybe = counts.maybe;
+  result.not_written = counts.not_written;
+  result.operations = counts.operations;
+  result.acknowledged_bytes = counts.acknowledged_bytes;
+  result.lost_acknowledged_writes = counts.lost_acknowledged_writes;
+  result.resurrected_deletes = counts.resurrected_deletes;
+  result.corrupt_reads = counts.corrupt_reads;
+  result.evidence.verified_reads = counts.verified_reads;
+  result.evidence.verified_bytes = counts.verified_bytes;
+}
+
+void fill_counters(const SharedCounters& counters, RunFacts& facts) {
+  facts.groups_rewritten = counters.wal_groups_rewritten_total.load();
+  facts.no_space_refusals = counters.wal_no_space_refusals_total.load();
+  facts.checkpoints = counters.checkpoints_total.load();
+  facts.segments_deleted = counters.segments_deleted_total.load();
+  facts.segments_rewritten = counters.segments_rewritten_total.load();
+}
+
+/// Plays the scenario and judges it; returns what the harness itself did wrong, or "".
+std::string play(const RunOptions& options, Ground& ground, Signals& signals,
+                 report::RunResult& result) {
+  const scenario::Scenario& scenario = options.scenario;
+  const std::vector<AgentConfig> agents = agents_of(scenario);
+  const RunClock clock;
+  oracle::Oracle oracle(scenario.seed, agents);
+  FaultDriver faults(scenario);
+  LedgerDrain drain(*ground.region, oracle);
+  Recorder recorder(*ground.events, *ground.terminal, clock, result);
+  Monitor monitor({.scenario = scenario,
+                   .region = *ground.region,
+                   .oracle = oracle,
+                   .faults = faults,
+                   .clock = clock,
+                   .result = result},
+                  *ground.exporter, *ground.terminal);
+  Loop loop({.scenario = scenario,
+             .clock = clock,
+             .signals = signals,
+             .drain = drain,
+             .faults = faults,
+             .oracle = oracle,
+             .recorder = recorder,
+             .monitor = monitor});
+  recorder.run_started(opening_lines(options, ground, agents.size()));
+  Life life({.scenario = scenario,
+             .folder = ground.folder,
+             .worker_binary = ground.worker_binary,
+             .region = *ground.region,
+             .region_descriptor = ground.region_file.get(),
+             .journal_descriptor = ground.journal.get(),
+             .clock = clock,
+             .signals = signals,
+             .oracle = oracle,
+             .faults = faults,
+             .drain = drain,
+             .loop = loop,
+             .monitor = monitor,
+             .recorder = recorder,
+             .result = result},
+            agents);
+  life.live();
+
+  RunFacts facts = life.facts();
+  if (const Status status = monitor.finish(); !status.has_value() && facts.harness_error.empty()) {
+    facts.harness_error = pluresdb::to_string(status.error());
+  }
+  if (facts.harness_error.empty()) {
+    facts.harness_error = monitor.sample_error();
+  }
+  facts.counts = oracle.counts();
+  facts.first_violations = recorder.first_violations();
+  facts.memory = monitor.memory().judge();
+  fill_counters(ground.region->counters, facts);
+  fill_numbers(facts.counts, result);
+  result.duration_seconds = life.load_seconds();
+  result.faults = faults.results();
+  result.memory = monitor.memory().result();
+  result.thresholds = judge_thresholds(
+      scenario.thresholds,
+      {.result = result, .memory_slope_bytes_per_hour = monitor.memory().slope_bytes_per_hour()});
+  judge(scenario, facts, result);
+  recorder.verdict(result);
+  return facts.harness_error;
+}
+
+Status write_everything(const RunOptions& options, Ground& ground,
+                        const report::RunResult& result) {
+  TRY(ground.events->close());
+  TRY(report::write_reports(result, ground.folder.path()));
+  TRY(ground.folder.finish(options.scenario.keep_data, result));
+  return {};
+}
+
+void show(const RunOptions& options, Ground& ground, const report::RunResult& result) {
+  ground.terminal->finish(report::final_screen(result, ground.folder.path(), options.color,
+                                               ground.terminal->columns()));
+  if (options.json) {
+    fmt::print("{}", report::summary_json(result));
+  } else if (options.quiet) {
+    fmt::print("{}: {} ({})\n", report::verdict_name(result.verdict), result.scenario_title,
+               ground.folder.path());
+  }
+  std::fflush(stdout);
+}
+
+void hold(const RunOptions& options, const Ground& ground, Signals& signals) {
+  if (!options.hold || ground.exporter->address().empty()) {
+    return;
+  }
+  fmt::print(stderr, "holding: metrics at http://{}/metrics until Ctrl-C\n",
+             ground.exporter->address());
+  signals.wait_for(signals.count() + 1);
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  auto signals = Signals::catch_stop_signals();
+  if (!signals.has_value()) {
+    return environment_error(pluresdb::to_string(signals.error()));
+  }
+  const auto started = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  auto ground =
+      prepare(options, static_cast<std::uint32_t>(agents_of(options.scenario).size()), started);
+  if (!ground.has_value()) {
+    return environment_error(pluresdb::to_string(ground.error()));
+  }
+  report::RunResult result;
+  result.scenario_title = options.scenario.title;
+  result.scenario_why = options.scenario.why;
+  result.scenario_file = options.scenario_file;
+  result.version = options.version;
+  result.started_utc = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", started);
+  result.command_line = options.command_line;
+  result.seed = options.scenario.seed;
+  result.planned_seconds = options.scenario.duration_seconds;
+
+  const std::string harness_error = play(options, *ground, *signals, result);
+  const Status written = write_everything(options, *ground, result);
+  show(options, *ground, result);
+  hold(options, *ground, *signals);
+  if (!written.has_value()) {
+    return environment_error(pluresdb::to_string(written.error()));
+  }
+  // A lost write is a lost write, whatever else went wrong.
+  if (!harness_error.empty() && result.verdict != report::Verdict::kFail) {
+    return environment_error(harness_error);
+  }
+  return static_cast<int>(result.verdict);
+}
+
+}  // namespace soak::supervisor

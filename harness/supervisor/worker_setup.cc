@@ -1,0 +1,54 @@
+#include "harness/supervisor/worker_setup.h"
+
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace soak::supervisor {
+
+std::vector<AgentConfig> agents_of(const scenario::Scenario& scenario) {
+  std::vector<AgentConfig> agents;
+  for (const scenario::AgentsSection& section : scenario.agents) {
+    for (std::uint32_t i = 0; i < section.count; ++i) {
+      AgentConfig agent;
+      agent.name = fmt::format("{}-{}", section.name, i);
+      agent.index = static_cast<std::uint16_t>(agents.size());
+      agent.operations_per_second = section.operations_per_second;
+      agent.mix = section.mix;
+      agent.payload = section.payload;
+      agent.retention_seconds = section.retention_seconds;
+      agents.push_back(std::move(agent));
+    }
+  }
+  return agents;
+}
+
+WorkerConfig worker_config(const scenario::Scenario& scenario, const WorkerPlace& place,
+                           std::vector<AgentConfig> agents, const oracle::Oracle& oracle) {
+  for (AgentConfig& agent : agents) {
+    const oracle::AgentProgress progress = oracle.progress(agent.index);
+    agent.next_op = progress.next_op;
+    agent.next_number = progress.next_number;
+    agent.first_number = progress.first_number;
+  }
+  constexpr double kMillisecondsPerSecond = 1000;
+  const scenario::EngineSection& engine = scenario.engine;
+  WorkerConfig config;
+  config.seed = scenario.seed;
+  config.incarnation = place.incarnation;
+  config.target = engine.target;
+  config.data_directory = place.data_directory;
+  config.durability = engine.durability;
+  config.segment_bytes = engine.segment_bytes;
+  config.checkpoint_wal_bytes = engine.checkpoint.wal_bytes;
+  config.checkpoint_operations = engine.checkpoint.operations;
+  config.checkpoint_interval_ms = static_cast<std::uint64_t>(
+      std::llround(engine.checkpoint.every_seconds * kMillisecondsPerSecond));
+  config.defect = scenario.defect;
+  config.fiu_fifo_base = place.fiu_fifo_base;
+  config.agents = std::move(agents);
+  return config;
+}
+
+}  // namespace soak::supervisor
