@@ -1,0 +1,102 @@
+#include "harness/worker/pluresdb_target.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/io/file_system.h"
+#include "harness/common/worker_config.h"
+#include "harness/worker/target.h"
+#include <pluresdb/document.h>
+#include <pluresdb/engine.h>
+#include <pluresdb/error.h>
+#include <pluresdb/options.h>
+#include <pluresdb/stats.h>
+
+namespace soak::worker {
+namespace {
+
+using pluresdb::Result;
+using pluresdb::Status;
+
+// Documents may have megabytes each: a page of a scan holds only a few.
+constexpr std::size_t kScanPage = 32;
+
+class PluresdbTarget final : public Target {
+ public:
+  explicit PluresdbTarget(std::unique_ptr<pluresdb::Engine> engine) : engine_(std::move(engine)) {}
+
+  Result<std::uint64_t> put(std::string_view actor, std::string_view id,
+                            std::string_view json) override {
+    return engine_->put(actor, id, json);
+  }
+  Result<std::uint64_t> erase(std::string_view actor, std::string_view id) override {
+    return engine_->erase(actor, id);
+  }
+  Result<std::optional<std::string>> get(std::string_view id) override {
+    TRY_ASSIGN(std::optional<pluresdb::Document> document, engine_->get(id));
+    if (!document.has_value()) {
+      return std::optional<std::string>();
+    }
+    return std::optional<std::string>(std::move(document->json));
+  }
+  Status scan(const Visit& visit) override {
+    std::string from;
+    while (true) {
+      TRY_ASSIGN(const std::vector<pluresdb::Document> page, engine_->list({}, from, kScanPage));
+      for (const pluresdb::Document& document : page) {
+        if (!visit(document.id, document.json)) {
+          return {};
+        }
+      }
+      if (page.size() < kScanPage) {
+        return {};
+      }
+      from = page.back().id + std::string(1, '\0');
+    }
+  }
+  Result<std::uint64_t> checkpoint() override { return engine_->checkpoint(); }
+  pluresdb::EngineStats stats() override { return engine_->stats(); }
+  pluresdb::RecoveryReport recovery() override { return engine_->recovery(); }
+  Status close() override { return engine_->close(); }
+
+ private:
+  std::unique_ptr<pluresdb::Engine> engine_;
+};
+
+pluresdb::Durability durability_of(const std::string& name) {
+  if (name == "none") {
+    return pluresdb::Durability::kNone;
+  }
+  return name == "full" ? pluresdb::Durability::kFull : pluresdb::Durability::kWal;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Target>> open_pluresdb_target(const WorkerConfig& config,
+                                                     pluresdb::io::FileSystem& files) {
+  pluresdb::EngineOptions options;
+  options.durability = durability_of(config.durability);
+  options.segment_bytes = config.segment_bytes;
+  options.file_system = &files;
+  if (config.checkpoint_wal_bytes != 0) {
+    options.checkpoint.wal_bytes = config.checkpoint_wal_bytes;
+  }
+  if (config.checkpoint_operations != 0) {
+    options.checkpoint.operations = config.checkpoint_operations;
+  }
+  if (config.checkpoint_interval_ms != 0) {
+    options.checkpoint.interval = std::chrono::milliseconds(config.checkpoint_interval_ms);
+  }
+  TRY_ASSIGN(std::unique_ptr<pluresdb::Engine> engine,
+             pluresdb::Engine::open_with_recovery(config.data_directory, options));
+  return std::unique_ptr<Target>(std::make_unique<PluresdbTarget>(std::move(engine)));
+}
+
+}  // namespace soak::worker
