@@ -1,0 +1,47 @@
+// One open RocksDB on the seam: its environment, its options, and the database itself.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/options.h>
+
+#include "engine/store/base_store.h"
+#include <pluresdb/error.h>
+
+namespace pluresdb::store {
+
+class RocksDatabase {
+ public:
+  /// `create`: the directory exists and is empty. Otherwise nothing is ever created. `cache`
+  /// survives a reopen.
+  static Result<std::unique_ptr<RocksDatabase>> open(const BaseStoreOptions& options,
+                                                     const std::shared_ptr<rocksdb::Cache>& cache,
+                                                     bool create);
+  /// Waits for background work; sleeping work is woken.
+  ~RocksDatabase();
+  RocksDatabase(const RocksDatabase&) = delete;
+  RocksDatabase& operator=(const RocksDatabase&) = delete;
+  RocksDatabase(RocksDatabase&&) = delete;
+  RocksDatabase& operator=(RocksDatabase&&) = delete;
+
+  rocksdb::DB& db() { return *db_; }
+  [[nodiscard]] const rocksdb::Options& options() const { return options_; }
+  /// Sorted runs that wait for a compaction.
+  std::uint64_t waiting_files();
+  Status close();
+
+ private:
+  class SeamEnv;
+  RocksDatabase();
+
+  std::unique_ptr<SeamEnv> env_;  // Outlives db_.
+  rocksdb::Options options_;
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+}  // namespace pluresdb::store

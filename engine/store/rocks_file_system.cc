@@ -1,0 +1,375 @@
+#include "engine/store/rocks_file_system.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <rocksdb/file_system.h>
+#include <rocksdb/io_status.h>
+#include <rocksdb/slice.h>
+
+#include "engine/base/bytes.h"
+#include "engine/io/file_system.h"
+#include "engine/store/rocks_status.h"
+#include <pluresdb/error.h>
+
+namespace pluresdb::store {
+namespace {
+
+using rocksdb::FileOptions;
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+using rocksdb::Slice;
+
+/// Shared by all files of one open of the store.
+struct DeletionGuard {
+  /// Set once, before RocksDB hears of the failure; read by any thread that deletes.
+  std::atomic<bool> suspended{false};
+};
+
+bool is_registry(const std::string& path) {
+  // Table files and logs mean nothing until the MANIFEST names them.
+  return !path.ends_with(".sst") && !path.ends_with(".log");
+}
+
+template <typename T>
+IOStatus status_of(const Result<T>& result) {
+  return result ? IOStatus::OK() : to_io_status(result.error());
+}
+
+/// RocksDB joins paths with "//" here and there; the seam wants "a/b".
+std::string clean(std::string path) {
+  std::size_t kept = 0;
+  for (const char letter : path) {
+    if (letter != '/' || kept == 0 || path[kept - 1] != '/') {
+      path[kept++] = letter;
+    }
+  }
+  path.resize(kept);
+  if (path.size() > 1 && path.back() == '/') {
+    path.pop_back();
+  }
+  return path;
+}
+
+IOStatus read_at(io::File& file, std::uint64_t offset, std::size_t count, Slice* result,
+                 char* scratch) {
+  const auto done = file.read(offset, std::as_writable_bytes(std::span<char>(scratch, count)));
+  *result = Slice(scratch, done ? *done : 0);
+  return status_of(done);
+}
+
+class SequentialFile final : public rocksdb::FSSequentialFile {
+ public:
+  explicit SequentialFile(std::unique_ptr<io::File> file) : file_(std::move(file)) {}
+
+  IOStatus Read(std::size_t count, const IOOptions& /*options*/, Slice* result, char* scratch,
+                IODebugContext* /*debug*/) override {
+    IOStatus status = read_at(*file_, offset_, count, result, scratch);
+    offset_ += result->size();
+    return status;
+  }
+  IOStatus Skip(std::uint64_t count) override {
+    offset_ += count;
+    return IOStatus::OK();
+  }
+
+ private:
+  std::unique_ptr<io::File> file_;
+  std::uint64_t offset_ = 0;
+};
+
+class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
+ public:
+  explicit RandomAccessFile(std::unique_ptr<io::File> file) : file_(std::move(file)) {}
+
+  IOStatus Read(std::uint64_t offset, std::size_t count, const IOOptions& /*options*/,
+                Slice* result, char* scratch, IODebugContext* /*debug*/) const override {
+    return read_at(*file_, offset, count, result, scratch);
+  }
+
+ private:
+  std::unique_ptr<io::File> file_;
+};
+
+class WritableFile final : public rocksdb::FSWritableFile {
+ public:
+  WritableFile(std::unique_ptr<io::File> file, std::uint64_t size_bytes, bool registry,
+               std::shared_ptr<DeletionGuard> guard)
+      : file_(std::move(file)),
+        size_bytes_(size_bytes),
+        registry_(registry),
+        guard_(std::move(guard)) {}
+
+  using rocksdb::FSWritableFile::Append;
+  IOStatus Append(const Slice& data, const IOOptions& /*options*/,
+                  IODebugContext* /*debug*/) override {
+    const Status written = file_->write(size_bytes_, base::as_bytes({data.data(), data.size()}));
+    if (written) {
+      size_bytes_ += data.size();
+    }
+    return changed(written);
+  }
+  IOStatus Truncate(std::uint64_t size_bytes, const IOOptions& /*options*/,
+                    IODebugContext* /*debug*/) override {
+    const Status truncated = file_->truncate(size_bytes);
+    if (truncated) {
+      size_bytes_ = size_bytes;
+    }
+    return changed(truncated);
+  }
+  /// Nothing is buffered here.
+  IOStatus Flush(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
+    return IOStatus::OK();
+  }
+  IOStatus Sync(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
+    return changed(file_->sync_data());
+  }
+  IOStatus Fsync(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
+    return changed(file_->sync_all());
+  }
+  IOStatus Close(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
+    return changed(file_->close());
+  }
+  std::uint64_t GetFileSize(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
+    return size_bytes_;
+  }
+
+ private:
+  IOStatus changed(const Status& outcome) {
+    if (!outcome && registry_) {
+      guard_->suspended = true;
+    }
+    return status_of(outcome);
+  }
+
+  std::unique_ptr<io::File> file_;
+  std::uint64_t size_bytes_;
+  const bool registry_;
+  std::shared_ptr<DeletionGuard> guard_;
+};
+
+class Directory final : public rocksdb::FSDirectory {
+ public:
+  Directory(io::FileSystem& files, std::string path, std::shared_ptr<DeletionGuard> guard)
+      : files_(files), path_(std::move(path)), guard_(std::move(guard)) {}
+
+  IOStatus Fsync(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
+    const Status synced = files_.sync_directory(path_);
+    if (!synced) {
+      guard_->suspended = true;
+    }
+    return status_of(synced);
+  }
+  IOStatus Close(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
+    return IOStatus::OK();
+  }
+
+ private:
+  io::FileSystem& files_;
+  const std::string path_;
+  std::shared_ptr<DeletionGuard> guard_;
+};
+
+class Lock final : public rocksdb::FileLock {
+ public:
+  explicit Lock(std::unique_ptr<io::FileLock> held) : held_(std::move(held)) {}
+
+ private:
+  std::unique_ptr<io::FileLock> held_;
+};
+
+class RocksFileSystem final : public rocksdb::FileSystem {
+ public:
+  explicit RocksFileSystem(io::FileSystem& files) : files_(files) {}
+
+  const char* Name() const override { return "PluresDbFileSystem"; }
+
+  IOStatus NewSequentialFile(const std::string& path, const FileOptions& /*options*/,
+                             std::unique_ptr<rocksdb::FSSequentialFile>* result,
+                             IODebugContext* /*debug*/) override {
+    auto file = files_.open(clean(path), io::OpenMode::kRead);
+    if (file) {
+      *result = std::make_unique<SequentialFile>(*std::move(file));
+    }
+    return status_of(file);
+  }
+
+  IOStatus NewRandomAccessFile(const std::string& path, const FileOptions& /*options*/,
+                               std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                               IODebugContext* /*debug*/) override {
+    auto file = files_.open(clean(path), io::OpenMode::kRead);
+    if (file) {
+      *result = std::make_unique<RandomAccessFile>(*std::move(file));
+    }
+    return status_of(file);
+  }
+
+  IOStatus NewWritableFile(const std::string& path, const FileOptions& /*options*/,
+                           std::unique_ptr<rocksdb::FSWritableFile>* result,
+                           IODebugContext* /*debug*/) override {
+    auto file = files_.open(clean(path), io::OpenMode::kCreateOrEmpty);
+    if (!file) {
+      return changed(path, std::unexpected(file.error()));
+    }
+    *result = std::make_unique<WritableFile>(*std::move(file), 0, is_registry(path), guard_);
+    return IOStatus::OK();
+  }
+
+  IOStatus ReopenWritableFile(const std::string& path, const FileOptions& /*options*/,
+                              std::unique_ptr<rocksdb::FSWritableFile>* result,
+                              IODebugContext* /*debug*/) override {
+    auto file = files_.open(clean(path), io::OpenMode::kReadWrite);
+    if (!file && file.error().code == ErrorCode::kNotFound) {
+      file = files_.open(clean(path), io::OpenMode::kCreateNew);
+    }
+    if (!file) {
+      return status_of(file);
+    }
+    const auto size_bytes = (*file)->size();
+    if (size_bytes) {
+      *result =
+          std::make_unique<WritableFile>(*std::move(file), *size_bytes, is_registry(path), guard_);
+    }
+    return status_of(size_bytes);
+  }
+
+  IOStatus NewDirectory(const std::string& path, const IOOptions& /*options*/,
+                        std::unique_ptr<rocksdb::FSDirectory>* result,
+                        IODebugContext* /*debug*/) override {
+    const auto info = files_.info(clean(path));
+    if (info) {
+      *result = std::make_unique<Directory>(files_, clean(path), guard_);
+    }
+    return status_of(info);
+  }
+
+  IOStatus FileExists(const std::string& path, const IOOptions& /*options*/,
+                      IODebugContext* /*debug*/) override {
+    const auto info = files_.info(clean(path));
+    if (!info && info.error().code == ErrorCode::kNotFound) {
+      return IOStatus::NotFound(path);
+    }
+    return status_of(info);
+  }
+
+  IOStatus GetChildren(const std::string& path, const IOOptions& /*options*/,
+                       std::vector<std::string>* result, IODebugContext* /*debug*/) override {
+    result->clear();
+    auto names = files_.list(clean(path));
+    if (!names && names.error().code == ErrorCode::kNotFound) {
+      return IOStatus::NotFound(path);
+    }
+    if (names) {
+      *result = *std::move(names);
+    }
+    return status_of(names);
+  }
+
+  IOStatus DeleteFile(const std::string& path, const IOOptions& /*options*/,
+                      IODebugContext* /*debug*/) override {
+    if (guard_->suspended) {
+      return IOStatus::OK();
+    }
+    return status_of(files_.remove(clean(path)));
+  }
+
+  IOStatus CreateDir(const std::string& path, const IOOptions& options,
+                     IODebugContext* debug) override {
+    return CreateDirIfMissing(path, options, debug);
+  }
+  IOStatus CreateDirIfMissing(const std::string& path, const IOOptions& /*options*/,
+                              IODebugContext* /*debug*/) override {
+    return status_of(files_.create_directory(clean(path)));
+  }
+  IOStatus DeleteDir(const std::string& path, const IOOptions& options,
+                     IODebugContext* debug) override {
+    return DeleteFile(path, options, debug);
+  }
+
+  IOStatus GetFileSize(const std::string& path, const IOOptions& /*options*/,
+                       std::uint64_t* size_bytes, IODebugContext* /*debug*/) override {
+    const auto info = files_.info(clean(path));
+    *size_bytes = info ? info->size_bytes : 0;
+    return status_of(info);
+  }
+  /// RocksDB asks for it only to age archived logs, of which there are none.
+  IOStatus GetFileModificationTime(const std::string& path, const IOOptions& /*options*/,
+                                   std::uint64_t* /*time*/, IODebugContext* /*debug*/) override {
+    return IOStatus::NotSupported("modification time", path);
+  }
+
+  IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& /*options*/,
+                      IODebugContext* /*debug*/) override {
+    return changed(to, files_.rename(clean(from), clean(to)));
+  }
+  IOStatus LinkFile(const std::string& from, const std::string& to, const IOOptions& /*options*/,
+                    IODebugContext* /*debug*/) override {
+    return changed(to, files_.rename(clean(from), clean(to)));
+  }
+
+  IOStatus LockFile(const std::string& path, const IOOptions& /*options*/, rocksdb::FileLock** lock,
+                    IODebugContext* /*debug*/) override {
+    *lock = nullptr;
+    auto held = files_.lock(clean(path));
+    if (held) {
+      // RocksDB owns it and gives it back to UnlockFile.
+      *lock = std::make_unique<Lock>(*std::move(held)).release();
+    }
+    return status_of(held);
+  }
+  IOStatus UnlockFile(rocksdb::FileLock* lock, const IOOptions& /*options*/,
+                      IODebugContext* /*debug*/) override {
+    const std::unique_ptr<rocksdb::FileLock> released(lock);
+    return IOStatus::OK();
+  }
+
+  IOStatus GetTestDirectory(const IOOptions& /*options*/, std::string* /*path*/,
+                            IODebugContext* /*debug*/) override {
+    return IOStatus::NotSupported("test directory");
+  }
+  IOStatus GetAbsolutePath(const std::string& path, const IOOptions& /*options*/,
+                           std::string* result, IODebugContext* /*debug*/) override {
+    *result = path;
+    return IOStatus::OK();
+  }
+  IOStatus GetFreeSpace(const std::string& path, const IOOptions& /*options*/,
+                        std::uint64_t* free_bytes, IODebugContext* /*debug*/) override {
+    const auto space = files_.space(clean(path));
+    *free_bytes = space ? space->available_bytes : 0;
+    return status_of(space);
+  }
+  IOStatus IsDirectory(const std::string& path, const IOOptions& /*options*/, bool* is_directory,
+                       IODebugContext* /*debug*/) override {
+    const auto info = files_.info(clean(path));
+    *is_directory = info && info->kind == io::FileKind::kDirectory;
+    return status_of(info);
+  }
+
+ private:
+  IOStatus changed(const std::string& path, const Status& outcome) {
+    if (!outcome && is_registry(path)) {
+      guard_->suspended = true;
+    }
+    return status_of(outcome);
+  }
+
+  io::FileSystem& files_;
+  // Shared because RocksDB keeps files open longer than it keeps its file system.
+  const std::shared_ptr<DeletionGuard> guard_ = std::make_shared<DeletionGuard>();
+};
+
+}  // namespace
+
+std::shared_ptr<rocksdb::FileSystem> make_rocks_file_system(io::FileSystem& files) {
+  return std::make_shared<RocksFileSystem>(files);
+}
+
+}  // namespace pluresdb::store
