@@ -7,7 +7,7 @@
 // characters and replaced invalid UTF-8 (all escaped), other scripts, repeating phrases or
 // incompressible base64. Below the size of that envelope a document is {"d":"..."}.
 //
-// The function never changes silently: harness/tests/payload_test.cc holds golden hashes.
+// The function never changes silently: harness/tests/worker_payload_test.cc holds golden hashes.
 #pragma once
 
 #include <cstddef>
