@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds and runs the tests. Usage: ci/test.sh [--all] [options of ctest]
+#
+# Without --all: the release build, without the tests labelled long. --all: those too, and the tests
+# again under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer.
+# One ctest run covers every build tree, so its summary, the last lines printed, speaks for all.
+set -euo pipefail
+# shellcheck source=ci/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+trees=(release)
+select=(-LE '^long$')
+if [[ ${1:-} == --all ]]; then
+    shift
+    trees=(release asan tsan)
+    select=()
+fi
+setup
+for tree in "${trees[@]}"; do
+    build "$tree"
+done
+
+# A folder of its own whose tests are those of the build trees.
+union="$project/build/tests-of-${#trees[@]}"
+mkdir -p "$union"
+for tree in "${trees[@]}"; do
+    echo "subdirs(\"$project/build/$tree\")"
+done >"$union/CTestTestfile.cmake"
+
+# ThreadSanitizer of g++ 12 stops with "unexpected memory mapping" where the kernel randomises more
+# address bits than it expects.
+launcher=()
+if ((${#trees[@]} > 1)) && setarch -R true 2>/dev/null; then
+    launcher=(setarch -R)
+fi
+exec "${launcher[@]}" ctest --test-dir "$union" --output-on-failure --no-tests=error --no-label-summary \
+    --parallel "$(nproc)" "${select[@]}" "$@"
