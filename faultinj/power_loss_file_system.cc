@@ -1,16 +1,13 @@
 // Layout of the journal: power_loss_journal.h. What is undone how: pending_state.h.
 #include "faultinj/power_loss_file_system.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +17,7 @@
 #include "faultinj/buffered_file.h"
 #include "faultinj/pending_state.h"
 #include "faultinj/power_loss_journal.h"
+#include "faultinj/root_path.h"
 #include <pluresdb/error.h>
 
 namespace faultinj {
@@ -45,14 +43,6 @@ using pluresdb::io::SpaceInfo;
 
 /// shared_ptr: several handles of a file share its unsynced changes, in no order of ending.
 using SharedFile = std::shared_ptr<BufferedFile>;
-
-std::string normal_path(const std::string& path) {
-  std::string normal = std::filesystem::path(path).lexically_normal().string();
-  while (normal.size() > 1 && normal.back() == '/') {
-    normal.pop_back();
-  }
-  return normal;
-}
 
 class PowerLossFileSystem final : public FileSystem {
  public:
@@ -80,7 +70,9 @@ class PowerLossFileSystem final : public FileSystem {
 
  private:
   /// Path below the root; nothing for other paths. The root itself is "".
-  [[nodiscard]] std::optional<std::string> relative(const std::string& path) const;
+  [[nodiscard]] std::optional<std::string> relative(const std::string& path) const {
+    return relative_to(root_, path);
+  }
   [[nodiscard]] std::string full_path(const std::string& path) const {
     return join_path(root_, path);
   }
@@ -190,18 +182,6 @@ Status PowerLossFileSystem::inherit() {
     files_.emplace(pending.path, std::move(file));
   }
   return {};
-}
-
-std::optional<std::string> PowerLossFileSystem::relative(const std::string& path) const {
-  const std::string normal = normal_path(path);
-  if (normal == root_) {
-    return std::string();
-  }
-  if (normal.size() > root_.size() + 1 && normal.starts_with(root_) &&
-      normal[root_.size()] == '/') {
-    return normal.substr(root_.size() + 1);
-  }
-  return std::nullopt;
 }
 
 Status PowerLossFileSystem::change(RecordType type, bool sets_aside, const std::string& path,

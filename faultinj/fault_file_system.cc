@@ -1,0 +1,349 @@
+#include "faultinj/fault_file_system.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/base/check.h"
+#include "engine/io/file_system.h"
+#include "faultinj/fiu_gate.h"
+#include "faultinj/points.h"
+#include "faultinj/root_path.h"
+#include <pluresdb/error.h>
+
+namespace faultinj {
+namespace {
+
+using pluresdb::Error;
+using pluresdb::ErrorCode;
+using pluresdb::Result;
+using pluresdb::Status;
+using pluresdb::base::ByteSpan;
+using pluresdb::base::MutableByteSpan;
+using pluresdb::io::File;
+using pluresdb::io::FileInfo;
+using pluresdb::io::FileLock;
+using pluresdb::io::FileSystem;
+using pluresdb::io::OpenMode;
+using pluresdb::io::SpaceInfo;
+
+constexpr std::uint64_t kBlockBytes = 4096;
+
+/// The points of one class of paths, spelled out once: operations must not build strings.
+struct PointNames {
+  explicit PointNames(const std::string& place)
+      : open(place + "/open"),
+        create(place + "/create"),
+        read(place + "/read"),
+        write(place + "/write"),
+        sync(place + "/sync"),
+        truncate(place + "/truncate"),
+        allocate(place + "/allocate"),
+        rename(place + "/rename"),
+        remove(place + "/remove"),
+        list(place + "/list"),
+        sync_directory(place + "/sync_directory"),
+        space(place + "/space"),
+        space_create("space/" + create),
+        space_write("space/" + write),
+        space_allocate("space/" + allocate) {}
+
+  std::string open, create, read, write, sync, truncate, allocate, rename, remove;
+  std::string list, sync_directory, space;
+  std::string space_create, space_write, space_allocate;
+};
+
+const PointNames& names_of(const PointClass& point_class) {
+  static const std::map<std::string, PointNames> kNames = [] {
+    std::map<std::string, PointNames> names;
+    for (const std::string& point : all_points()) {
+      const auto end = point.rfind('/');
+      const std::string place = point.substr(0, end);
+      if (!point.starts_with("space/")) {
+        names.try_emplace(place, place);
+      }
+    }
+    return names;
+  }();
+  const auto found = kNames.find(point_class.area + "/" + point_class.file_kind);
+  DB_CHECK(found != kNames.end());
+  return found->second;
+}
+
+const PointNames& directory_names(const std::string& relative_path) {
+  PointClass point_class = classify_path(relative_path);
+  point_class.file_kind = kDirectoryKind;
+  return names_of(point_class);
+}
+
+/// Fires points of one file system.
+class Trigger {
+ public:
+  explicit Trigger(FiredCallback fired) : fired_(std::move(fired)) {}
+
+  /// The injected error when `point` fires.
+  Status check(const std::string& point, const std::string& path, int default_error = EIO) const {
+    const int error_number = fiu_error_at(point, default_error);
+    if (error_number == 0) [[likely]] {
+      return {};
+    }
+    if (fired_) {
+      fired_(point, error_number);
+    }
+    const bool no_space = error_number == ENOSPC || error_number == EDQUOT;
+    return std::unexpected(Error{.code = no_space ? ErrorCode::kNoSpace : ErrorCode::kIo,
+                                 .sys_errno = error_number,
+                                 .injected = true,
+                                 .context = "fault " + point + " at " + path});
+  }
+  Status check_space(const std::string& point, const std::string& path) const {
+    return check(point, path, ENOSPC);
+  }
+
+ private:
+  const FiredCallback fired_;
+};
+
+class FaultFile final : public File {
+ public:
+  FaultFile(std::unique_ptr<File> next, const Trigger& trigger, const PointNames& names,
+            std::string path, std::uint64_t allocated_end)
+      : next_(std::move(next)),
+        trigger_(trigger),
+        names_(names),
+        path_(std::move(path)),
+        allocated_end_(allocated_end) {}
+
+  Result<std::size_t> read(std::uint64_t offset, MutableByteSpan out) override {
+    TRY(trigger_.check(names_.read, path_));
+    return next_->read(offset, out);
+  }
+  Status write(std::uint64_t offset, ByteSpan data) override {
+    TRY(trigger_.check(names_.write, path_));
+    const std::uint64_t end = offset + data.size();
+    if (end > allocated_end_.load()) {
+      TRY(trigger_.check_space(names_.space_write, path_));
+    }
+    TRY(next_->write(offset, data));
+    raise_allocated_end(pluresdb::base::align_up(end, kBlockBytes));
+    return {};
+  }
+  Status sync_data() override {
+    TRY(trigger_.check(names_.sync, path_));
+    return next_->sync_data();
+  }
+  Status sync_all() override {
+    TRY(trigger_.check(names_.sync, path_));
+    return next_->sync_all();
+  }
+  Status truncate(std::uint64_t size_bytes) override {
+    TRY(trigger_.check(names_.truncate, path_));
+    TRY(next_->truncate(size_bytes));
+    const std::uint64_t end = pluresdb::base::align_up(size_bytes, kBlockBytes);
+    std::uint64_t seen = allocated_end_.load();
+    while (seen > end && !allocated_end_.compare_exchange_weak(seen, end)) {
+    }
+    return {};
+  }
+  Status allocate(std::uint64_t size_bytes) override {
+    TRY(trigger_.check(names_.allocate, path_));
+    if (size_bytes > allocated_end_.load()) {
+      TRY(trigger_.check_space(names_.space_allocate, path_));
+    }
+    TRY(next_->allocate(size_bytes));
+    raise_allocated_end(pluresdb::base::align_up(size_bytes, kBlockBytes));
+    return {};
+  }
+  Result<std::uint64_t> size() override { return next_->size(); }
+  Status close() override { return next_->close(); }
+
+ private:
+  void raise_allocated_end(std::uint64_t end) {
+    std::uint64_t seen = allocated_end_.load();
+    while (seen < end && !allocated_end_.compare_exchange_weak(seen, end)) {
+    }
+  }
+
+  const std::unique_ptr<File> next_;
+  const Trigger& trigger_;
+  const PointNames& names_;
+  const std::string path_;
+  /// Writes that end before it need no new space. As this handle knows it.
+  std::atomic<std::uint64_t> allocated_end_;
+};
+
+class FaultFileSystem final : public FileSystem {
+ public:
+  FaultFileSystem(FileSystem& next, std::string root, FiredCallback fired)
+      : next_(next), root_(std::move(root)), trigger_(std::move(fired)) {}
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    const auto name = relative_to(root_, path);
+    if (!name) {
+      return next_.open(path, mode);
+    }
+    const PointNames& names = names_of(classify_path(*name));
+    const auto info = next_.info(path);
+    const bool creates =
+        !info && (mode == OpenMode::kCreateNew || mode == OpenMode::kCreateOrEmpty);
+    TRY(trigger_.check(creates ? names.create : names.open, path));
+    if (creates) {
+      TRY(trigger_.check_space(names.space_create, path));
+    }
+    TRY_ASSIGN(auto file, next_.open(path, mode));
+    const bool keeps = info && mode != OpenMode::kCreateOrEmpty;
+    // A sparse file counts as allocated at its beginning: what the engine writes is dense.
+    const std::uint64_t allocated_end =
+        keeps ? std::min(info->allocated_bytes,
+                         pluresdb::base::align_up(info->size_bytes, kBlockBytes))
+              : 0;
+    return std::make_unique<FaultFile>(std::move(file), trigger_, names, path, allocated_end);
+  }
+
+  Status create_directory(const std::string& path) override {
+    const auto name = relative_to(root_, path);
+    if (name) {
+      const PointNames& names = directory_names(*name);
+      TRY(trigger_.check(names.create, path));
+      if (!next_.info(path)) {
+        TRY(trigger_.check_space(names.space_create, path));
+      }
+    }
+    return next_.create_directory(path);
+  }
+
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    if (const auto name = relative_to(root_, path)) {
+      TRY(trigger_.check(directory_names(*name).list, path));
+    }
+    return next_.list(path);
+  }
+
+  Status rename(const std::string& from, const std::string& to) override {
+    if (const auto name = relative_to(root_, to)) {
+      const PointClass point_class = classify_path(*name);
+      if (point_class.file_kind != kDirectoryKind) {
+        TRY(trigger_.check(names_of(point_class).rename, to));
+      }
+    }
+    return next_.rename(from, to);
+  }
+
+  Status remove(const std::string& path) override {
+    if (const auto name = relative_to(root_, path)) {
+      TRY(trigger_.check(names_of(classify_path(*name)).remove, path));
+    }
+    return next_.remove(path);
+  }
+
+  Status sync_directory(const std::string& path) override {
+    if (const auto name = relative_to(root_, path)) {
+      TRY(trigger_.check(directory_names(*name).sync_directory, path));
+    }
+    return next_.sync_directory(path);
+  }
+
+  Result<FileInfo> info(const std::string& path) override { return next_.info(path); }
+
+  Result<SpaceInfo> space(const std::string& path) override {
+    const auto name = relative_to(root_, path);
+    if (!name) {
+      return next_.space(path);
+    }
+    TRY(trigger_.check(directory_names(*name).space, path));
+    TRY_ASSIGN(SpaceInfo space, next_.space(path));
+    static const std::string kStatvfs = "space/statvfs";
+    if (!trigger_.check_space(kStatvfs, path)) {
+      space.available_bytes = 0;
+    }
+    return space;
+  }
+
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
+    if (const auto name = relative_to(root_, path)) {
+      TRY(trigger_.check(names_of(classify_path(*name)).open, path));
+    }
+    return next_.lock(path);
+  }
+
+ private:
+  FileSystem& next_;
+  const std::string root_;
+  const Trigger trigger_;
+};
+
+class LyingFile final : public File {
+ public:
+  explicit LyingFile(std::unique_ptr<File> next) : next_(std::move(next)) {}
+
+  Result<std::size_t> read(std::uint64_t offset, MutableByteSpan out) override {
+    return next_->read(offset, out);
+  }
+  Status write(std::uint64_t offset, ByteSpan data) override { return next_->write(offset, data); }
+  Status sync_data() override { return {}; }
+  Status sync_all() override { return {}; }
+  Status truncate(std::uint64_t size_bytes) override { return next_->truncate(size_bytes); }
+  Status allocate(std::uint64_t size_bytes) override { return next_->allocate(size_bytes); }
+  Result<std::uint64_t> size() override { return next_->size(); }
+  Status close() override { return next_->close(); }
+
+ private:
+  const std::unique_ptr<File> next_;
+};
+
+class LyingFileSystem final : public FileSystem {
+ public:
+  LyingFileSystem(FileSystem& next, std::string root) : next_(next), root_(std::move(root)) {}
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    TRY_ASSIGN(auto file, next_.open(path, mode));
+    if (!relative_to(root_, path)) {
+      return file;
+    }
+    return std::make_unique<LyingFile>(std::move(file));
+  }
+  Status create_directory(const std::string& path) override { return next_.create_directory(path); }
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    return next_.list(path);
+  }
+  Status rename(const std::string& from, const std::string& to) override {
+    return next_.rename(from, to);
+  }
+  Status remove(const std::string& path) override { return next_.remove(path); }
+  Status sync_directory(const std::string& path) override {
+    return relative_to(root_, path) ? Status{} : next_.sync_directory(path);
+  }
+  Result<FileInfo> info(const std::string& path) override { return next_.info(path); }
+  Result<SpaceInfo> space(const std::string& path) override { return next_.space(path); }
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
+    return next_.lock(path);
+  }
+
+ private:
+  FileSystem& next_;
+  const std::string root_;
+};
+
+}  // namespace
+
+std::unique_ptr<FileSystem> make_fault_file_system(FileSystem& next, const std::string& root,
+                                                   FiredCallback fired) {
+  return std::make_unique<FaultFileSystem>(next, normal_path(root), std::move(fired));
+}
+
+std::unique_ptr<FileSystem> make_lying_sync_file_system(FileSystem& next, const std::string& root) {
+  return std::make_unique<LyingFileSystem>(next, normal_path(root));
+}
+
+}  // namespace faultinj

@@ -1,0 +1,362 @@
+// What POSIX says about two directories of small files: the live state, and what is durable. It
+// knows nothing of journals: a durable file is a copy, a durable directory is a copy.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/base/bytes.h"
+#include "engine/io/file_system.h"
+#include <pluresdb/error.h>
+
+namespace faultinj {
+
+inline constexpr std::size_t kModelDirectories = 2;
+inline constexpr std::size_t kModelSlots = 3;
+inline constexpr std::uint32_t kModelKinds = 16;
+
+/// One random number is one operation, so that shrinking works.
+struct ModelOperation {
+  enum class Kind {
+    kCreate,
+    kOpen,
+    kWrite,
+    kTruncate,
+    kAllocate,
+    kSyncData,
+    kSyncAll,
+    kClose,
+    kRename,
+    kRemove,
+    kSyncDirectory,
+  };
+  Kind kind = Kind::kWrite;
+  std::size_t directory = 0, slot = 0;
+  std::string name, to;
+  std::uint64_t offset = 0, length = 0;
+  char fill = 'a';
+};
+
+inline ModelOperation decode_operation(std::uint32_t number) {
+  using Kind = ModelOperation::Kind;
+  constexpr std::array<Kind, kModelKinds> kKinds{
+      Kind::kCreate,   Kind::kCreate,   Kind::kOpen,     Kind::kWrite,
+      Kind::kWrite,    Kind::kWrite,    Kind::kWrite,    Kind::kWrite,
+      Kind::kTruncate, Kind::kAllocate, Kind::kSyncData, Kind::kSyncAll,
+      Kind::kClose,    Kind::kRename,   Kind::kRemove,   Kind::kSyncDirectory};
+  constexpr std::uint64_t kOffsets = 40;
+  constexpr std::uint64_t kStepBytes = 77;  // Not a divisor of a sector.
+  ModelOperation operation;
+  const auto take = [&number](std::uint32_t count) {
+    const std::uint32_t value = number % count;
+    number /= count;
+    return value;
+  };
+  operation.kind = kKinds.at(take(kModelKinds));
+  operation.directory = take(kModelDirectories);
+  operation.slot = take(kModelSlots);
+  operation.name = std::string(1, static_cast<char>('x' + take(3)));
+  operation.to = std::string(1, static_cast<char>('x' + take(3)));
+  operation.fill = static_cast<char>('A' + take(26));
+  operation.offset = take(kOffsets) * kStepBytes;
+  operation.length = 1 + (number % 18) * 101;
+  return operation;
+}
+
+struct ModelFile {
+  std::string live, durable;
+  std::vector<ModelOperation> unsynced;
+};
+
+inline void apply_to(std::string& contents, const ModelOperation& operation) {
+  using Kind = ModelOperation::Kind;
+  if (operation.kind == Kind::kWrite) {
+    contents.resize(std::max<std::size_t>(contents.size(), operation.offset + operation.length));
+    std::fill_n(contents.begin() + static_cast<std::ptrdiff_t>(operation.offset), operation.length,
+                operation.fill);
+  } else if (operation.kind == Kind::kTruncate) {
+    contents.resize(operation.offset);
+  } else {
+    contents.resize(std::max<std::size_t>(contents.size(), operation.offset));
+  }
+}
+
+using ModelNames = std::array<std::map<std::string, std::size_t>, kModelDirectories>;
+
+struct Model {
+  std::vector<ModelFile> files;  ///< Never shrinks: open handles keep removed files.
+  ModelNames live, durable;
+  std::vector<ModelOperation> changes;  ///< Not durable directory changes, in order.
+  std::vector<std::size_t> created;     ///< File of each change (kCreate).
+  std::array<std::optional<std::size_t>, kModelSlots> slots{};
+
+  /// False when the operation makes no sense now; then it must not be carried out.
+  [[nodiscard]] bool is_possible(const ModelOperation& operation) const {
+    using Kind = ModelOperation::Kind;
+    const auto& names = live.at(operation.directory);
+    switch (operation.kind) {
+      case Kind::kCreate:
+        return true;
+      case Kind::kOpen:
+      case Kind::kRemove:
+        return names.contains(operation.name);
+      case Kind::kRename:
+        return names.contains(operation.name) && operation.name != operation.to;
+      case Kind::kSyncDirectory:
+        return true;
+      case Kind::kWrite:
+      case Kind::kTruncate:
+      case Kind::kAllocate:
+      case Kind::kSyncData:
+      case Kind::kSyncAll:
+      case Kind::kClose:
+        return slots.at(operation.slot).has_value();
+    }
+    return false;
+  }
+
+  void change_names(ModelNames& names, const ModelOperation& change, std::size_t file) const {
+    auto& directory = names.at(change.directory);
+    if (change.kind == ModelOperation::Kind::kCreate) {
+      directory[change.name] = file;
+      return;
+    }
+    if (change.kind == ModelOperation::Kind::kRename) {
+      directory[change.to] = directory.at(change.name);
+    }
+    directory.erase(change.name);
+  }
+
+  void record_change(const ModelOperation& change, std::size_t file) {
+    change_names(live, change, file);
+    changes.push_back(change);
+    created.push_back(file);
+  }
+
+  void apply(const ModelOperation& operation) {
+    using Kind = ModelOperation::Kind;
+    auto& names = live.at(operation.directory);
+    auto& slot = slots.at(operation.slot);
+    switch (operation.kind) {
+      case Kind::kCreate:
+        if (!names.contains(operation.name)) {
+          files.emplace_back();
+          record_change(operation, files.size() - 1);
+        } else if (!files.at(names.at(operation.name)).live.empty()) {
+          ModelOperation emptied = operation;
+          emptied.kind = Kind::kTruncate;
+          emptied.offset = 0;
+          change_contents(names.at(operation.name), emptied);
+        }
+        slot = names.at(operation.name);
+        break;
+      case Kind::kOpen:
+        slot = names.at(operation.name);
+        break;
+      case Kind::kWrite:
+      case Kind::kTruncate:
+      case Kind::kAllocate:
+        change_contents(*slot, operation);
+        break;
+      case Kind::kSyncData:
+      case Kind::kSyncAll:
+        files.at(*slot).durable = files.at(*slot).live;
+        files.at(*slot).unsynced.clear();
+        break;
+      case Kind::kClose:
+        slot.reset();
+        break;
+      case Kind::kRename:
+      case Kind::kRemove:
+        record_change(operation, 0);
+        break;
+      case Kind::kSyncDirectory:
+        sync_directory(operation.directory);
+        break;
+    }
+  }
+
+  /// Names after the first `count` changes reached the disk and the others did not.
+  [[nodiscard]] ModelNames names_after(std::size_t count) const {
+    ModelNames names = durable;
+    for (std::size_t index = 0; index < count; ++index) {
+      change_names(names, changes.at(index), created.at(index));
+    }
+    return names;
+  }
+
+  /// All handles are gone and so is what was not durable.
+  void lose_power() {
+    slots = {};
+    live = durable;
+    changes.clear();
+    created.clear();
+    for (ModelFile& file : files) {
+      file.live = file.durable;
+      file.unsynced.clear();
+    }
+  }
+
+ private:
+  void change_contents(std::size_t file, const ModelOperation& operation) {
+    apply_to(files.at(file).live, operation);
+    files.at(file).unsynced.push_back(operation);
+  }
+
+  void sync_directory(std::size_t directory) {
+    durable.at(directory) = live.at(directory);
+    std::vector<ModelOperation> other;
+    std::vector<std::size_t> other_created;
+    for (std::size_t index = 0; index < changes.size(); ++index) {
+      if (changes.at(index).directory != directory) {
+        other.push_back(changes.at(index));
+        other_created.push_back(created.at(index));
+      }
+    }
+    changes = std::move(other);
+    created = std::move(other_created);
+  }
+};
+
+/// Carries operations out on a real file system.
+class ModelRunner {
+ public:
+  ModelRunner(pluresdb::io::FileSystem& files, std::string root)
+      : files_(files), root_(std::move(root)) {}
+
+  [[nodiscard]] std::string directory(std::size_t index) const {
+    return root_ + "/d" + std::to_string(index);
+  }
+
+  pluresdb::Status make_directories() {
+    for (std::size_t index = 0; index < kModelDirectories; ++index) {
+      TRY(files_.create_directory(directory(index)));
+    }
+    return files_.sync_directory(root_);
+  }
+
+  pluresdb::Status run(const ModelOperation& operation) {
+    using Kind = ModelOperation::Kind;
+    using pluresdb::io::OpenMode;
+    const std::string path = directory(operation.directory) + "/" + operation.name;
+    auto& slot = slots_.at(operation.slot);
+    switch (operation.kind) {
+      case Kind::kCreate: {
+        TRY_ASSIGN(slot, files_.open(path, OpenMode::kCreateOrEmpty));
+        return {};
+      }
+      case Kind::kOpen: {
+        TRY_ASSIGN(slot, files_.open(path, OpenMode::kReadWrite));
+        return {};
+      }
+      case Kind::kWrite:
+        return slot->write(operation.offset,
+                           pluresdb::base::as_bytes(std::string(operation.length, operation.fill)));
+      case Kind::kTruncate:
+        return slot->truncate(operation.offset);
+      case Kind::kAllocate:
+        return slot->allocate(operation.offset);
+      case Kind::kSyncData:
+        return slot->sync_data();
+      case Kind::kSyncAll:
+        return slot->sync_all();
+      case Kind::kClose: {
+        const auto closed = slot->close();
+        slot.reset();
+        return closed;
+      }
+      case Kind::kRename:
+        return files_.rename(path, directory(operation.directory) + "/" + operation.to);
+      case Kind::kRemove:
+        return files_.remove(path);
+      case Kind::kSyncDirectory:
+        return files_.sync_directory(directory(operation.directory));
+    }
+    return {};
+  }
+
+  /// Contents as a handle sees them.
+  pluresdb::Result<std::string> read_slot(std::size_t slot) { return read_all(*slots_.at(slot)); }
+
+  static pluresdb::Result<std::string> read_all(pluresdb::io::File& file) {
+    TRY_ASSIGN(const auto size_bytes, file.size());
+    std::string contents(size_bytes + 10, '?');
+    TRY_ASSIGN(const auto count,
+               file.read(0, std::as_writable_bytes(std::span(contents.data(), contents.size()))));
+    contents.resize(count);
+    return contents;
+  }
+
+ private:
+  pluresdb::io::FileSystem& files_;
+  std::string root_;
+  std::array<std::unique_ptr<pluresdb::io::File>, kModelSlots> slots_{};
+};
+
+using Contents = std::map<std::string, std::string>;  ///< "d0/x" -> bytes.
+
+/// Everything that can be read below `root`.
+inline pluresdb::Result<Contents> read_contents(pluresdb::io::FileSystem& files,
+                                                const std::string& root) {
+  Contents contents;
+  TRY_ASSIGN(const auto directories, files.list(root));
+  for (const std::string& directory : directories) {
+    TRY_ASSIGN(const auto names, files.list(root + "/" + directory));
+    for (const std::string& name : names) {
+      const std::string path = root + "/" + directory + "/" + name;
+      TRY_ASSIGN(const auto file, files.open(path, pluresdb::io::OpenMode::kRead));
+      TRY_ASSIGN(contents[directory + "/" + name], ModelRunner::read_all(*file));
+      TRY_ASSIGN(const auto info, files.info(path));
+      if (info.size_bytes != contents[directory + "/" + name].size()) {
+        return pluresdb::fail(pluresdb::ErrorCode::kCorruption, "info and contents differ");
+      }
+    }
+  }
+  return contents;
+}
+
+inline Contents contents_of(const Model& model, const ModelNames& names, bool durable) {
+  Contents contents;
+  for (std::size_t index = 0; index < kModelDirectories; ++index) {
+    for (const auto& [name, file] : names.at(index)) {
+      const ModelFile& state = model.files.at(file);
+      contents["d" + std::to_string(index) + "/" + name] = durable ? state.durable : state.live;
+    }
+  }
+  return contents;
+}
+
+/// The states a kill inside `operation` and a power loss may leave: all of it, nothing of it, and
+/// for a sync any first part of what was not synced.
+inline std::set<Contents> durable_states(const Model& before,
+                                         const std::optional<ModelOperation>& operation) {
+  std::set<Contents> states{contents_of(before, before.durable, true)};
+  if (!operation) {
+    return states;
+  }
+  Model after = before;
+  after.apply(*operation);
+  states.insert(contents_of(after, after.durable, true));
+  if (operation->kind == ModelOperation::Kind::kSyncData ||
+      operation->kind == ModelOperation::Kind::kSyncAll) {
+    Model between = before;
+    ModelFile& file = between.files.at(*between.slots.at(operation->slot));
+    for (const ModelOperation& unsynced : file.unsynced) {
+      apply_to(file.durable, unsynced);
+      states.insert(contents_of(between, between.durable, true));
+    }
+  }
+  return states;
+}
+
+}  // namespace faultinj
