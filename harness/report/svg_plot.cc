@@ -18,6 +18,7 @@ namespace {
 
 constexpr double kHeight = 220, kLeft = 74, kRight = 14, kTop = 26, kBottom = 26;
 constexpr double kWideWidth = 1000, kHalfWidth = 490;
+constexpr double kTickHalfWidth = 26;  ///< Of "24:00:00".
 constexpr double kLaneTop = 6, kLaneHeight = 12;
 constexpr double kDotRadius = 3.5;
 constexpr double kMarkColumnPixels = 3;        ///< Marks nearer than this are drawn as one.
@@ -89,20 +90,20 @@ double time_step(double end_seconds) {
   return 86400 * std::ceil(end_seconds / 86400 / static_cast<double>(kTimeTicksMax));
 }
 
+/// A column is a gap only when nothing in it was measured: a restart of a second does not break the
+/// line of a day.
 std::vector<Column> columns_of(const std::vector<PlotValue>& line, const Scale& scale) {
   std::vector<Column> columns;
-  double column_x = -kWideWidth;
+  double column_x = 0;
   for (const PlotValue& point : line) {
     const double x = scale.x(point.time_seconds);
-    const bool gap = !std::isfinite(point.value);
-    // A gap ends a column too: what comes after it must not be joined to what was before.
-    const bool starts =
-        columns.empty() || x - column_x >= kLineColumnPixels || gap != (columns.back().count == 0);
-    if (starts) {
+    if (columns.empty() || x - column_x >= kLineColumnPixels) {
       column_x = x;
-      columns.push_back({.time = point.time_seconds, .low = point.value, .high = point.value});
+      columns.push_back({.time = point.time_seconds,
+                         .low = std::numeric_limits<double>::infinity(),
+                         .high = -std::numeric_limits<double>::infinity()});
     }
-    if (!gap) {
+    if (std::isfinite(point.value)) {
       Column& column = columns.back();
       column.low = std::min(column.low, point.value);
       column.high = std::max(column.high, point.value);
@@ -139,9 +140,10 @@ std::string axes(const Plot& plot, const Scale& scale) {
   }
   const double step = time_step(scale.end_seconds * (plot.wide ? 1 : 2));
   for (double time = 0; time <= scale.end_seconds * 1.0001; time += step) {
-    out +=
-        fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
-                    scale.x(time), kHeight - 8, clock_time(time));
+    const bool last = scale.x(time) > scale.width - kRight - kTickHalfWidth;
+    out += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n",
+                       last ? scale.width - 2 : scale.x(time), kHeight - 8, last ? "end" : "middle",
+                       clock_time(time));
   }
   return out;
 }
