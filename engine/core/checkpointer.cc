@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/base/check.h"
 #include "engine/base/mutex.h"
 #include "engine/core/disk_space.h"
 #include "engine/core/document_table.h"
@@ -51,6 +52,7 @@ Checkpointer::Checkpointer(const CheckpointerParts& parts, const EngineOptions& 
 Status Checkpointer::cover(Seq seq) { return cover_with(seq, Force::kNo); }
 
 Status Checkpointer::cover_with(Seq seq, Force force) {
+  DB_CHECK(seq <= parts_.table.last_seq());  // Else no checkpoint would ever reach it.
   int failures = 0;
   bool forced = force == Force::kNo;  // Nothing left to force.
   while (true) {
@@ -76,6 +78,7 @@ Status Checkpointer::cover_with(Seq seq, Force force) {
     const Status outcome = run_once(forced ? Force::kNo : Force::kMetaOnly);
     forced = forced || outcome.has_value();
     const base::MutexLock lock(mutex_);
+    stats_.failures += outcome ? 0U : 1U;
     running_ = false;
     ++runs_ended_;
     last_failure_ = outcome ? std::nullopt : std::optional(outcome.error());
@@ -98,8 +101,8 @@ Status Checkpointer::run_once(Force force) {
   }
   auto frozen = parts_.table.freeze();
   const bool nothing_new = frozen.meta.checkpoint_seq == before.checkpoint_seq;
-  if (nothing_new && (force == Force::kNo ||
-                      before.previous_checkpoint_seq == before.checkpoint_seq)) {
+  if (nothing_new &&
+      (force == Force::kNo || before.previous_checkpoint_seq == before.checkpoint_seq)) {
     parts_.table.drop_frozen();
     return {};
   }
@@ -107,11 +110,8 @@ Status Checkpointer::run_once(Force force) {
   meta.previous_checkpoint_seq = before.checkpoint_seq;
   const Status outcome = ingest(frozen, meta);
   parts_.space.note_outcome(outcome ? nullptr : &outcome.error());
+  TRY(outcome);
   const base::MutexLock lock(mutex_);
-  if (!outcome) {
-    ++stats_.failures;
-    return outcome;
-  }
   meta_ = std::move(meta);
   ++stats_.checkpoints;
   stats_.checkpoint_seq = meta_.checkpoint_seq;
@@ -152,8 +152,10 @@ Status Checkpointer::recover_base() {
   base_in_doubt_ = false;
   const base::MutexLock lock(mutex_);
   if (meta.checkpoint_seq < meta_.checkpoint_seq) {
-    // What it had promised is gone; the log may be compacted up to there already.
+    // What it had promised is gone, and the table does not have it any more: reads would answer
+    // with older states.
     base_in_doubt_ = true;
+    base_lost_.store(true);
     return fail(ErrorCode::kBaseLost,
                 "base store fell back from checkpoint " + std::to_string(meta_.checkpoint_seq) +
                     " to " + std::to_string(meta.checkpoint_seq) + "; close and open the store");
@@ -255,8 +257,8 @@ void Checkpointer::background_step() {
                              parts_.table.since_checkpoint().operations > 0;
   if ((due() || interval_over) && now_ns >= retry_at_ns_) {
     const Status outcome = cover(parts_.table.last_seq());
-    retry_delay_ns_ = outcome ? 0
-                              : std::clamp(retry_delay_ns_ * 2, kRetryDelayNsMin, kRetryDelayNsMax);
+    retry_delay_ns_ =
+        outcome ? 0 : std::clamp(retry_delay_ns_ * 2, kRetryDelayNsMin, kRetryDelayNsMax);
     retry_at_ns_ = now_ns + retry_delay_ns_;
     last_checkpoint_ns_ = outcome ? now_ns : last_checkpoint_ns_;
     if (!outcome) {
@@ -275,7 +277,9 @@ void Checkpointer::background_step() {
 }
 
 void Checkpointer::reclaim() {
-  parts_.space.release_reserve();
+  if (parts_.space.state() == SpaceState::kFull) {
+    parts_.space.release_reserve();
+  }
   // Failures are counted, and the next tick tries again: there is nobody to tell here.
   if (cover(parts_.table.last_seq()) && cover_with(parts_.table.last_seq(), Force::kMetaOnly)) {
     (void)compact(Compactor::kNoLimit);

@@ -5,6 +5,7 @@
 // checkpoint itself, or waits for the one under way and looks again. Writes go on meanwhile.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <thread>
@@ -59,6 +60,9 @@ class Checkpointer {
   /// After a write: wakes the background thread when the policy says so. Thread: any.
   void poll();
 
+  /// False: the base store came back older than it had been. Nothing may be read from it.
+  [[nodiscard]] bool base_is_trusted() const { return !base_lost_.load(); }
+
   /// Starts the background thread: policy, compaction, low disk space.
   void start();
   /// Joins it. No error when it never ran.
@@ -91,6 +95,7 @@ class Checkpointer {
   std::optional<Error> last_failure_ GUARDED_BY(mutex_);
   store::CheckpointMeta meta_ GUARDED_BY(mutex_);
   CheckpointStats stats_ GUARDED_BY(mutex_);
+  std::atomic<bool> base_lost_ = false;
   bool base_in_doubt_ = false;  ///< Belongs to whoever set running_.
 
   base::Mutex background_mutex_;

@@ -33,6 +33,12 @@ std::vector<std::uint64_t> ids_of(const std::vector<wal::SegmentInfo>& segments)
   return ids;
 }
 
+/// A rewritten segment has a later id than its neighbours; only the seqs tell who is next to whom.
+std::vector<wal::SegmentInfo> in_seq_order(std::vector<wal::SegmentInfo> segments) {
+  std::ranges::stable_sort(segments, {}, &wal::SegmentInfo::first_seq);
+  return segments;
+}
+
 }  // namespace
 
 Status Compactor::run(const store::CheckpointMeta& meta, std::uint64_t lookups_max) {
@@ -41,10 +47,14 @@ Status Compactor::run(const store::CheckpointMeta& meta, std::uint64_t lookups_m
 }
 
 Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lookups_max) {
-  const auto segments = log_.segments();
-  Seq newest_seq = 0;  // Its segment stays: the log must show every seq the base store knows.
+  const auto segments = in_seq_order(log_.segments());
+  // Whatever is durable of the newest records stays: the log must show every seq that the base
+  // store knows, or the next open would take it for lost.
+  const Seq durable_seq = std::max(log_.stats().durable_seq, meta.checkpoint_seq);
+  Seq newest_seq = 0;
   for (const auto& segment : segments) {
-    newest_seq = std::max(newest_seq, segment.last_seq);
+    newest_seq =
+        segment.first_seq <= durable_seq ? std::max(newest_seq, segment.last_seq) : newest_seq;
   }
   std::vector<wal::SegmentInfo> removable;
   std::vector<Rewritable> rewritable;
@@ -61,11 +71,11 @@ Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lo
       removable.push_back(segment);
       continue;
     }
-    if (!segment.sealed || segment.id < next_segment_) {
+    if (!segment.sealed || segment.first_seq < next_seq_) {
       continue;
     }
     if (lookups >= lookups_max) {
-      first_skipped = first_skipped == 0 ? segment.id : first_skipped;
+      first_skipped = first_skipped == 0 ? segment.first_seq : first_skipped;
       continue;
     }
     lookups += segment.large_values;
@@ -81,7 +91,7 @@ Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lo
       adjacent = true;
     }
   }
-  next_segment_ = first_skipped;
+  next_seq_ = first_skipped;
   TRY(remove(removable));
   for (const auto& run : rewritable) {
     TRY(rewrite(run.segments));

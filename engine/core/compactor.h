@@ -14,6 +14,7 @@
 #include "engine/core/store_identity.h"
 #include "engine/store/base_store.h"
 #include "engine/wal/log.h"
+#include <pluresdb/document.h>
 #include <pluresdb/error.h>
 
 namespace pluresdb::core {
@@ -37,8 +38,7 @@ class Compactor {
   [[nodiscard]] Counts counts() const;
 
  private:
-  Status run_locked(const store::CheckpointMeta& meta, std::uint64_t lookups_max)
-      REQUIRES(mutex_);
+  Status run_locked(const store::CheckpointMeta& meta, std::uint64_t lookups_max) REQUIRES(mutex_);
   Result<std::uint64_t> live_bytes_of(const wal::SegmentInfo& segment) REQUIRES(mutex_);
   Result<bool> is_live(Seq seq, std::string_view id) const;
   Status remove(const std::vector<wal::SegmentInfo>& segments) REQUIRES(mutex_);
@@ -52,7 +52,7 @@ class Compactor {
   const std::uint64_t segment_bytes_;
 
   mutable base::Mutex mutex_;
-  std::uint64_t next_segment_ GUARDED_BY(mutex_) = 0;  ///< Where the next limited pass begins.
+  Seq next_seq_ GUARDED_BY(mutex_) = 0;  ///< Where the next limited pass begins.
   mutable base::Mutex counts_mutex_;
   Counts counts_ GUARDED_BY(counts_mutex_);
 };

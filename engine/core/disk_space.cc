@@ -75,9 +75,10 @@ Status DiskSpace::admit(bool is_delete) {
     release_reserve_locked();
     return {};
   }
-  return fail(ErrorCode::kNoSpace,
-              fmt::format("{} has {} bytes available; free some space, reads and deletes still work",
-                          directory_, available_bytes_));
+  return fail(
+      ErrorCode::kNoSpace,
+      fmt::format("{} has {} bytes available; free some space, reads and deletes still work",
+                  directory_, available_bytes_));
 }
 
 void DiskSpace::note_outcome(const Error* error) {

@@ -30,9 +30,8 @@ std::uint64_t entry_bytes(std::string_view id, const store::BaseValue& value) {
 
 store::BaseValue value_of(const wal::RecordView& record) {
   store::BaseValue value;
-  value.stamp = {.hlc = record.hlc,
-                 .actor = std::string(record.actor),
-                 .actor_seq = record.actor_seq};
+  value.stamp = {
+      .hlc = record.hlc, .actor = std::string(record.actor), .actor_seq = record.actor_seq};
   value.seq = record.seq;
   if (record.type == wal::OperationType::kDelete) {
     value.kind = store::ValueKind::kTombstone;
@@ -99,8 +98,8 @@ void DocumentTable::apply_one(const wal::RecordView& record) {
   version_vector_.advance(record.actor, record.actor_seq);
   ++operations_total_;
   ++active_.progress.operations;
-  active_.progress.bytes += record.id.size() + std::max<std::uint64_t>(record.value.size(),
-                                                                       record.value_bytes);
+  active_.progress.bytes +=
+      record.id.size() + std::max<std::uint64_t>(record.value.size(), record.value_bytes);
   if (record.type != wal::OperationType::kPut && record.type != wal::OperationType::kDelete) {
     return;
   }
@@ -108,16 +107,16 @@ void DocumentTable::apply_one(const wal::RecordView& record) {
   const auto found = active_.documents.lower_bound(record.id);
   if (found != active_.documents.end() && found->first == record.id) {
     active_.bytes -= entry_bytes(found->first, found->second);
-    active_.tombstones -= is_tombstone(found->second) ? 1 : 0;
+    active_.tombstones -= is_tombstone(found->second) ? 1U : 0U;
     found->second = std::move(value);
     active_.bytes += entry_bytes(found->first, found->second);
-    active_.tombstones += is_tombstone(found->second) ? 1 : 0;
+    active_.tombstones += is_tombstone(found->second) ? 1U : 0U;
     return;
   }
   const auto added =
       active_.documents.emplace_hint(found, std::string(record.id), std::move(value));
   active_.bytes += entry_bytes(added->first, added->second);
-  active_.tombstones += is_tombstone(added->second) ? 1 : 0;
+  active_.tombstones += is_tombstone(added->second) ? 1U : 0U;
 }
 
 std::optional<store::BaseValue> DocumentTable::get(std::string_view id) const {
@@ -151,8 +150,7 @@ DocumentTable::Range DocumentTable::range(std::string_view prefix, std::string_v
     if (range.entries.size() >= limit) {
       return range;
     }
-    const bool take_active =
-        !active_ended && (frozen_ended || active->first <= frozen->first);
+    const bool take_active = !active_ended && (frozen_ended || active->first <= frozen->first);
     if (take_active && !frozen_ended && frozen->first == active->first) {
       ++frozen;
     }
@@ -174,8 +172,7 @@ DocumentTable::Frozen DocumentTable::freeze() {
   result.meta.checkpoint_seq = last_seq_;
   result.meta.hlc_floor = hlc_floor_;
   result.meta.tombstones = base_tombstones_ + frozen_.tombstones;
-  result.meta.version_vector = {version_vector_.entries().begin(),
-                                version_vector_.entries().end()};
+  result.meta.version_vector = {version_vector_.entries().begin(), version_vector_.entries().end()};
   return result;
 }
 
@@ -200,7 +197,7 @@ void DocumentTable::thaw() {
   active_.tombstones = 0;
   for (const auto& [id, value] : active_.documents) {
     active_.bytes += entry_bytes(id, value);
-    active_.tombstones += is_tombstone(value) ? 1 : 0;
+    active_.tombstones += is_tombstone(value) ? 1U : 0U;
   }
 }
 

@@ -48,17 +48,18 @@ std::array<std::byte, kSlotBytes> encode(const Slot& slot) {
 
 /// nullopt: damaged or never written.
 Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path) {
-  if (bytes.size() < kSlotBytes || base::load<std::uint64_t>(bytes, 0) != kMagic) {
+  // Magic, version, generation and CRC stay where they are in every later version, so a damaged
+  // version number is told from a newer one.
+  if (bytes.size() < kSlotBytes || base::load<std::uint64_t>(bytes, 0) != kMagic ||
+      base::crc32c(bytes.first(kCrcOffset)) != base::load<std::uint32_t>(bytes, kCrcOffset)) {
     return std::nullopt;
   }
   const auto version = base::load<std::uint32_t>(bytes, 8);
   if (version > kFormatVersion) {
-    return fail(ErrorCode::kUnsupportedVersion,
-                fmt::format("{} has format version {}; this program knows up to {}: use a newer one",
-                            path, version, kFormatVersion));
-  }
-  if (base::crc32c(bytes.first(kCrcOffset)) != base::load<std::uint32_t>(bytes, kCrcOffset)) {
-    return std::nullopt;
+    return fail(
+        ErrorCode::kUnsupportedVersion,
+        fmt::format("{} has format version {}; this program knows up to {}: use a newer one", path,
+                    version, kFormatVersion));
   }
   Slot slot;
   slot.generation = base::load<std::uint64_t>(bytes, 16);
@@ -71,20 +72,43 @@ Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path
 
 std::uint64_t slot_offset(std::uint64_t generation) { return generation % 2 * kSlotStrideBytes; }
 
-Status write_whole(io::FileSystem& files, const std::string& path, const Slot& slot) {
+/// Both slots say the same, so that one damaged block loses nothing.
+std::vector<std::byte> whole_file(const Slot& slot) {
   std::vector<std::byte> contents(kFileBytes);
-  std::ranges::copy(encode(slot), contents.begin() +
-                                      static_cast<std::ptrdiff_t>(slot_offset(slot.generation)));
-  return io::write_file_atomically(files, path, contents);
+  for (const std::uint64_t generation : {slot.generation, slot.generation - 1}) {
+    const auto bytes = encode({.record = slot.record, .generation = generation});
+    std::ranges::copy(bytes,
+                      contents.begin() + static_cast<std::ptrdiff_t>(slot_offset(generation)));
+  }
+  return contents;
+}
+
+std::string temporary_path(const std::string& directory) {
+  return io::join_path(directory, kStoreFileName) + ".tmp";
 }
 
 }  // namespace
 
-Result<StoreIdentity> StoreIdentity::create(io::FileSystem& files, const std::string& directory,
-                                            const IdentityRecord& record) {
-  const std::string path = io::join_path(directory, kStoreFileName);
-  TRY(write_whole(files, path, {.record = record, .generation = 1}));
-  return StoreIdentity(files, path, record, 1);
+Status StoreIdentity::prepare(io::FileSystem& files, const std::string& directory,
+                              const IdentityRecord& record) {
+  TRY_ASSIGN(const auto file, files.open(temporary_path(directory), io::OpenMode::kCreateOrEmpty));
+  TRY(file->write(0, whole_file({.record = record, .generation = 1})));
+  TRY(file->sync_all());
+  TRY(file->close());
+  return files.sync_directory(directory);
+}
+
+Result<bool> StoreIdentity::is_prepared(io::FileSystem& files, const std::string& directory) {
+  const auto info = files.info(temporary_path(directory));
+  if (!info && info.error().code != ErrorCode::kNotFound) {
+    return std::unexpected(info.error());
+  }
+  return info.has_value();
+}
+
+Status StoreIdentity::commit(io::FileSystem& files, const std::string& directory) {
+  TRY(files.rename(temporary_path(directory), io::join_path(directory, kStoreFileName)));
+  return files.sync_directory(directory);
 }
 
 Result<StoreIdentity> StoreIdentity::load(io::FileSystem& files, const std::string& directory) {
@@ -99,8 +123,9 @@ Result<StoreIdentity> StoreIdentity::load(io::FileSystem& files, const std::stri
   }
   if (!best) {
     return fail(ErrorCode::kCorruption,
-                path + ": neither of its two copies is readable; restore the file from a backup of "
-                       "this store");
+                path +
+                    ": neither of its two copies is readable; restore the file from a backup of "
+                    "this store");
   }
   return StoreIdentity(files, path, best->record, best->generation);
 }
@@ -113,7 +138,7 @@ Status StoreIdentity::update(const IdentityRecord& record) {
     TRY(file->write(slot_offset(slot.generation), encode(slot)));
     TRY(file->sync_data());
   } else {
-    TRY(write_whole(*files_, path_, slot));
+    TRY(io::write_file_atomically(*files_, path_, whole_file(slot)));
   }
   in_place_trusted_ = true;
   record_ = record;

@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
-#include "engine/base/mutex.h"
 #include "engine/io/file_system.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -28,12 +28,16 @@ struct IdentityRecord {
   friend bool operator==(const IdentityRecord&, const IdentityRecord&) = default;
 };
 
-/// Thread: any.
+/// Thread: one at a time (the compactor, once the store is open).
 class StoreIdentity {
  public:
-  /// Writes a new one, durably: from here on the directory is a store.
-  static Result<StoreIdentity> create(io::FileSystem& files, const std::string& directory,
-                                      const IdentityRecord& record);
+  /// First half of a creation: the record, durably, under a temporary name. A directory in this
+  /// state is no store yet, and says that whatever else lies in it is a leftover.
+  static Status prepare(io::FileSystem& files, const std::string& directory,
+                        const IdentityRecord& record);
+  static Result<bool> is_prepared(io::FileSystem& files, const std::string& directory);
+  /// Second half, one atomic step: from here on the directory is a store.
+  static Status commit(io::FileSystem& files, const std::string& directory);
   /// kNotFound, kCorruption (neither slot is readable), kUnsupportedVersion.
   static Result<StoreIdentity> load(io::FileSystem& files, const std::string& directory);
 

@@ -1,0 +1,25 @@
+// What callers of the public API may pass: options, actors, ids. Everything here is
+// kInvalidArgument.
+#pragma once
+
+#include <string_view>
+
+#include "engine/base/clock.h"
+#include "engine/io/file_system.h"
+#include <pluresdb/error.h>
+#include <pluresdb/options.h>
+
+namespace pluresdb::core {
+
+Status check_options(const EngineOptions& options);
+/// 1 .. kActorBytesMax bytes.
+Status check_actor(std::string_view actor);
+/// 1 .. kDocumentIdBytesMax bytes, no NUL (list() pages with it).
+Status check_document_id(std::string_view id);
+Status check_value_bytes(std::string_view value, const EngineOptions& options);
+
+/// The ones of the options, or the system's.
+io::FileSystem& file_system_of(const EngineOptions& options);
+Clock& clock_of(const EngineOptions& options);
+
+}  // namespace pluresdb::core

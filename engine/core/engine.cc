@@ -1,0 +1,239 @@
+// The engine: wires log, table, base store and their keepers together. The rules are in the parts.
+//
+// A write: checks -> DiskSpace::admit -> Log::append (stamps, group, sync, apply) -> return. A
+// read: DocumentReader. Opening: recovery.cc.
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/check.h"
+#include "engine/base/clock.h"
+#include "engine/base/json_syntax.h"
+#include "engine/core/arguments.h"
+#include "engine/core/checkpointer.h"
+#include "engine/core/compactor.h"
+#include "engine/core/disk_space.h"
+#include "engine/core/document_reader.h"
+#include "engine/core/document_table.h"
+#include "engine/core/recovery.h"
+#include "engine/core/stamper.h"
+#include "engine/crdt/version_vector.h"
+#include "engine/wal/log.h"
+#include <pluresdb/document.h>
+#include <pluresdb/engine.h>
+#include <pluresdb/error.h>
+#include <pluresdb/options.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb {
+namespace core {
+namespace {
+
+/// The log's owner: stamps and visibility.
+class DocumentLogClient final : public wal::LogClient {
+ public:
+  DocumentLogClient(Stamper& stamper, DocumentTable& table) : stamper_(stamper), table_(table) {}
+
+  wal::RecordStamp stamp(std::string_view actor) override { return stamper_.stamp(actor); }
+  void apply(std::span<const wal::RecordView> records) override {
+    for (const wal::RecordView& record : records) {
+      DB_CHECK(record.actor_seq <= record.seq);  // INV-CORE-5
+    }
+    table_.apply(records);
+  }
+  void unstamp(std::span<const wal::RecordView> records) override { stamper_.unstamp(records); }
+  Hlc hlc_floor() override { return stamper_.hlc_floor(); }
+
+ private:
+  Stamper& stamper_;
+  DocumentTable& table_;
+};
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(const std::string& directory, const EngineOptions& options, OpenedStore opened)
+      : options_(options),
+        stamper_(clock_of(options)),
+        client_(stamper_, table_),
+        parts_(std::move(opened)),
+        space_(file_system_of(options), directory, options.segment_bytes),
+        compactor_(*parts_.log, *parts_.base, parts_.identity, options.segment_bytes),
+        checkpointer_({.table = table_,
+                       .base = *parts_.base,
+                       .log = *parts_.log,
+                       .compactor = compactor_,
+                       .space = space_,
+                       .clock = clock_of(options)},
+                      options_, parts_.meta),
+        reader_(table_, *parts_.base, *parts_.log, checkpointer_) {}
+  ~EngineImpl() override { checkpointer_.stop(); }
+  EngineImpl(const EngineImpl&) = delete;
+  EngineImpl& operator=(const EngineImpl&) = delete;
+  EngineImpl(EngineImpl&&) = delete;
+  EngineImpl& operator=(EngineImpl&&) = delete;
+
+  Status recover(const std::string& directory, std::int64_t start_ns) {
+    table_.restore(parts_.meta);
+    TRY_ASSIGN(parts_.report.replayed_entries,
+               replay(*parts_.log, parts_.meta.checkpoint_seq, table_, checkpointer_));
+    stamper_.restore(std::max(parts_.log->recovery().hlc_floor, table_.hlc_floor()),
+                     table_.version_vector(), parts_.identity.record().actor_seq_floor);
+    parts_.log->start(client_);
+    space_.restore_reserve();
+    if (options_.background_threads) {
+      checkpointer_.start();
+    }
+    parts_.report.duration_seconds =
+        static_cast<double>(clock_of(options_).monotonic_ns() - start_ns) * 1e-9;
+    warn_about(directory, parts_.report);
+    return {};
+  }
+
+  Result<Seq> put(std::string_view actor, std::string_view id, std::string_view json) override {
+    TRY(check_actor(actor));
+    TRY(check_document_id(id));
+    TRY(check_value_bytes(json, options_));
+    TRY(base::validate_json(json));
+    return write({.actor = actor, .type = wal::OperationType::kPut, .id = id, .value = json});
+  }
+
+  Result<Seq> erase(std::string_view actor, std::string_view id) override {
+    TRY(check_actor(actor));
+    TRY(check_document_id(id));
+    return write({.actor = actor, .type = wal::OperationType::kDelete, .id = id, .value = {}});
+  }
+
+  Result<std::optional<Document>> get(std::string_view id) override {
+    TRY(check_open());
+    return reader_.get(id);
+  }
+
+  Result<std::vector<Document>> list(std::string_view prefix, std::string_view from,
+                                     std::size_t limit) override {
+    TRY(check_open());
+    return reader_.list(prefix, from, limit);
+  }
+
+  Result<Seq> checkpoint() override {
+    TRY(check_open());
+    return checkpointer_.checkpoint();
+  }
+
+  Result<ValidationReport> validate() override {
+    TRY(check_open());
+    return parts_.log->validate();
+  }
+
+  EngineStats stats() const override;
+  const RecoveryReport& recovery() const override { return parts_.report; }
+  Status close() override;
+
+ private:
+  Result<Seq> write(const wal::AppendRequest& request);
+  Status make_room();
+  Status check_open() const {
+    return closed_.load() ? Status(fail(ErrorCode::kReadOnly, "the store was closed")) : Status{};
+  }
+
+  const EngineOptions options_;
+  DocumentTable table_;
+  Stamper stamper_;
+  DocumentLogClient client_;  // Outlives the log, which calls it.
+  OpenedStore parts_;
+  DiskSpace space_;
+  Compactor compactor_;
+  Checkpointer checkpointer_;
+  DocumentReader reader_;
+  std::atomic<bool> closed_ = false;
+};
+
+/// Nothing was written yet when this fails, and the caller hears exactly that.
+Status EngineImpl::make_room() {
+  const Status relieved = checkpointer_.relieve_pressure();
+  if (relieved || relieved.error().code == ErrorCode::kNoSpace) {
+    return relieved;
+  }
+  return fail(
+      ErrorCode::kReadOnly,
+      "too much is waiting for a checkpoint, and that fails: " + to_string(relieved.error()),
+      relieved.error().sys_errno);
+}
+
+Result<Seq> EngineImpl::write(const wal::AppendRequest& request) {
+  TRY(check_open());
+  TRY(space_.admit(request.type == wal::OperationType::kDelete));
+  TRY(make_room());
+  const auto seq = parts_.log->append(request);
+  space_.note_outcome(seq ? nullptr : &seq.error());
+  TRY(seq);
+  checkpointer_.poll();
+  if (options_.durability == Durability::kFull) {
+    // The write stands: durable in the log and visible. Only the second copy is missing.
+    if (const Status covered = checkpointer_.cover(*seq); !covered) {
+      return fail(ErrorCode::kIndeterminate,
+                  "written to the log, but not to the base store: " + to_string(covered.error()),
+                  covered.error().sys_errno);
+    }
+  }
+  return seq;
+}
+
+EngineStats EngineImpl::stats() const {
+  const TableStats table = table_.stats();
+  const CheckpointStats checkpoints = checkpointer_.stats();
+  const Compactor::Counts compactions = compactor_.counts();
+  EngineStats stats;
+  stats.wal = parts_.log->stats();
+  stats.recovery = parts_.report;
+  stats.documents_dirty = table.documents;
+  stats.dirty_bytes = table.bytes;
+  stats.tombstones = table.tombstones;
+  stats.actors = table.actors;
+  stats.checkpoints = checkpoints.checkpoints;
+  stats.checkpoint_failures = checkpoints.failures;
+  stats.checkpoint_seq = checkpoints.checkpoint_seq;
+  stats.checkpoint_duration = checkpoints.duration;
+  stats.segments_deleted = compactions.removed;
+  stats.segments_rewritten = compactions.rewritten;
+  stats.base_store_bytes = parts_.base->file_bytes();
+  stats.space = space_.state();
+  return stats;
+}
+
+Status EngineImpl::close() {
+  if (closed_.exchange(true)) {
+    return {};
+  }
+  checkpointer_.stop();
+  // Each step is worth doing whether or not the one before it worked; the first error is told.
+  const auto checkpointed = checkpointer_.checkpoint();
+  const Status sealed = parts_.log->close();
+  const Status base_closed = parts_.base->close();
+  parts_.lock.reset();
+  if (!checkpointed) {
+    return std::unexpected(checkpointed.error());
+  }
+  return sealed ? base_closed : sealed;
+}
+
+}  // namespace
+}  // namespace core
+
+Result<std::unique_ptr<Engine>> Engine::open_with_recovery(const std::string& directory,
+                                                           const EngineOptions& options) {
+  const std::int64_t start_ns = core::clock_of(options).monotonic_ns();
+  TRY_ASSIGN(auto opened, core::open_store(directory, options));
+  auto engine = std::make_unique<core::EngineImpl>(directory, options, std::move(opened));
+  TRY(engine->recover(directory, start_ns));
+  return engine;
+}
+
+}  // namespace pluresdb

@@ -1,0 +1,53 @@
+// Opening a store directory: which store it is, whether its parts still belong together, and what
+// the log has that the base store does not. Steps and crash cases: docs/DURABILITY.md "Opening".
+//
+//   DIR/LOCK  DIR/STORE  DIR/RESERVE  DIR/wal/  DIR/base/  DIR/quarantine/
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/core/checkpointer.h"
+#include "engine/core/document_table.h"
+#include "engine/core/store_identity.h"
+#include "engine/io/file_system.h"
+#include "engine/store/base_store.h"
+#include "engine/wal/log.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+#include <pluresdb/options.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::core {
+
+inline constexpr const char* kLockFileName = "LOCK";
+inline constexpr const char* kWalDirectoryName = "wal";
+inline constexpr const char* kBaseDirectoryName = "base";
+inline constexpr const char* kQuarantineDirectoryName = "quarantine";
+
+/// The parts of an open store, checked against each other, nothing replayed. Declared in the order
+/// in which they must outlive each other.
+struct OpenedStore {
+  std::unique_ptr<io::FileLock> lock;
+  StoreIdentity identity;
+  std::unique_ptr<store::BaseStore> base;
+  std::unique_ptr<wal::Log> log;
+  store::CheckpointMeta meta;
+  RecoveryReport report;
+};
+
+/// Errors: as Engine::open_with_recovery. A crash at any operation leaves a directory that opens.
+Result<OpenedStore> open_store(const std::string& directory, const EngineOptions& options);
+
+/// Applies to the table what the log has behind `checkpoint_seq`; makes room by checkpoints when
+/// the table is over its limit. Returns how many entries.
+Result<std::uint64_t> replay(wal::Log& log, Seq checkpoint_seq, DocumentTable& table,
+                             Checkpointer& checkpointer);
+
+/// One line on stderr with counts, unless the log is healthy.
+void warn_about(const std::string& directory, const RecoveryReport& report);
+
+/// What a log's recovery says, for the public report.
+RecoveryReport report_of(const wal::LogRecovery& recovery);
+
+}  // namespace pluresdb::core
