@@ -18,11 +18,12 @@ std::uint64_t group_bytes_bound(const RecordView& record) {
   return record.value_in_log ? own + encoded_value_bytes(record.value_bytes) : own;
 }
 
-void GroupBuilder::clear() {
-  constexpr std::size_t kKeptCapacityBytes = 4U << 20;
+void GroupBuilder::clear(std::uint64_t bytes_expected) {
+  constexpr std::size_t kKeptCapacityBytes = 8U << 20;
   if (bytes_.capacity() > kKeptCapacityBytes) {
     bytes_ = {};
   }
+  bytes_.reserve(kGroupHeaderBytes + bytes_expected);
   bytes_.assign(kGroupHeaderBytes, std::byte{0});
   chunks_.clear();
   values_.clear();
@@ -32,8 +33,8 @@ void GroupBuilder::clear() {
 }
 
 void GroupBuilder::open_record_chunk(Seq first_seq) {
-  chunks_.push_back({.position = bytes_.size(),
-                     .header = {.kind = ChunkKind::kRecords, .first_seq = first_seq}});
+  chunks_.push_back(
+      {.position = bytes_.size(), .header = {.kind = ChunkKind::kRecords, .first_seq = first_seq}});
   bytes_.resize(bytes_.size() + kChunkHeaderBytes);
   record_chunk_open_ = true;
 }
@@ -91,8 +92,11 @@ void GroupBuilder::add_value(const RecordView& record) {
     base::append_bytes(bytes_, payload);
     bytes_.resize(base::align_up(bytes_.size(), kAlignment));
     chunk.header.payload_bytes = static_cast<std::uint32_t>(payload.size());
-    chunk.header.payload_crc =
-        base::crc32c(base::ByteSpan(bytes_).subspan(chunk.position + kChunkHeaderBytes));
+    const auto padded = base::ByteSpan(bytes_).subspan(chunk.position + kChunkHeaderBytes);
+    // A value of one part was summed up by its writer already: only the padding is missing.
+    chunk.header.payload_crc = payload.size() == record.value_bytes
+                                   ? base::crc32c(padded.subspan(payload.size()), record.value_crc)
+                                   : base::crc32c(padded);
     chunk.header.value_part = part;
     chunk.header.first_seq = record.seq;
     chunks_.push_back(chunk);
@@ -115,14 +119,6 @@ base::ByteSpan GroupBuilder::place(std::uint64_t salt, std::uint64_t offset,
   header_.flags = flags;
   encode_group_header(header_, salt, offset, all.first(kGroupHeaderBytes));
   return bytes_;
-}
-
-std::vector<ValueLocation> GroupBuilder::value_locations(std::uint64_t offset) const {
-  std::vector<ValueLocation> placed = values_;
-  for (ValueLocation& value : placed) {
-    value.offset += offset;
-  }
-  return placed;
 }
 
 }  // namespace pluresdb::wal

@@ -16,18 +16,21 @@ std::uint64_t group_bytes_bound(const RecordView& record);
 /// One thread at a time.
 class GroupBuilder {
  public:
-  void clear();
+  /// Starts an empty group. `bytes_expected`: memory to reserve for it.
+  void clear(std::uint64_t bytes_expected = 0);
   /// Adds a record; the seqs must ascend. A value_in_log record brings its value along.
   void add(const RecordView& record);
   /// Finishes the headers for this place and returns the bytes, valid until the next call. May be
   /// called again for another place.
   base::ByteSpan place(std::uint64_t salt, std::uint64_t offset, std::uint64_t durable_offset,
                        std::uint32_t flags);
-  /// Where the large values lie when the group is placed at `offset`.
-  [[nodiscard]] std::vector<ValueLocation> value_locations(std::uint64_t offset) const;
+  /// The large values; offsets count from the group's start.
+  [[nodiscard]] const std::vector<ValueLocation>& values() const { return values_; }
   /// The seqs of its records as closed ranges.
   [[nodiscard]] const std::vector<SeqRange>& runs() const { return runs_.runs; }
-  [[nodiscard]] Seq first_seq() const { return header_.first_seq; }
+  [[nodiscard]] Seq first_seq() const { return header_.first_seq; }  ///< 0: no record.
+  [[nodiscard]] Seq last_seq() const { return header_.last_seq; }
+  [[nodiscard]] std::uint32_t record_count() const { return header_.record_count; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_.size(); }
 
  private:

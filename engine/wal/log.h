@@ -71,6 +71,8 @@ struct LogOptions {
       true;  ///< false: the next segment is prepared by the writer that needs it.
   std::array<std::byte, 16> store_uuid{};
   io::FileSystem* files = nullptr;  ///< Never null.
+  std::function<std::uint64_t()>
+      new_salt;  ///< Of a new file. Empty: random (all but golden files).
 };
 
 struct AppendRequest {
@@ -88,7 +90,7 @@ struct SegmentInfo {
   std::uint64_t file_bytes = 0;
   std::uint64_t large_values = 0;
   std::uint64_t large_value_bytes = 0;
-  bool sealed = false;
+  bool sealed = false;  ///< Nobody appends to it any more, however its writer ended.
   bool active = false;
 };
 
@@ -118,7 +120,7 @@ class Log {
   /// Raises the floor of the next seq (base store ahead of a lost WAL). Before start() only.
   virtual void raise_seq_floor(Seq floor) = 0;
 
-  /// See WriteAheadLog::append. Views are copied before the queue is left. Thread: any.
+  /// See WriteAheadLog::append. The views must stay valid during the call. Thread: any.
   virtual Result<Seq> append(const AppendRequest& request) = 0;
   /// All in one group, consecutive seqs; returns the first.
   virtual Result<Seq> append_batch(std::span<const AppendRequest> requests) = 0;
@@ -138,11 +140,14 @@ class Log {
   virtual Status visit_large_values(
       std::uint64_t segment_id,
       const std::function<Status(Seq, std::string_view, std::uint64_t)>& visit) = 0;
-  /// Unlinks non-active segments (oldest first), then syncs the directory. Returns how many.
+  /// Unlinks segments (oldest first), then syncs the directory. Returns how many. Skips unknown
+  /// ids, the segment appended to last (it carries the seqs and ids in use) and one whose header
+  /// still says where its predecessor ends.
   virtual Result<std::uint64_t> remove_segments(std::span<const std::uint64_t> segment_ids) = 0;
-  /// Replaces sealed, adjacent segments by one new file that holds only the records for which
-  /// `keep` is true, verified by reading before the inputs are unlinked (D7a). Returns the new
-  /// segment id.
+  /// Replaces sealed segments, adjacent by seq, by one new file that holds only the readable
+  /// records for which `keep` is true, verified by reading before the inputs are unlinked (D7a).
+  /// Returns the new segment id. Errors leave the inputs: kInvalidArgument (not adjacent, unknown,
+  /// or a segment that remove_segments would skip), kNoSpace, kIo.
   virtual Result<std::uint64_t> rewrite_segments(
       std::span<const std::uint64_t> segment_ids,
       const std::function<bool(const RecordView&)>& keep) = 0;

@@ -18,6 +18,8 @@
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_scan.h"
+#include "engine/wal/segment_set.h"
+#include "engine/wal/segment_writer.h"
 #include <pluresdb/error.h>
 #include <pluresdb/stats.h>
 
@@ -42,6 +44,8 @@ class Recovery {
     note_missing_segments();
     TRY(quarantine_damage());
     TRY(make_trusted_durable());
+    trim_void_tails();
+    remove_temporary_files();
     choose_next();
     return build();
   }
@@ -76,7 +80,7 @@ class Recovery {
       if (parsed.file_class == FileClass::kSegment) {
         ids_.push_back(parsed.id);
       } else {
-        log_.stale_files.push_back(io::join_path(options_.directory, name));
+        temporary_files_.push_back(io::join_path(options_.directory, name));
       }
     }
     std::ranges::sort(ids_);
@@ -92,6 +96,9 @@ class Recovery {
                  files_.open(path_of(id), io::OpenMode::kRead));
       TRY_ASSIGN(const std::size_t count, file->read(0, bytes));
       const SegmentHeaderRead read = decode_segment_header(base::ByteSpan(bytes).first(count));
+      if (!read.header || !read.header->rewritten) {
+        newest_appended_id_ = id;
+      }
       if (!read.header || read.header->id != id) {
         continue;  // Reported by the scan.
       }
@@ -100,7 +107,6 @@ class Recovery {
         return fail(ErrorCode::kCorruption,
                     path_of(id) + " belongs to another store: move it out of the directory");
       }
-      headers_[id] = *read.header;
       const Predecessor& end = read.header->predecessor;
       if (end.id != 0) {
         const auto [known, inserted] = known_ends_.emplace(end.id, end);
@@ -119,12 +125,18 @@ class Recovery {
     if (known != known_ends_.end()) {
       found.known_end = known->second;
     }
-    TRY_ASSIGN(const std::unique_ptr<io::File> file,
-               files_.open(path_of(id), io::OpenMode::kRead));
+    TRY_ASSIGN(const std::unique_ptr<io::File> file, files_.open(path_of(id), io::OpenMode::kRead));
     TRY_ASSIGN(found.scan, scan_segment(*file, {.name = path_of(id),
                                                 .id = id,
                                                 .known_end = found.known_end,
+                                                .first_seq_at_least = id == 1 ? 1 : next_expected_,
+                                                .has_successor = id < newest_appended_id_,
                                                 .verify_values = true}));
+    if (!is_rewritten(found.scan)) {
+      const Seq last =
+          std::max(written_last(found.scan), found.known_end ? found.known_end->last_seq : Seq{0});
+      next_expected_ = last == 0 ? next_expected_ : last + 1;
+    }
     found_.emplace(id, std::move(found));
     return {};
   }
@@ -158,11 +170,12 @@ class Recovery {
           inputs.push_back(other_id);
         }
       }
-      if (usable) {
+      if (usable) {  // Else what is left of the inputs stays too, and is read first.
         dropped.insert(dropped.end(), inputs.begin(), inputs.end());
-      } else if (!inputs.empty()) {
-        dropped.push_back(id);  // The inputs still hold everything.
       }
+    }
+    if (!dropped.empty()) {  // The name of their replacement may not be durable yet.
+      TRY(files_.sync_directory(options_.directory));
     }
     for (const std::uint64_t id : dropped) {
       if (found_.erase(id) > 0) {
@@ -191,10 +204,11 @@ class Recovery {
     Seq held = seq_floor_;
     bool first = true;
     for (const auto& [id, found] : found_) {
-      if (is_rewritten(found.scan) || !found.scan.header) {
+      if (is_rewritten(found.scan)) {
         continue;
       }
-      const Predecessor& previous = found.scan.header->predecessor;
+      const Predecessor previous =
+          found.scan.header ? found.scan.header->predecessor : Predecessor{};
       const bool is_missing = previous.id != 0 && !found_.contains(previous.id);
       const Seq from = held + 1;
       if (is_missing && first) {
@@ -202,19 +216,12 @@ class Recovery {
       }
       if (is_missing && !first && previous.last_seq >= from &&
           !is_covered({.first = from, .last = previous.last_seq})) {
-        log_.report.validation.problems.push_back(
-            fmt::format("{} is missing", path_of(previous.id)));
-        ++log_.report.validation.total_segments;
-        ++log_.report.validation.corrupted_segments;
-        const SeqRange lost{.first = from, .last = previous.last_seq};
-        log_.report.validation.lost.push_back(lost);
-        const std::uint64_t count = lost.last - lost.first + 1;
-        log_.report.validation.corrupted_entries += count;
-        log_.report.validation.total_entries += count;
+        add_missing_segment(log_.missing, path_of(previous.id),
+                            {.first = from, .last = previous.last_seq});
       }
       first = false;
-      held = std::max({held, found.scan.last_seq,
-                       found.known_end ? found.known_end->last_seq : Seq{0}});
+      held = std::max(
+          {held, found.scan.last_seq, found.known_end ? found.known_end->last_seq : Seq{0}});
     }
   }
 
@@ -247,18 +254,17 @@ class Recovery {
     if (options_.quarantine_directory.empty() || damage.begin >= damage.end) {
       return {};
     }
-    log_.report.quarantined_bytes += damage.end - damage.begin;
-    const std::string path = io::join_path(
-        options_.quarantine_directory, fmt::format("{}-{:x}", segment_name(id), damage.begin));
-    TRY(files_.create_directory(options_.quarantine_directory));
+    const std::string path = io::join_path(options_.quarantine_directory,
+                                           fmt::format("{}-{:x}", segment_name(id), damage.begin));
     const Result<io::FileInfo> present = files_.info(path);
     if (present && present->size_bytes == damage.end - damage.begin) {
-      return {};
+      log_.report.quarantined_bytes += damage.end - damage.begin;
+      return {};  // An earlier open has saved them.
     }
-    TRY_ASSIGN(const std::unique_ptr<io::File> from,
-               files_.open(path_of(id), io::OpenMode::kRead));
-    TRY_ASSIGN(const std::unique_ptr<io::File> to,
-               files_.open(path, io::OpenMode::kCreateOrEmpty));
+    TRY(files_.create_directory(options_.quarantine_directory));
+    TRY(files_.sync_directory(io::parent_path(options_.quarantine_directory)));
+    TRY_ASSIGN(const std::unique_ptr<io::File> from, files_.open(path_of(id), io::OpenMode::kRead));
+    TRY_ASSIGN(const std::unique_ptr<io::File> to, files_.open(path, io::OpenMode::kCreateOrEmpty));
     std::vector<std::byte> buffer(kCopyBytes);
     for (std::uint64_t offset = damage.begin; offset < damage.end;) {
       const std::uint64_t wanted = std::min(kCopyBytes, damage.end - offset);
@@ -271,7 +277,9 @@ class Recovery {
       offset += count;
     }
     TRY(to->sync_all());
-    return files_.sync_directory(options_.quarantine_directory);
+    TRY(files_.sync_directory(options_.quarantine_directory));
+    log_.report.quarantined_bytes += damage.end - damage.begin;
+    return {};
   }
 
   /// Bytes of the newest segment that no evidence proves durable may be in the page cache only, and
@@ -279,11 +287,10 @@ class Recovery {
   /// are written again, unchanged, and then synced.
   Status make_trusted_durable() {
     const SegmentScan* last = newest();
-    if (last != nullptr && last->header) {
+    if (last != nullptr) {
       const std::string path = path_of(last->id);
       const std::uint64_t end = last->sealed ? last->file_bytes : last->valid_end;
-      TRY_ASSIGN(const std::unique_ptr<io::File> file,
-                 files_.open(path, io::OpenMode::kReadWrite));
+      TRY_ASSIGN(const std::unique_ptr<io::File> file, files_.open(path, io::OpenMode::kReadWrite));
       std::vector<std::byte> buffer(kCopyBytes);
       std::uint64_t offset = last->sealed ? last->valid_end : last->durable_end;
       while (offset < end) {
@@ -302,6 +309,27 @@ class Recovery {
       TRY(files_.sync_directory(options_.directory));
     }
     return {};
+  }
+
+  /// What a durable successor has made void. Failing costs only space: the segment then depends on
+  /// its successor (Segment::needs_successor).
+  void trim_void_tails() {
+    for (auto& [id, found] : found_) {
+      SegmentScan& scan = found.scan;
+      if (found.known_end && !scan.sealed && scan.file_bytes > found.known_end->valid_bytes &&
+          trim_segment(files_, path_of(id), found.known_end->valid_bytes)) {
+        scan.file_bytes = found.known_end->valid_bytes;
+      }
+    }
+  }
+
+  /// Spares and rewrites that were under way. Nothing in them was ever acknowledged.
+  void remove_temporary_files() {
+    for (const std::string& path : temporary_files_) {
+      if (const Status removed = files_.remove(path); !removed) {
+        log_.report.validation.problems.push_back("not removed: " + to_string(removed.error()));
+      }
+    }
   }
 
   /// Ids and seqs that no earlier open can have used, torn and unreadable files included.
@@ -343,11 +371,41 @@ class Recovery {
     const Seq lost = scan.lost.empty() ? 0 : scan.lost.back().last;
     const Seq last = std::max(scan.last_seq, lost);
     if (last == 0 && scan.header) {
-      return scan.header->rewritten ? scan.header->covers.last
-                                    : std::min(scan.header->first_seq - 1,
-                                               scan.header->predecessor.last_seq);
+      return scan.header->rewritten
+                 ? scan.header->covers.last
+                 : std::min(scan.header->first_seq - 1, scan.header->predecessor.last_seq);
     }
     return last;
+  }
+
+  std::shared_ptr<Segment> segment_of(std::uint64_t id, Found& found) const {
+    SegmentScan& scan = found.scan;
+    auto segment = std::make_shared<Segment>();
+    segment->id = id;
+    segment->path = path_of(id);
+    segment->salt = scan.salt;
+    segment->rewritten = is_rewritten(scan);
+    if (scan.header) {
+      segment->covers = scan.header->covers;
+      segment->header_first_seq = scan.header->first_seq;
+      segment->predecessor_id = scan.header->predecessor.id;
+      segment->hlc_floor = scan.header->hlc_floor;
+    }
+    segment->first_seq = scan.first_seq;
+    segment->last_seq = scan.last_seq;
+    segment->last_written_seq = written_last(scan);
+    segment->valid_end = scan.valid_end;
+    segment->file_bytes = scan.file_bytes;
+    segment->hlc_floor = std::max(segment->hlc_floor, scan.highest_hlc);
+    for (const ValueLocation& value : scan.values) {
+      segment->value_bytes += value.value_bytes;
+    }
+    segment->values = std::move(scan.values);
+    segment->groups = std::move(scan.groups);
+    segment->known_end = found.known_end;
+    segment->damaged = scan.is_damaged();
+    segment->needs_successor = !scan.sealed && scan.file_bytes > scan.valid_end;
+    return segment;
   }
 
   Result<RecoveredLog> build() {
@@ -355,6 +413,13 @@ class Recovery {
     const SegmentScan* last = newest();
     report.clean_shutdown = last != nullptr && last->clean;
     report.last_seq = 0;
+    report.validation.total_segments = log_.missing.total_segments;
+    report.validation.corrupted_segments = log_.missing.corrupted_segments;
+    report.validation.total_entries = log_.missing.total_entries;
+    report.validation.corrupted_entries = log_.missing.corrupted_entries;
+    report.validation.lost = log_.missing.lost;
+    report.validation.problems.insert(report.validation.problems.end(),
+                                      log_.missing.problems.begin(), log_.missing.problems.end());
     for (auto& [id, found] : found_) {
       SegmentScan& scan = found.scan;
       add_to_report(report.validation, scan);
@@ -362,31 +427,7 @@ class Recovery {
       report.torn_bytes_dropped += scan.torn_bytes;
       const Hlc header_floor = scan.header ? scan.header->hlc_floor : 0;
       report.hlc_floor = std::max({report.hlc_floor, scan.highest_hlc, header_floor});
-      auto segment = std::make_shared<Segment>();
-      segment->id = id;
-      segment->path = path_of(id);
-      segment->salt = scan.salt;
-      segment->rewritten = is_rewritten(scan);
-      if (scan.header) {
-        segment->bounds = scan.header->rewritten
-                              ? scan.header->covers
-                              : SeqRange{.first = scan.header->first_seq, .last = 0};
-      }
-      segment->first_seq = scan.first_seq;
-      segment->last_seq = scan.last_seq;
-      segment->last_written_seq = written_last(scan);
-      segment->valid_end = scan.valid_end;
-      segment->durable_end = scan.valid_end;
-      segment->file_bytes = scan.file_bytes;
-      segment->hlc_floor = std::max(scan.highest_hlc, header_floor);
-      for (const ValueLocation& value : scan.values) {
-        segment->value_bytes += value.value_bytes;
-      }
-      segment->values = std::move(scan.values);
-      segment->lost = std::move(scan.lost);
-      segment->sealed = scan.sealed;
-      segment->damaged = scan.is_damaged();
-      log_.segments.push_back(std::move(segment));
+      log_.segments.push_back(segment_of(id, found));
     }
     std::ranges::sort(report.validation.lost, {}, &SeqRange::first);
     return std::move(log_);
@@ -397,14 +438,28 @@ class Recovery {
   Seq seq_floor_;
   RecoveredLog log_;
   std::vector<std::uint64_t> ids_;
-  std::map<std::uint64_t, SegmentHeader> headers_;
+  std::vector<std::string> temporary_files_;
+  std::uint64_t newest_appended_id_ = 0;             // As far as headers are readable.
   std::map<std::uint64_t, Predecessor> known_ends_;  // By the id of the segment they speak of.
   std::map<std::uint64_t, Found> found_;
   std::uint64_t highest_id_ = 0;
+  Seq next_expected_ = 0;  // Behind the segments scanned so far; 0: not known.
   bool directory_changed_ = false;
 };
 
 }  // namespace
+
+void add_missing_segment(ValidationReport& report, const std::string& path, SeqRange lost) {
+  report.problems.push_back(path + " is missing");
+  ++report.total_segments;
+  ++report.corrupted_segments;
+  if (lost.last > 0) {
+    const std::uint64_t count = lost.last - lost.first + 1;
+    report.lost.push_back(lost);
+    report.corrupted_entries += count;
+    report.total_entries += count;
+  }
+}
 
 void add_to_report(ValidationReport& report, const SegmentScan& scan) {
   std::uint64_t lost = 0;

@@ -189,11 +189,11 @@ std::optional<GroupHeader> decode_group_header(ByteSpan bytes, std::uint64_t sal
   header.chunk_count = base::load<std::uint32_t>(bytes, 56);
   header.flags = base::load<std::uint32_t>(bytes, 60);
   const bool watermark = (header.flags & kGroupWatermark) != 0;
-  const bool shape_ok =
-      watermark ? header.record_count == 0 && header.body_bytes == 0
-                : header.record_count > 0 && header.first_seq > 0 &&
-                      header.last_seq >= header.first_seq &&
-                      header.last_seq - header.first_seq >= header.record_count - 1;
+  const bool shape_ok = watermark
+                            ? header.record_count == 0 && header.body_bytes == 0
+                            : header.record_count > 0 && header.first_seq > 0 &&
+                                  header.last_seq >= header.first_seq &&
+                                  header.last_seq - header.first_seq >= header.record_count - 1;
   if (!shape_ok || header.body_bytes % kAlignment != 0 || header.body_bytes > kGroupBodyBytesMax ||
       header.durable_offset > offset) {
     return std::nullopt;
@@ -244,8 +244,8 @@ std::optional<ChunkHeader> decode_chunk_header(ByteSpan bytes, std::uint64_t sal
 
 std::uint64_t encoded_record_bytes(const RecordView& record) {
   const std::uint64_t inline_bytes = record.value_in_log ? 0 : record.value.size();
-  return base::align_up(
-      kRecordHeaderBytes + record.actor.size() + record.id.size() + inline_bytes, kAlignment);
+  return base::align_up(kRecordHeaderBytes + record.actor.size() + record.id.size() + inline_bytes,
+                        kAlignment);
 }
 
 std::uint64_t encoded_value_bytes(std::uint64_t value_bytes) {
@@ -309,6 +309,13 @@ bool decode_record(ByteSpan payload, std::size_t& offset, RecordView& record) {
   record.type = static_cast<OperationType>(type);
   offset += base::align_up(reader.offset(), kAlignment);
   return offset <= payload.size();
+}
+
+void add_group_location(std::vector<GroupLocation>& groups, GroupLocation location) {
+  constexpr std::uint64_t kStepBytes = 64ULL << 10;
+  if (groups.empty() || location.offset - groups.back().offset >= kStepBytes) {
+    groups.push_back(location);
+  }
 }
 
 void SegmentIndex::add_run(SeqRange run) {

@@ -49,11 +49,11 @@ struct SegmentHeader {
   std::uint64_t id = 0;
   std::uint64_t salt = 0;  ///< Random; every frame repeats it.
   Seq first_seq = 0;       ///< No record below; predecessor.last_seq+1 .. first_seq-1 was not used.
-  Predecessor predecessor;
+  Predecessor predecessor{};
   Hlc hlc_floor = 0;
   std::array<std::byte, 16> store_uuid{};
-  SeqRange covers;                   ///< Rewritten segments: replaces all older files of this range.
-  bool rewritten = false;            ///< Seqs inside need not be dense.
+  SeqRange covers{};       ///< Rewritten segments: replaces all older files of this range.
+  bool rewritten = false;  ///< Seqs inside need not be dense.
   std::uint64_t capacity_bytes = 0;  ///< Groups and footer never reach beyond this offset.
   friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };
@@ -134,6 +134,9 @@ struct GroupLocation {
   std::uint64_t offset = 0;
   friend bool operator==(const GroupLocation&, const GroupLocation&) = default;
 };
+
+/// Appends `location` when it lies a step behind the last one in `groups`.
+void add_group_location(std::vector<GroupLocation>& groups, GroupLocation location);
 
 /// What the footer says about the segment.
 struct SegmentIndex {

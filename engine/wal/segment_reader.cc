@@ -36,8 +36,7 @@ Result<base::ByteSpan> SegmentReader::view(std::uint64_t offset, std::uint64_t c
   }
   count = std::min(count, end_ - offset);
   DB_CHECK(count <= kWindowBytes);
-  const bool inside =
-      offset >= window_offset_ && offset + count <= window_offset_ + window_bytes_;
+  const bool inside = offset >= window_offset_ && offset + count <= window_offset_ + window_bytes_;
   if (!inside) {
     window_.resize(kWindowBytes);
     const std::uint64_t wanted = std::min(kWindowBytes, end_ - offset);
@@ -94,8 +93,8 @@ Result<std::uint64_t> SegmentReader::find_chunk(std::uint64_t offset, std::uint6
   for (; offset + kChunkHeaderBytes <= end; offset += kAlignment) {
     TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kChunkHeaderBytes));
     const auto chunk = decode_chunk_header(bytes, salt_, offset);
-    if (chunk && offset + kChunkHeaderBytes + base::align_up(chunk->payload_bytes, kAlignment) <=
-                     end) {
+    if (chunk &&
+        offset + kChunkHeaderBytes + base::align_up(chunk->payload_bytes, kAlignment) <= end) {
       return offset;
     }
   }
@@ -135,8 +134,7 @@ Result<bool> SegmentReader::read_value(std::uint64_t offset, const RecordView& r
 Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uint64_t& position,
                                               std::uint64_t group_end, ValueMode mode,
                                               const RecordVisitor& visit, std::uint64_t& visited) {
-  TRY_ASSIGN(const base::ByteSpan payload,
-             view(position + kChunkHeaderBytes, chunk.payload_bytes));
+  TRY_ASSIGN(const base::ByteSpan payload, view(position + kChunkHeaderBytes, chunk.payload_bytes));
   position += kChunkHeaderBytes + base::align_up(chunk.payload_bytes, kAlignment);
   if (payload.size() != chunk.payload_bytes || base::crc32c(payload) != chunk.payload_crc) {
     return false;

@@ -34,6 +34,7 @@ struct Counters {
   Seq next_expected = 0;  // 0: not known yet.
   Hlc highest_hlc = 0;
   std::size_t values = 0;
+  std::size_t groups = 0;
   std::size_t lost = 0;
 };
 
@@ -53,6 +54,7 @@ class Scanner {
     TRY(read_header());
     if (!scan_.header) {
       TRY(guess_salt());
+      counters_.next_expected = request_.first_seq_at_least;
     }
     TRY(read_trailer());
     TRY(walk_groups());
@@ -82,8 +84,8 @@ class Scanner {
                               request_.name, read.newer_version, kFormatVersion));
     }
     if (read.header && read.header->id != request_.id) {
-      add_problem(fmt::format("the header says segment {:x}: the file was renamed",
-                              read.header->id));
+      add_problem(
+          fmt::format("the header says segment {:x}: the file was renamed", read.header->id));
       read.header.reset();
     }
     if (!read.header) {
@@ -104,8 +106,8 @@ class Scanner {
   /// Both headers are gone: any group that names its own place gives the salt away.
   Status guess_salt() {
     SegmentReader reader(file_, 0, scan_.file_bytes);
-    for (std::uint64_t offset = kSegmentHeaderBytes;
-         offset + kGroupHeaderBytes <= scan_.file_bytes; offset += kAlignment) {
+    for (std::uint64_t offset = kSegmentHeaderBytes; offset + kGroupHeaderBytes <= scan_.file_bytes;
+         offset += kAlignment) {
       TRY_ASSIGN(const base::ByteSpan bytes, reader.view(offset, kGroupHeaderBytes));
       if (bytes.size() < kGroupHeaderBytes) {
         break;
@@ -141,14 +143,22 @@ class Scanner {
       durable_ = limit_;
     }
     SegmentReader reader(file_, scan_.salt, limit_);
+    if (!request_.known_end && !trailer_ && (request_.has_successor || sparse_)) {
+      // Rewritten files get their name when all is durable, others before their successor does.
+      TRY_ASSIGN(durable_, reader.non_zero_end(kSegmentHeaderBytes));
+    }
     std::uint64_t offset = kSegmentHeaderBytes;
     while (offset < limit_) {
       TRY_ASSIGN(Frame frame, reader.frame_at(offset));
       if (frame.kind == FrameKind::kNone) {
         TRY_ASSIGN(frame, reader.find_frame(offset + kAlignment));
         const std::uint64_t gap_end = frame.kind == FrameKind::kNone ? limit_ : frame.offset;
-        TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(offset));
-        if (frame.kind != FrameKind::kNone || used_end > offset || durable_ > offset) {
+        bool is_unused = false;
+        if (frame.kind == FrameKind::kNone && durable_ <= offset) {
+          TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(offset));
+          is_unused = used_end == offset;
+        }
+        if (!is_unused) {
           pending_.push_back({{.begin = offset, .end = gap_end}, counters_});
         }
         if (frame.kind == FrameKind::kNone) {
@@ -175,6 +185,8 @@ class Scanner {
     if (frame.group.record_count == 0) {  // Watermark.
       return {};
     }
+    add_group_location(scan_.groups, {.first_seq = frame.group.first_seq, .offset = frame.offset});
+    counters_.groups = scan_.groups.size();
     expect(frame.group.first_seq);
     const ValueMode mode = request_.verify_values ? ValueMode::kVerify : ValueMode::kSkip;
     TRY_ASSIGN(const bool intact, reader.read_group(frame, mode, [this](const ReadRecord& record) {
@@ -239,6 +251,7 @@ class Scanner {
       counters_ = damage.before;
       lost_.resize(counters_.lost);
       scan_.values.resize(counters_.values);
+      scan_.groups.resize(counters_.groups);
       scan_.valid_end = damage.bytes.begin;
       scan_.torn = true;
       walked_footer_ = {};

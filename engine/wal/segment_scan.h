@@ -1,4 +1,5 @@
-// Decides what one segment holds: its valid end, what is torn, what is damaged, which seqs are lost.
+// Decides what one segment holds: its valid end, what is torn, what is damaged, which seqs are
+// lost.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,12 @@ struct ScanRequest {
   std::uint64_t id = 0;
   /// From the successor's header, or from the log that wrote the file: bytes before valid_bytes
   /// are durable, bytes behind it are void, last_seq is the last one before it.
-  std::optional<Predecessor> known_end;
+  std::optional<Predecessor> known_end{};
+  /// No record of it can have a lower seq: for naming what is lost when its header is.
+  Seq first_seq_at_least = 0;
+  /// A newer file was appended to: this one was durable before that one was named. Counts where
+  /// the successor's own words (known_end) are missing.
+  bool has_successor = false;
   bool verify_values = true;
 };
 
@@ -47,6 +53,7 @@ struct SegmentScan {
   Hlc highest_hlc = 0;
   std::uint64_t next_segment_id = 0;  ///< From the footer; 0 without one.
   std::vector<ValueLocation> values;
+  std::vector<GroupLocation> groups;  ///< Some of them, see add_group_location.
   std::vector<DamagedBytes> damages;
   std::vector<SeqRange> lost;  ///< Ascending, disjoint.
   std::vector<std::string> problems;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <random>
@@ -20,14 +21,6 @@
 namespace pluresdb::wal {
 namespace {
 
-constexpr std::uint64_t kGroupIndexStepBytes = 64ULL << 10;
-
-std::uint64_t random_salt() {
-  std::random_device device;
-  constexpr int kHalfBits = 32;
-  return (static_cast<std::uint64_t>(device()) << kHalfBits) | device();
-}
-
 /// What one more group may add to the footer.
 std::uint64_t footer_growth(std::uint64_t values) {
   return sizeof(SeqRange) + sizeof(GroupLocation) + values * sizeof(ValueLocation);
@@ -36,22 +29,28 @@ static_assert(sizeof(SeqRange) == 16 && sizeof(GroupLocation) == 16 && sizeof(Va
 
 }  // namespace
 
+std::uint64_t random_salt() {
+  std::random_device device;
+  constexpr int kHalfBits = 32;
+  return (static_cast<std::uint64_t>(device()) << kHalfBits) | device();
+}
+
 SegmentWriter::SegmentWriter(io::FileSystem& files, std::unique_ptr<io::File> file,
-                             std::string path, std::uint64_t id)
-    : files_(files), file_(std::move(file)), path_(std::move(path)), id_(id), salt_(random_salt()) {}
+                             const Preparation& preparation)
+    : files_(files),
+      file_(std::move(file)),
+      path_(preparation.temporary_path),
+      id_(preparation.id),
+      salt_(preparation.salt) {}
 
 Result<std::unique_ptr<SegmentWriter>> SegmentWriter::prepare(io::FileSystem& files,
-                                                              const std::string& temporary_path,
-                                                              std::uint64_t id,
-                                                              std::uint64_t capacity_bytes,
-                                                              bool zero_fill) {
+                                                              const Preparation& preparation) {
   TRY_ASSIGN(std::unique_ptr<io::File> file,
-             files.open(temporary_path, io::OpenMode::kCreateNew));
-  std::unique_ptr<SegmentWriter> writer(
-      new SegmentWriter(files, std::move(file), temporary_path, id));
-  Status prepared = writer->grow(capacity_bytes);
-  if (prepared && zero_fill) {
-    prepared = writer->fill_with_zeros();
+             files.open(preparation.temporary_path, io::OpenMode::kCreateNew));
+  std::unique_ptr<SegmentWriter> writer(new SegmentWriter(files, std::move(file), preparation));
+  Status prepared = writer->grow(preparation.capacity_bytes);
+  if (prepared && preparation.zero_fill_until != nullptr) {
+    prepared = writer->fill_with_zeros(*preparation.zero_fill_until);
   }
   if (!prepared) {
     writer->abandon();
@@ -70,12 +69,12 @@ Status SegmentWriter::grow(std::uint64_t capacity_bytes) {
   return {};
 }
 
-Status SegmentWriter::fill_with_zeros() {
+Status SegmentWriter::fill_with_zeros(const std::atomic<bool>& until) {
   constexpr std::uint64_t kPartBytes = 1ULL << 20;
   constexpr std::uint64_t kSyncStepBytes = 4ULL << 20;  // Bounds the dirty pages of one sync.
   const std::vector<std::byte> zeros(std::min(kPartBytes, capacity_bytes_));
   std::uint64_t unsynced = 0;
-  for (std::uint64_t offset = 0; offset < capacity_bytes_; offset += zeros.size()) {
+  for (std::uint64_t offset = 0; offset < capacity_bytes_ && !until; offset += zeros.size()) {
     const std::uint64_t count = std::min<std::uint64_t>(zeros.size(), capacity_bytes_ - offset);
     TRY(file_->write(offset, base::ByteSpan(zeros).first(count)));
     unsynced += count;
@@ -104,7 +103,11 @@ Status SegmentWriter::activate(const std::string& final_path) {
 }
 
 bool SegmentWriter::has_room(std::uint64_t bytes, std::uint64_t values) const {
-  return offset_ + bytes + index_.encoded_bytes() + footer_growth(values) <= capacity_bytes_;
+  return capacity_with(bytes, values) <= capacity_bytes_;
+}
+
+std::uint64_t SegmentWriter::capacity_with(std::uint64_t bytes, std::uint64_t values) const {
+  return offset_ + bytes + index_.encoded_bytes() + footer_growth(values);
 }
 
 std::uint64_t SegmentWriter::capacity_for(std::uint64_t bytes, std::uint64_t values) {
@@ -119,12 +122,12 @@ Status SegmentWriter::append(GroupBuilder& group, std::uint32_t flags) {
   for (const SeqRange& run : group.runs()) {
     index_.add_run(run);
   }
-  for (const ValueLocation& value : group.value_locations(offset_)) {
+  for (ValueLocation value : group.values()) {
+    value.offset += offset_;
     index_.values.push_back(value);
   }
-  if (group.first_seq() != 0 && (index_.groups.empty() || offset_ - index_.groups.back().offset >=
-                                                              kGroupIndexStepBytes)) {
-    index_.groups.push_back({.first_seq = group.first_seq(), .offset = offset_});
+  if (group.first_seq() != 0) {
+    add_group_location(index_.groups, {.first_seq = group.first_seq(), .offset = offset_});
   }
   offset_ += bytes.size();
   file_bytes_ = std::max(file_bytes_, offset_);
@@ -161,6 +164,13 @@ Status SegmentWriter::void_group(std::uint64_t offset) {
 void SegmentWriter::abandon() {
   static_cast<void>(file_->close());
   static_cast<void>(files_.remove(path_));
+}
+
+Status trim_segment(io::FileSystem& files, const std::string& path, std::uint64_t valid_bytes) {
+  TRY_ASSIGN(const std::unique_ptr<io::File> file, files.open(path, io::OpenMode::kReadWrite));
+  TRY(file->truncate(valid_bytes));
+  TRY(file->sync_all());
+  return file->close();
 }
 
 }  // namespace pluresdb::wal

@@ -4,6 +4,7 @@
 // sync the owner drops the writer and continues in another file (D5).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,17 +17,25 @@
 
 namespace pluresdb::wal {
 
+/// From the system's random device.
+std::uint64_t random_salt();
+
 /// Owner: the current leader of the log, or the one rewrite. Not thread-safe.
 class SegmentWriter {
  public:
-  /// Creates `temporary_path` with `capacity_bytes` reserved on disk. On failure nothing is left.
-  /// `zero_fill`: also writes zeros, so that later syncs need not change the file's metadata.
+  struct Preparation {
+    std::string temporary_path;
+    std::uint64_t id = 0;
+    std::uint64_t salt = 0;
+    std::uint64_t capacity_bytes = 0;  ///< Reserved on disk.
+    /// Not null: zeros are written too, so that later syncs need not change the file's metadata;
+    /// given up when it becomes true.
+    const std::atomic<bool>* zero_fill_until = nullptr;
+  };
+  /// Creates the file under its temporary name. On failure nothing is left.
   static Result<std::unique_ptr<SegmentWriter>> prepare(io::FileSystem& files,
-                                                        const std::string& temporary_path,
-                                                        std::uint64_t id,
-                                                        std::uint64_t capacity_bytes,
-                                                        bool zero_fill);
-  /// Before activation only. kNoSpace: the capacity stays as it was.
+                                                        const Preparation& preparation);
+  /// Before the header is written only. kNoSpace: the capacity stays as it was.
   Status grow(std::uint64_t capacity_bytes);
   /// Writes the header (id and capacity are filled in); the file is not in the log yet.
   Status write_header(SegmentHeader header);
@@ -37,9 +46,13 @@ class SegmentWriter {
   [[nodiscard]] bool has_room(std::uint64_t bytes, std::uint64_t values) const;
   /// Bytes that a file needs to hold one such group.
   static std::uint64_t capacity_for(std::uint64_t bytes, std::uint64_t values);
+  /// Bytes that this file needs to take one more such group.
+  [[nodiscard]] std::uint64_t capacity_with(std::uint64_t bytes, std::uint64_t values) const;
   /// Writes the group at offset(). On failure any part of it may be in the file.
   Status append(GroupBuilder& group, std::uint32_t flags);
   Status sync();
+  /// After a failed append or sync: the groups behind durable_offset() do not count.
+  void forget_unsynced() { offset_ = durable_offset_; }
   /// Footer, sync, cut to length. Requires that everything is synced.
   Status seal(bool clean, std::uint64_t next_segment_id);
   /// Overwrites the header of the group at `offset` and syncs: no reader will see the group.
@@ -59,9 +72,9 @@ class SegmentWriter {
   [[nodiscard]] io::File& file() { return *file_; }
 
  private:
-  SegmentWriter(io::FileSystem& files, std::unique_ptr<io::File> file, std::string path,
-                std::uint64_t id);
-  Status fill_with_zeros();
+  SegmentWriter(io::FileSystem& files, std::unique_ptr<io::File> file,
+                const Preparation& preparation);
+  Status fill_with_zeros(const std::atomic<bool>& until);
 
   io::FileSystem& files_;
   std::unique_ptr<io::File> file_;
@@ -74,5 +87,8 @@ class SegmentWriter {
   std::uint64_t durable_offset_ = kSegmentHeaderBytes;
   SegmentIndex index_;
 };
+
+/// Cuts a segment that nobody writes to at `valid_bytes`, durably.
+Status trim_segment(io::FileSystem& files, const std::string& path, std::uint64_t valid_bytes);
 
 }  // namespace pluresdb::wal

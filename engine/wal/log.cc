@@ -1,0 +1,408 @@
+// wal::Log: wires queue, appender, segments and readers. See log.h for the path of a write.
+#include "engine/wal/log.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/base/check.h"
+#include "engine/base/crc32c.h"
+#include "engine/base/mutex.h"
+#include "engine/io/file_system.h"
+#include "engine/wal/group_builder.h"
+#include "engine/wal/log_reader.h"
+#include "engine/wal/recovery.h"
+#include "engine/wal/segment_appender.h"
+#include "engine/wal/segment_format.h"
+#include "engine/wal/segment_pool.h"
+#include "engine/wal/segment_rewrite.h"
+#include "engine/wal/segment_set.h"
+#include "engine/wal/write_queue.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+#include <pluresdb/options.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::wal {
+namespace {
+
+/// Writers join a group up to this size; a single larger write is a group of its own.
+constexpr std::uint64_t kGroupBytesMax = 4ULL << 20;
+constexpr std::uint64_t kRequestBytesMax = kGroupBodyBytesMax / 2;
+/// A log that was idle for so long gets a watermark (D4).
+constexpr auto kIdleBeforeWatermark = std::chrono::milliseconds(20);
+
+Status check_request(const AppendRequest& request) {
+  const bool names_document =
+      request.type == OperationType::kPut || request.type == OperationType::kDelete;
+  if (request.actor.empty() || request.actor.size() > kActorBytesMax) {
+    return fail(ErrorCode::kInvalidArgument, "the actor must have 1 .. 255 bytes");
+  }
+  if (request.id.size() > kDocumentIdBytesMax || (names_document && request.id.empty())) {
+    return fail(ErrorCode::kInvalidArgument, "the id must have 1 .. 4096 bytes");
+  }
+  if (request.value.size() > kRequestBytesMax) {
+    return fail(ErrorCode::kInvalidArgument, "the value is larger than 512 MiB");
+  }
+  return {};
+}
+
+class LogImpl final : public Log {
+ public:
+  LogImpl(const LogOptions& options, RecoveredLog recovered)
+      : options_(options),
+        recovery_(std::move(recovered.report)),
+        missing_(std::move(recovered.missing)),
+        segments_(*options_.files),
+        pool_(options_, recovered.next_segment_id),
+        appender_(options_, pool_, segments_, recovered.previous),
+        group_bytes_max_(std::min(kGroupBytesMax, options_.segment_bytes / 2)),
+        next_seq_(recovered.next_seq) {
+    for (auto& segment : recovered.segments) {
+      segments_.add(std::move(segment));
+    }
+  }
+  ~LogImpl() override { stop_threads(); }
+  LogImpl(const LogImpl&) = delete;
+  LogImpl& operator=(const LogImpl&) = delete;
+  LogImpl(LogImpl&&) = delete;
+  LogImpl& operator=(LogImpl&&) = delete;
+
+  void start(LogClient& client) override {
+    DB_CHECK(client_ == nullptr);
+    client_ = &client;
+    if (options_.background_threads) {
+      idle_thread_ = std::thread([this] { watch_for_idleness(); });
+    }
+  }
+
+  void raise_seq_floor(Seq floor) override {
+    DB_CHECK(client_ == nullptr);
+    next_seq_ = std::max(next_seq_, floor + 1);
+  }
+
+  Result<Seq> append(const AppendRequest& request) override {
+    TRY(check_request(request));
+    const std::uint32_t crc = base::crc32c(base::as_bytes(request.value));
+    PendingWrite write;
+    write.requests = std::span(&request, 1);
+    write.value_crcs = &crc;
+    write.bytes_bound = bytes_bound(request);
+    return submit(write);
+  }
+
+  Result<Seq> append_batch(std::span<const AppendRequest> requests) override {
+    if (requests.empty()) {
+      return fail(ErrorCode::kInvalidArgument, "an empty batch");
+    }
+    std::vector<std::uint32_t> crcs;
+    crcs.reserve(requests.size());
+    PendingWrite write;
+    for (const AppendRequest& request : requests) {
+      TRY(check_request(request));
+      crcs.push_back(base::crc32c(base::as_bytes(request.value)));
+      write.bytes_bound += bytes_bound(request);
+    }
+    if (write.bytes_bound > kGroupBodyBytesMax) {
+      return fail(ErrorCode::kInvalidArgument, "the batch is larger than 1 GiB");
+    }
+    write.requests = requests;
+    write.value_crcs = crcs.data();
+    return submit(write);
+  }
+
+  Status sync() override {
+    if (client_ == nullptr) {
+      return {};  // Nothing appended; recovery has synced what it trusts.
+    }
+    PendingWrite write;
+    write.wants_sync = true;
+    const Result<Seq> done = submit(write);
+    return done ? Status{} : Status(std::unexpected(done.error()));
+  }
+
+  Status replay(Seq from, bool with_values,
+                const std::function<Status(const RecordView&)>& visit) override {
+    return replay_segments(segments_, from, with_values, visit);
+  }
+  Result<std::string> read_value(Seq seq, std::uint64_t value_bytes, std::uint32_t crc) override {
+    return read_large_value(segments_, seq, value_bytes, crc);
+  }
+  std::vector<SegmentInfo> segments() const override { return segments_.infos(); }
+  Status visit_large_values(
+      std::uint64_t segment_id,
+      const std::function<Status(Seq, std::string_view, std::uint64_t)>& visit) override {
+    return visit_large_values_of(segments_, segment_id, visit);
+  }
+
+  Result<std::uint64_t> remove_segments(std::span<const std::uint64_t> segment_ids) override;
+  Result<std::uint64_t> rewrite_segments(
+      std::span<const std::uint64_t> segment_ids,
+      const std::function<bool(const RecordView&)>& keep) override {
+    const base::MutexLock lock(maintenance_mutex_);  // Held across I/O: appends do not take it.
+    return rewrite_segments_into_one(options_, pool_, segments_, segment_ids, keep);
+  }
+
+  Result<ValidationReport> validate() override {
+    ValidationReport report = missing_;
+    TRY(validate_segments(segments_, report));
+    std::ranges::sort(report.lost, {}, &SeqRange::first);
+    return report;
+  }
+  const LogRecovery& recovery() const override { return recovery_; }
+  WalStats stats() const override;
+  Status close() override;
+
+ private:
+  [[nodiscard]] bool stays_in_log(const AppendRequest& request) const {
+    return request.type == OperationType::kPut && !request.value.empty() &&
+           (request.value.size() >= options_.large_value_bytes ||
+            request.value.size() > kInlineValueBytesMax);
+  }
+  [[nodiscard]] RecordView view_of(const AppendRequest& request, std::uint32_t value_crc) const {
+    RecordView record;
+    record.type = request.type;
+    record.actor = request.actor;
+    record.id = request.id;
+    record.value = request.value;
+    record.argument = request.argument;
+    record.value_in_log = stays_in_log(request);
+    record.value_bytes = request.value.size();
+    record.value_crc = value_crc;
+    return record;
+  }
+  [[nodiscard]] std::uint64_t bytes_bound(const AppendRequest& request) const {
+    return group_bytes_bound(view_of(request, 0));
+  }
+
+  Result<Seq> submit(PendingWrite& write);
+  void lead(std::span<PendingWrite* const> group);
+  void stamp_records(std::span<PendingWrite* const> group);
+  void sync_for(std::span<PendingWrite* const> group);
+  void watch_for_idleness();
+  void stop_threads();
+
+  const LogOptions options_;
+  const LogRecovery recovery_;
+  const ValidationReport missing_;  // Segments that were missing when the log was opened.
+  SegmentSet segments_;
+  SegmentPool pool_;
+  WriteQueue queue_;
+  base::Mutex maintenance_mutex_;  // Removal and rewriting, one at a time.
+  LogClient* client_ = nullptr;    // Set once, before the first append.
+
+  // The leader's, one thread at a time (WriteQueue::join .. finish).
+  SegmentAppender appender_;
+  GroupBuilder builder_;
+  std::vector<RecordView> records_;
+  std::vector<PendingWrite*> group_;
+  const std::uint64_t group_bytes_max_;
+  Seq next_seq_;
+  bool closed_ = false;
+
+  base::Mutex idle_mutex_;
+  base::CondVar idle_wake_;
+  bool idle_stopping_ GUARDED_BY(idle_mutex_) = false;
+  std::atomic<bool> idle_thread_sleeps_{false};  // Without a time-out: must be woken.
+  std::thread idle_thread_;
+};
+
+Result<Seq> LogImpl::submit(PendingWrite& write) {
+  DB_CHECK(client_ != nullptr);
+  if (queue_.join(write, group_bytes_max_, group_)) {
+    lead(group_);
+    queue_.finish(group_);
+    if (idle_thread_sleeps_) {
+      const base::MutexLock lock(idle_mutex_);
+      idle_wake_.notify_one();
+    }
+  }
+  if (!write.status) {
+    return std::unexpected(write.status.error());
+  }
+  return write.first_seq;
+}
+
+void set_all(std::span<PendingWrite* const> group, const Error& error) {
+  for (PendingWrite* const write : group) {
+    write->status = std::unexpected(error);
+  }
+}
+
+void LogImpl::lead(std::span<PendingWrite* const> group) {
+  if (closed_) {
+    set_all(group, {.code = ErrorCode::kReadOnly, .context = "the log is closed"});
+    return;
+  }
+  if (appender_.is_poisoned()) {
+    set_all(group, appender_.poisoned_error());
+    return;
+  }
+  stamp_records(group);
+  if (records_.empty()) {
+    sync_for(group);
+    return;
+  }
+  std::uint64_t bytes = 0;
+  bool sync = options_.durability != Durability::kNone;
+  for (const PendingWrite* const write : group) {
+    bytes += write->bytes_bound;
+    sync = sync || write->wants_sync;
+  }
+  builder_.clear(bytes);
+  for (const RecordView& record : records_) {
+    builder_.add(record);
+  }
+  const GroupOutcome outcome =
+      appender_.commit(builder_, records_.back().hlc, client_->hlc_floor(), sync);
+  if (outcome.fate == GroupFate::kWritten) {
+    next_seq_ += records_.size();
+    client_->apply(records_);
+    return;
+  }
+  set_all(group, *outcome.error);
+  if (outcome.fate == GroupFate::kRefused) {
+    std::ranges::reverse(records_);
+    client_->unstamp(records_);
+    sync_for(group);
+  }
+}
+
+/// Answers the calls that only want a sync.
+void LogImpl::sync_for(std::span<PendingWrite* const> group) {
+  for (PendingWrite* const write : group) {
+    if (write->wants_sync && write->requests.empty()) {
+      write->status = appender_.sync();
+    }
+  }
+}
+
+void LogImpl::stamp_records(std::span<PendingWrite* const> group) {
+  records_.clear();
+  Seq seq = next_seq_;
+  for (PendingWrite* const write : group) {
+    write->first_seq = seq;
+    for (std::size_t i = 0; i < write->requests.size(); ++i) {
+      RecordView record = view_of(write->requests[i], write->value_crcs[i]);
+      const RecordStamp stamp = client_->stamp(record.actor);
+      record.seq = seq++;
+      record.timestamp_us = stamp.timestamp_us;
+      record.hlc = stamp.hlc;
+      record.actor_seq = stamp.actor_seq;
+      records_.push_back(record);
+    }
+  }
+}
+
+/// Writes a watermark when nothing was appended for a while; else sleeps until something is.
+void LogImpl::watch_for_idleness() {
+  std::uint64_t groups_seen = 0;
+  const base::MutexLock lock(idle_mutex_);
+  while (!idle_stopping_) {
+    const std::uint64_t groups = queue_.group_count();
+    if (groups != groups_seen || !queue_.try_lead()) {
+      groups_seen = groups;
+      idle_wake_.wait_for(idle_mutex_, kIdleBeforeWatermark);
+      continue;
+    }
+    if (!closed_ && appender_.wants_watermark()) {
+      appender_.write_watermark();  // idle_mutex_ is held: only stop_threads() waits for it.
+    }
+    queue_.finish({});
+    // A group that began before this is seen in the count; one that begins later sees the flag.
+    idle_thread_sleeps_ = true;
+    if (queue_.group_count() == groups_seen) {
+      idle_wake_.wait(idle_mutex_);
+    }
+    idle_thread_sleeps_ = false;
+  }
+}
+
+void LogImpl::stop_threads() {
+  {
+    const base::MutexLock lock(idle_mutex_);
+    idle_stopping_ = true;
+    idle_wake_.notify_one();
+  }
+  if (idle_thread_.joinable()) {
+    idle_thread_.join();
+  }
+  pool_.stop();
+}
+
+Result<std::uint64_t> LogImpl::remove_segments(std::span<const std::uint64_t> segment_ids) {
+  const base::MutexLock lock(maintenance_mutex_);  // Held across I/O: appends do not take it.
+  std::vector<Segment> wanted = segments_.snapshot();
+  std::erase_if(wanted, [segment_ids](const Segment& segment) {
+    return std::ranges::find(segment_ids, segment.id) == segment_ids.end();
+  });
+  std::ranges::sort(wanted, {}, [](const Segment& segment) { return seq_span(segment).first; });
+  std::uint64_t removed = 0;
+  Status outcome;
+  for (const Segment& candidate : wanted) {
+    const std::shared_ptr<Segment> segment = segments_.find(candidate.id);
+    if (segment == segments_.newest() || segments_.is_needed_as_successor(candidate.id)) {
+      continue;
+    }
+    segments_.replace(std::span(&candidate.id, 1), nullptr);
+    outcome = options_.files->remove(candidate.path);
+    if (!outcome && outcome.error().code != ErrorCode::kNotFound) {
+      segments_.add(segment);
+      break;
+    }
+    outcome = {};
+    ++removed;
+  }
+  if (removed > 0) {
+    TRY(options_.files->sync_directory(options_.directory));
+  }
+  TRY(std::move(outcome));
+  return removed;
+}
+
+WalStats LogImpl::stats() const {
+  WalStats stats = appender_.stats();
+  stats.last_seq = std::max(stats.last_seq, recovery_.last_seq);
+  stats.durable_seq = std::max(stats.durable_seq, recovery_.last_seq);
+  for (const SegmentInfo& segment : segments_.infos()) {
+    ++stats.segments;
+    stats.bytes += segment.file_bytes;
+  }
+  stats.bytes += pool_.spare_bytes();
+  return stats;
+}
+
+Status LogImpl::close() {
+  PendingWrite write;
+  write.is_exclusive = true;
+  const bool leads = queue_.join(write, 0, group_);
+  DB_CHECK(leads);
+  if (!closed_) {
+    write.status = appender_.close();
+    closed_ = true;
+  }
+  queue_.finish(group_);
+  stop_threads();
+  pool_.discard_spare();
+  return write.status;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Log>> Log::open(const LogOptions& options, Seq seq_floor) {
+  DB_CHECK(options.files != nullptr);
+  TRY_ASSIGN(RecoveredLog recovered, recover_log(options, seq_floor));
+  return std::make_unique<LogImpl>(options, std::move(recovered));
+}
+
+}  // namespace pluresdb::wal

@@ -1,0 +1,215 @@
+// See segment_rewrite.h. The steps and what a crash leaves at each: docs/formats/wal.md
+// "Rewriting".
+#include "engine/wal/segment_rewrite.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "engine/io/file_system.h"
+#include "engine/wal/group_builder.h"
+#include "engine/wal/log.h"
+#include "engine/wal/log_reader.h"
+#include "engine/wal/segment_format.h"
+#include "engine/wal/segment_pool.h"
+#include "engine/wal/segment_reader.h"
+#include "engine/wal/segment_scan.h"
+#include "engine/wal/segment_set.h"
+#include "engine/wal/segment_writer.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::wal {
+namespace {
+
+/// Groups of a rewritten file: small enough to hold in memory, large enough to write in one go.
+constexpr std::uint64_t kGroupBytes = 1ULL << 20;
+
+class Rewrite {
+ public:
+  Rewrite(const LogOptions& options, SegmentPool& pool, SegmentSet& segments)
+      : options_(options), files_(*options.files), pool_(pool), segments_(segments) {}
+
+  Result<std::uint64_t> run(std::span<const std::uint64_t> ids,
+                            const std::function<bool(const RecordView&)>& keep) {
+    TRY(choose_inputs(ids));
+    const std::uint64_t id = pool_.take_id();
+    TRY_ASSIGN(writer_,
+               SegmentWriter::prepare(
+                   files_, {.temporary_path = io::join_path(options_.directory, rewrite_name(id)),
+                            .id = id,
+                            .salt = options_.new_salt ? options_.new_salt() : random_salt(),
+                            .capacity_bytes = SegmentWriter::capacity_for(0, 0)}));
+    Status made = write_output(keep);
+    if (made) {
+      made = verify_output();
+    }
+    if (made) {
+      made = writer_->activate(io::join_path(options_.directory, segment_name(id)));
+    }
+    if (!made) {
+      writer_->abandon();
+      return std::unexpected(std::move(made).error());
+    }
+    TRY(replace_inputs());
+    return id;
+  }
+
+ private:
+  Status choose_inputs(std::span<const std::uint64_t> ids) {
+    const std::shared_ptr<Segment> newest = segments_.newest();
+    const std::vector<Segment> all = segments_.snapshot();
+    for (const std::uint64_t id : ids) {
+      const auto found = std::ranges::find(all, id, &Segment::id);
+      if (found == all.end() || found->active || found->id == newest->id ||
+          segments_.is_needed_as_successor(id)) {
+        return fail(ErrorCode::kInvalidArgument,
+                    fmt::format("segment {:x} cannot be rewritten", id));
+      }
+      inputs_.push_back(*found);
+    }
+    if (inputs_.empty()) {
+      return fail(ErrorCode::kInvalidArgument, "no segment to rewrite");
+    }
+    std::ranges::sort(inputs_, {}, [](const Segment& segment) { return seq_span(segment).first; });
+    covers_ = {.first = seq_span(inputs_.front()).first, .last = 0};
+    for (const Segment& input : inputs_) {
+      covers_.last = std::max(covers_.last, seq_span(input).last);
+      hlc_floor_ = std::max(hlc_floor_, input.hlc_floor);
+    }
+    if (covers_.first == 0 || covers_.last < covers_.first) {
+      return fail(ErrorCode::kInvalidArgument, "no record to rewrite");
+    }
+    for (const Segment& other : all) {
+      const SeqRange range = seq_span(other);
+      const bool overlaps =
+          range.last >= range.first && range.first <= covers_.last && range.last >= covers_.first;
+      if (overlaps && std::ranges::find(ids, other.id) == ids.end()) {
+        return fail(
+            ErrorCode::kInvalidArgument,
+            fmt::format("segments to rewrite are not adjacent: {} lies between", other.path));
+      }
+    }
+    return {};
+  }
+
+  Status flush() {
+    if (group_.record_count() == 0) {
+      return {};
+    }
+    const std::uint64_t offset = writer_->offset();
+    if (!writer_->has_room(group_.bytes(), group_.values().size())) {
+      TRY(writer_->grow(writer_->capacity_with(group_.bytes(), group_.values().size())));
+    }
+    TRY(writer_->append(group_, kGroupSynced));
+    output_->values.reserve(output_->values.size() + group_.values().size());
+    for (ValueLocation value : group_.values()) {
+      value.offset += offset;
+      output_->value_bytes += value.value_bytes;
+      output_->values.push_back(value);
+    }
+    add_group_location(output_->groups, {.first_seq = group_.first_seq(), .offset = offset});
+    output_->first_seq = output_->first_seq == 0 ? group_.first_seq() : output_->first_seq;
+    output_->last_seq = group_.last_seq();
+    group_.clear();
+    return {};
+  }
+
+  Status copy_from(const Segment& input, const std::function<bool(const RecordView&)>& keep) {
+    const std::optional<ReadSpan> span = segments_.whole_span(input.id);
+    if (!span) {
+      return fail(ErrorCode::kNotFound, input.path + " was removed");
+    }
+    TRY_ASSIGN(const std::shared_ptr<io::File> file, segments_.file_of(input));
+    return visit_records(*file, *span, ValueMode::kRead, [&](const ReadRecord& record) -> Status {
+      if (record.view.seq < next_seq_ || !record.value_readable || !keep(record.view)) {
+        return {};
+      }
+      next_seq_ = record.view.seq + 1;
+      group_.add(record.view);
+      ++records_;
+      return group_.bytes() >= kGroupBytes ? flush() : Status{};
+    });
+  }
+
+  Status write_output(const std::function<bool(const RecordView&)>& keep) {
+    output_ = std::make_shared<Segment>();
+    group_.clear();
+    for (const Segment& input : inputs_) {
+      TRY(copy_from(input, keep));
+    }
+    TRY(flush());
+    TRY(writer_->write_header({.first_seq = covers_.first,
+                               .hlc_floor = hlc_floor_,
+                               .store_uuid = options_.store_uuid,
+                               .covers = covers_,
+                               .rewritten = true}));
+    TRY(writer_->sync());
+    return writer_->seal(false, pool_.next_id());
+  }
+
+  /// Reads every byte back: the inputs go only when the output is as good as they are.
+  Status verify_output() {
+    TRY_ASSIGN(const SegmentScan scan,
+               scan_segment(writer_->file(), {.name = writer_->path(), .id = writer_->id()}));
+    if (!scan.sealed || scan.is_damaged() || scan.records != records_ ||
+        scan.values != output_->values) {
+      return fail(ErrorCode::kCorruption, writer_->path() + " does not read back as written");
+    }
+    return {};
+  }
+
+  Status replace_inputs() {
+    output_->id = writer_->id();
+    output_->path = writer_->path();
+    output_->salt = writer_->salt();
+    output_->rewritten = true;
+    output_->covers = covers_;
+    output_->header_first_seq = covers_.first;
+    output_->last_written_seq = covers_.last;
+    output_->valid_end = writer_->offset();
+    output_->file_bytes = writer_->file_bytes();
+    output_->hlc_floor = hlc_floor_;
+    std::vector<std::uint64_t> ids;
+    for (const Segment& input : inputs_) {
+      ids.push_back(input.id);
+    }
+    segments_.replace(ids, output_);
+    for (const Segment& input : inputs_) {
+      TRY(files_.remove(input.path));  // Recovery removes what is left of them.
+    }
+    return files_.sync_directory(options_.directory);
+  }
+
+  const LogOptions& options_;
+  io::FileSystem& files_;
+  SegmentPool& pool_;
+  SegmentSet& segments_;
+  std::vector<Segment> inputs_;  // Copies, by seq.
+  SeqRange covers_;
+  Hlc hlc_floor_ = 0;
+  std::unique_ptr<SegmentWriter> writer_;
+  std::shared_ptr<Segment> output_;  // Goes to the readers.
+  GroupBuilder group_;
+  Seq next_seq_ = 0;
+  std::uint64_t records_ = 0;
+};
+
+}  // namespace
+
+Result<std::uint64_t> rewrite_segments_into_one(
+    const LogOptions& options, SegmentPool& pool, SegmentSet& segments,
+    std::span<const std::uint64_t> ids, const std::function<bool(const RecordView&)>& keep) {
+  return Rewrite(options, pool, segments).run(ids, keep);
+}
+
+}  // namespace pluresdb::wal
