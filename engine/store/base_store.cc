@@ -260,6 +260,7 @@ class RocksBaseStore final : public BaseStore {
     if (!visit.is_open()) {
       return closed_error();
     }
+    visit->release_deletions();
     TRY(make_room(*visit.operator->()));
     return ingest_into(*visit.operator->(), source, meta);
   }

@@ -24,9 +24,9 @@ enum class ValueKind : std::uint8_t {
 
 struct BaseValue {
   ValueKind kind = ValueKind::kInline;
-  Stamp stamp;
+  Stamp stamp = {};
   Seq seq = 0;
-  std::string json;               ///< kInline.
+  std::string json = {};          ///< kInline.
   std::uint64_t value_bytes = 0;  ///< kInLog.
   std::uint32_t value_crc = 0;    ///< kInLog.
   friend bool operator==(const BaseValue&, const BaseValue&) = default;
@@ -37,8 +37,9 @@ struct CheckpointMeta {
   Seq checkpoint_seq = 0;
   Seq previous_checkpoint_seq = 0;  ///< WAL since this one is kept.
   Hlc hlc_floor = 0;
-  std::uint64_t tombstones = 0;                         ///< Estimate.
-  std::map<std::string, std::uint64_t> version_vector;  ///< actor -> highest actor_seq applied.
+  std::uint64_t tombstones = 0;  ///< Estimate.
+  std::map<std::string, std::uint64_t> version_vector =
+      {};  ///< actor -> highest actor_seq applied.
   friend bool operator==(const CheckpointMeta&, const CheckpointMeta&) = default;
 };
 

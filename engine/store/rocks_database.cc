@@ -1,6 +1,6 @@
 #include "engine/store/rocks_database.h"
 
-#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdarg>
 #include <cstdint>
@@ -150,8 +150,9 @@ RocksDatabase::RocksDatabase() = default;
 Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(
     const BaseStoreOptions& options, const std::shared_ptr<rocksdb::Cache>& cache, bool create) {
   std::unique_ptr<RocksDatabase> database(new RocksDatabase);
+  database->deletions_ = std::make_shared<DeletionGate>(*options.files);
   database->env_ =
-      std::make_unique<SeamEnv>(make_rocks_file_system(*options.files),
+      std::make_unique<SeamEnv>(make_rocks_file_system(*options.files, database->deletions_),
                                 std::make_shared<InterruptibleClock>(options.background_threads));
   database->options_ = make_options(options.background_threads, cache);
   database->options_.env = database->env_.get();
@@ -175,8 +176,11 @@ RocksDatabase::~RocksDatabase() {
 }
 
 std::uint64_t RocksDatabase::waiting_files() {
+  std::string text;
   std::uint64_t count = 0;
-  (void)db_->GetIntProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &count);
+  if (db_->GetProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &text)) {
+    (void)std::from_chars(text.data(), text.data() + text.size(), count);
+  }
   return count;
 }
 

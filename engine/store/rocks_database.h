@@ -11,6 +11,7 @@
 #include <rocksdb/options.h>
 
 #include "engine/store/base_store.h"
+#include "engine/store/rocks_file_system.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::store {
@@ -33,12 +34,15 @@ class RocksDatabase {
   [[nodiscard]] const rocksdb::Options& options() const { return options_; }
   /// Sorted runs that wait for a compaction.
   std::uint64_t waiting_files();
+  /// Lets RocksDB delete what it does not need: the state it opened with has been accepted.
+  void release_deletions() { deletions_->release(); }
   Status close();
 
  private:
   class SeamEnv;
   RocksDatabase();
 
+  std::shared_ptr<DeletionGate> deletions_;
   std::unique_ptr<SeamEnv> env_;  // Outlives db_.
   rocksdb::Options options_;
   std::unique_ptr<rocksdb::DB> db_;

@@ -1,12 +1,11 @@
 #include "engine/store/rocks_file_system.h"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,12 +26,6 @@ using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
-
-/// Shared by all files of one open of the store.
-struct DeletionGuard {
-  /// Set once, before RocksDB hears of the failure; read by any thread that deletes.
-  std::atomic<bool> suspended{false};
-};
 
 bool is_registry(const std::string& path) {
   // Table files and logs mean nothing until the MANIFEST names them.
@@ -102,11 +95,11 @@ class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
 class WritableFile final : public rocksdb::FSWritableFile {
  public:
   WritableFile(std::unique_ptr<io::File> file, std::uint64_t size_bytes, bool registry,
-               std::shared_ptr<DeletionGuard> guard)
+               std::shared_ptr<DeletionGate> deletions)
       : file_(std::move(file)),
         size_bytes_(size_bytes),
         registry_(registry),
-        guard_(std::move(guard)) {}
+        deletions_(std::move(deletions)) {}
 
   using rocksdb::FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions& /*options*/,
@@ -145,7 +138,7 @@ class WritableFile final : public rocksdb::FSWritableFile {
  private:
   IOStatus changed(const Status& outcome) {
     if (!outcome && registry_) {
-      guard_->suspended = true;
+      deletions_->suspend();
     }
     return status_of(outcome);
   }
@@ -153,18 +146,18 @@ class WritableFile final : public rocksdb::FSWritableFile {
   std::unique_ptr<io::File> file_;
   std::uint64_t size_bytes_;
   const bool registry_;
-  std::shared_ptr<DeletionGuard> guard_;
+  std::shared_ptr<DeletionGate> deletions_;
 };
 
 class Directory final : public rocksdb::FSDirectory {
  public:
-  Directory(io::FileSystem& files, std::string path, std::shared_ptr<DeletionGuard> guard)
-      : files_(files), path_(std::move(path)), guard_(std::move(guard)) {}
+  Directory(io::FileSystem& files, std::string path, std::shared_ptr<DeletionGate> deletions)
+      : files_(files), path_(std::move(path)), deletions_(std::move(deletions)) {}
 
   IOStatus Fsync(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
     const Status synced = files_.sync_directory(path_);
     if (!synced) {
-      guard_->suspended = true;
+      deletions_->suspend();
     }
     return status_of(synced);
   }
@@ -175,7 +168,7 @@ class Directory final : public rocksdb::FSDirectory {
  private:
   io::FileSystem& files_;
   const std::string path_;
-  std::shared_ptr<DeletionGuard> guard_;
+  std::shared_ptr<DeletionGate> deletions_;
 };
 
 class Lock final : public rocksdb::FileLock {
@@ -188,7 +181,8 @@ class Lock final : public rocksdb::FileLock {
 
 class RocksFileSystem final : public rocksdb::FileSystem {
  public:
-  explicit RocksFileSystem(io::FileSystem& files) : files_(files) {}
+  RocksFileSystem(io::FileSystem& files, std::shared_ptr<DeletionGate> deletions)
+      : files_(files), deletions_(std::move(deletions)) {}
 
   const char* Name() const override { return "PluresDbFileSystem"; }
 
@@ -215,11 +209,12 @@ class RocksFileSystem final : public rocksdb::FileSystem {
   IOStatus NewWritableFile(const std::string& path, const FileOptions& /*options*/,
                            std::unique_ptr<rocksdb::FSWritableFile>* result,
                            IODebugContext* /*debug*/) override {
+    deletions_->keep(clean(path));
     auto file = files_.open(clean(path), io::OpenMode::kCreateOrEmpty);
     if (!file) {
       return changed(path, std::unexpected(file.error()));
     }
-    *result = std::make_unique<WritableFile>(*std::move(file), 0, is_registry(path), guard_);
+    *result = std::make_unique<WritableFile>(*std::move(file), 0, is_registry(path), deletions_);
     return IOStatus::OK();
   }
 
@@ -235,8 +230,8 @@ class RocksFileSystem final : public rocksdb::FileSystem {
     }
     const auto size_bytes = (*file)->size();
     if (size_bytes) {
-      *result =
-          std::make_unique<WritableFile>(*std::move(file), *size_bytes, is_registry(path), guard_);
+      *result = std::make_unique<WritableFile>(*std::move(file), *size_bytes, is_registry(path),
+                                               deletions_);
     }
     return status_of(size_bytes);
   }
@@ -246,7 +241,7 @@ class RocksFileSystem final : public rocksdb::FileSystem {
                         IODebugContext* /*debug*/) override {
     const auto info = files_.info(clean(path));
     if (info) {
-      *result = std::make_unique<Directory>(files_, clean(path), guard_);
+      *result = std::make_unique<Directory>(files_, clean(path), deletions_);
     }
     return status_of(info);
   }
@@ -275,10 +270,7 @@ class RocksFileSystem final : public rocksdb::FileSystem {
 
   IOStatus DeleteFile(const std::string& path, const IOOptions& /*options*/,
                       IODebugContext* /*debug*/) override {
-    if (guard_->suspended) {
-      return IOStatus::OK();
-    }
-    return status_of(files_.remove(clean(path)));
+    return status_of(deletions_->remove(clean(path)));
   }
 
   IOStatus CreateDir(const std::string& path, const IOOptions& options,
@@ -308,11 +300,11 @@ class RocksFileSystem final : public rocksdb::FileSystem {
 
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& /*options*/,
                       IODebugContext* /*debug*/) override {
-    return changed(to, files_.rename(clean(from), clean(to)));
+    return renamed(from, to);
   }
   IOStatus LinkFile(const std::string& from, const std::string& to, const IOOptions& /*options*/,
                     IODebugContext* /*debug*/) override {
-    return changed(to, files_.rename(clean(from), clean(to)));
+    return renamed(from, to);
   }
 
   IOStatus LockFile(const std::string& path, const IOOptions& /*options*/, rocksdb::FileLock** lock,
@@ -354,22 +346,64 @@ class RocksFileSystem final : public rocksdb::FileSystem {
   }
 
  private:
+  IOStatus renamed(const std::string& from, const std::string& to) {
+    deletions_->keep(clean(to));
+    return changed(to, files_.rename(clean(from), clean(to)));
+  }
   IOStatus changed(const std::string& path, const Status& outcome) {
     if (!outcome && is_registry(path)) {
-      guard_->suspended = true;
+      deletions_->suspend();
     }
     return status_of(outcome);
   }
 
   io::FileSystem& files_;
   // Shared because RocksDB keeps files open longer than it keeps its file system.
-  const std::shared_ptr<DeletionGuard> guard_ = std::make_shared<DeletionGuard>();
+  const std::shared_ptr<DeletionGate> deletions_;
 };
 
 }  // namespace
 
-std::shared_ptr<rocksdb::FileSystem> make_rocks_file_system(io::FileSystem& files) {
-  return std::make_shared<RocksFileSystem>(files);
+Status DeletionGate::remove(const std::string& path) {
+  {
+    const base::MutexLock lock(mutex_);
+    if (suspended_) {
+      return {};
+    }
+    if (!released_) {
+      waiting_.insert(path);
+      return {};
+    }
+  }
+  return files_.remove(path);
+}
+
+void DeletionGate::keep(const std::string& path) {
+  const base::MutexLock lock(mutex_);
+  waiting_.erase(path);
+}
+
+void DeletionGate::release() {
+  // Under the lock, so that no file of a waiting name comes to life in between.
+  const base::MutexLock lock(mutex_);
+  if (!released_ && !suspended_) {
+    for (const std::string& path : waiting_) {
+      // What stays is found again by the next open.
+      (void)files_.remove(path);
+    }
+  }
+  released_ = true;
+  waiting_.clear();
+}
+
+void DeletionGate::suspend() {
+  const base::MutexLock lock(mutex_);
+  suspended_ = true;
+}
+
+std::shared_ptr<rocksdb::FileSystem> make_rocks_file_system(
+    io::FileSystem& files, std::shared_ptr<DeletionGate> deletions) {
+  return std::make_shared<RocksFileSystem>(files, std::move(deletions));
 }
 
 }  // namespace pluresdb::store
