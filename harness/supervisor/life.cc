@@ -66,7 +66,7 @@ void Life::act() {
   const double now = parts_.clock.seconds();
   if (now >= next_scan_at_ && !parts_.faults.is_open(FaultKind::kIoError)) {
     next_scan_at_ = now + kFullScanSeconds;
-    if (!stop_load() || !scan() || !reopen("hourly")) {
+    if (!stop_load() || !scan() || !start_load()) {
       return;
     }
   }

@@ -24,6 +24,11 @@ void Loop::take_fired() {
     parts_.recorder.fired(firing,
                           fault == kForeignFault ? nullptr : &parts_.scenario.faults[fault]);
   }
+  if (parts_.drain.overrun() != overrun_) {
+    parts_.recorder.note("firings_missed", fmt::format("{} faults fired faster than they were read",
+                                                       parts_.drain.overrun() - overrun_));
+    overrun_ = parts_.drain.overrun();
+  }
 }
 
 void Loop::take_violations() {

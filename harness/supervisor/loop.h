@@ -76,7 +76,7 @@ class Loop {
   WorkerProcess* worker_ = nullptr;
   std::function<void(const LedgerRecord&)> sink_;
   double progress_at_ = 0;
-  std::uint64_t violations_ = 0;
+  std::uint64_t violations_ = 0, overrun_ = 0;
 };
 
 /// Of one turn while nothing is urgent: short enough that no ring fills at 20,000 operations/s.

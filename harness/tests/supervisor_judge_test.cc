@@ -1,0 +1,342 @@
+// Checks, thresholds and verdict on made-up runs: each way to fail, and each way to prove nothing.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "harness/common/operation.h"
+#include "harness/oracle/oracle.h"
+#include "harness/report/run_result.h"
+#include "harness/scenario/catalog.h"
+#include "harness/scenario/scenario.h"
+#include "harness/supervisor/judge.h"
+#include "harness/supervisor/thresholds.h"
+
+namespace soak::supervisor {
+namespace {
+
+using oracle::Violation;
+using oracle::ViolationKind;
+using report::RunResult;
+using report::Verdict;
+using scenario::Scenario;
+
+constexpr std::uint64_t kMebibyte = 1024ULL * 1024;
+
+/// A run with kills and a power loss in which everything is as it should be.
+class JudgeTest : public ::testing::Test {
+ protected:
+  JudgeTest() {
+    facts_.counts.acknowledged = 1000;
+    facts_.counts.maybe = 4;
+    facts_.counts.verified_reads = 500;
+    facts_.memory.name = "memory_bounded";
+    facts_.replayed_entries = 10;
+    result_.crashes = 5;
+    result_.power_losses = 2;
+    result_.evidence.kills_with_maybes = 3;
+    result_.evidence.unsynced_bytes_discarded = 4096;
+    result_.evidence.full_scans = 2;
+    result_.faults = {
+        {.name = "kill", .kind = "crash", .point = "", .planned = 3, .attempted = 3, .fired = 3},
+        {.name = "cut",
+         .kind = "power_loss",
+         .point = "",
+         .planned = 1,
+         .attempted = 2,
+         .fired = 2}};
+  }
+
+  report::CheckResult check(std::string_view name) {
+    judge(scenario_, facts_, result_);
+    const auto found = std::find_if(result_.checks.begin(), result_.checks.end(),
+                                    [&](const auto& each) { return each.name == name; });
+    EXPECT_NE(found, result_.checks.end()) << name;
+    return found == result_.checks.end() ? report::CheckResult{} : *found;
+  }
+  /// The verdict of one check, and that the run's verdict follows it.
+  void expect(std::string_view name, Verdict verdict) {
+    const report::CheckResult found = check(name);
+    EXPECT_EQ(found.verdict, verdict) << name << ": " << found.detail;
+    EXPECT_EQ(result_.verdict, verdict) << name;
+  }
+
+  Scenario scenario_;
+  RunFacts facts_;
+  RunResult result_;
+};
+
+TEST_F(JudgeTest, AGoodRunPasses) {
+  judge(scenario_, facts_, result_);
+  EXPECT_EQ(result_.verdict, Verdict::kPass);
+}
+
+TEST_F(JudgeTest, EveryCheckOfTheCatalogIsJudgedOnce) {
+  judge(scenario_, facts_, result_);
+  std::vector<std::string> judged;
+  for (const report::CheckResult& each : result_.checks) {
+    judged.push_back(each.name);
+  }
+  std::vector<std::string> known;
+  for (const std::string_view name : scenario::names_of(scenario::verdict_checks())) {
+    known.emplace_back(name);
+  }
+  std::sort(judged.begin(), judged.end());
+  std::sort(known.begin(), known.end());
+  EXPECT_EQ(judged, known);
+}
+
+TEST_F(JudgeTest, ALostWriteFailsAndIsNamed) {
+  facts_.counts.lost_acknowledged_writes = 1;
+  facts_.first_violations = {{.kind = ViolationKind::kLostAcknowledgedWrite,
+                              .key = {},
+                              .document_id = "shell-0/stdout/000000000042",
+                              .detail = "expected op 7, found nothing"}};
+  expect("no_lost_acknowledged_writes", Verdict::kFail);
+  EXPECT_NE(check("no_lost_acknowledged_writes").detail.find("shell-0/stdout/000000000042"),
+            std::string::npos);
+}
+
+TEST_F(JudgeTest, AMaybeThatVanishedFails) {
+  facts_.counts.maybes_vanished = 1;
+  expect("maybes_stay", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, AMaybeThatAppearedLaterFails) {
+  facts_.counts.maybes_reappeared = 1;
+  expect("maybes_stay", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, AResurrectedDeleteFails) {
+  facts_.counts.resurrected_deletes = 1;
+  expect("no_resurrected_deletes", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, WrongBytesFail) {
+  facts_.counts.corrupt_reads = 1;
+  expect("reads_exact", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, AReadThatFailsFails) {
+  facts_.counts.reads_failed = 1;
+  expect("reads_exact", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, AnAlienDocumentFails) {
+  facts_.counts.alien_documents = 1;
+  expect("no_alien_documents", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, AWorkerThatDiedByItselfFails) {
+  facts_.unexpected_ends = {"worker 3 killed by signal 6"};
+  expect("worker_stays_alive", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, AStoreThatDoesNotOpenFails) {
+  facts_.failed_opens = {"worker 4 (after crash): corruption"};
+  expect("recovery_succeeds", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, CorruptionThatNothingCausedFails) {
+  facts_.damaged_opens = {"after crash recovery found 1 corrupt entries"};
+  expect("recovery_succeeds", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, GrowingMemoryFails) {
+  facts_.memory.verdict = Verdict::kFail;
+  expect("memory_bounded", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, ALifeWithoutProgressFails) {
+  facts_.idle_lives = {"in 9 s worker 2 had no operation acknowledged"};
+  expect("progress_made", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, AFaultThatFiredTooSeldomProvesNothing) {
+  result_.faults[0].planned = 4;
+  expect("faults_fired", Verdict::kInconclusive);
+  EXPECT_NE(check("faults_fired").detail.find("\"kill\" fired 3 of 4 times"), std::string::npos);
+}
+
+TEST_F(JudgeTest, ABranchThatWasNotReachedProvesNothing) {
+  scenario_.must_reach = {"wal_replayed", "torn_tail_dropped"};
+  expect("branches_reached", Verdict::kInconclusive);
+  EXPECT_EQ(check("branches_reached").detail, "not reached: torn_tail_dropped");
+}
+
+TEST_F(JudgeTest, EveryBranchOfTheCatalogCanBeReached) {
+  facts_.groups_rewritten = facts_.no_space_refusals = facts_.checkpoints = 1;
+  facts_.segments_deleted = facts_.segments_rewritten = 1;
+  result_.evidence.torn_tails_met = result_.evidence.directory_entries_discarded = 1;
+  for (const std::string_view name : scenario::names_of(scenario::recovery_branches())) {
+    scenario_.must_reach = {std::string(name)};
+    EXPECT_EQ(check("branches_reached").verdict, Verdict::kPass) << name;
+  }
+}
+
+TEST_F(JudgeTest, KillsThatInterruptedNothingProveNothing) {
+  result_.evidence.kills_with_maybes = 0;
+  expect("evidence", Verdict::kInconclusive);
+}
+
+TEST_F(JudgeTest, PowerLossesThatTookNothingProveNothing) {
+  result_.evidence.unsynced_bytes_discarded = 0;
+  expect("evidence", Verdict::kInconclusive);
+}
+
+TEST_F(JudgeTest, ARunWithoutWritesProvesNothing) {
+  facts_.counts.acknowledged = 0;
+  expect("evidence", Verdict::kInconclusive);
+  expect("progress_made", Verdict::kInconclusive);
+}
+
+TEST_F(JudgeTest, AnInterruptedRunProvesNothing) {
+  result_.interrupted = true;
+  expect("evidence", Verdict::kInconclusive);
+}
+
+TEST_F(JudgeTest, AHarnessErrorIsNeverAPass) {
+  facts_.harness_error = "write metrics.om";
+  judge(scenario_, facts_, result_);
+  EXPECT_EQ(result_.verdict, Verdict::kInconclusive);
+}
+
+TEST(Verdict, FailBeatsInconclusiveBeatsPass) {
+  const auto of = [](std::vector<Verdict> verdicts) {
+    std::vector<report::CheckResult> checks;
+    for (const Verdict verdict : verdicts) {
+      checks.push_back({.name = "x", .verdict = verdict, .detail = ""});
+    }
+    return overall(checks);
+  };
+  EXPECT_EQ(of({Verdict::kPass, Verdict::kPass}), Verdict::kPass);
+  EXPECT_EQ(of({Verdict::kPass, Verdict::kInconclusive}), Verdict::kInconclusive);
+  EXPECT_EQ(of({Verdict::kInconclusive, Verdict::kFail, Verdict::kPass}), Verdict::kFail);
+  EXPECT_EQ(of({}), Verdict::kInconclusive);
+}
+
+/// Numbers that differ from each other, so that a mix-up shows.
+RunResult numbers() {
+  RunResult result;
+  result.duration_seconds = 10;
+  result.operations[static_cast<std::size_t>(OperationKind::kCommand)]
+                   [static_cast<std::size_t>(Outcome::kAcknowledged)] = 1200;
+  result.operations[static_cast<std::size_t>(OperationKind::kRead)]
+                   [static_cast<std::size_t>(Outcome::kAcknowledged)] = 800;
+  result.operations[static_cast<std::size_t>(OperationKind::kCommand)]
+                   [static_cast<std::size_t>(Outcome::kMaybe)] = 77;
+  result.maybe = 7;
+  result.not_written = 8;
+  result.crashes = 9;
+  result.lost_acknowledged_writes = 3;
+  result.memory = {
+      .start_bytes = 10 * kMebibyte, .end_bytes = 20 * kMebibyte, .max_bytes = 30 * kMebibyte};
+  result.segments_max = 12;
+  result.segments_end = 4;
+  result.wal_bytes_max = 99;
+  for (int i = 1; i <= 4; ++i) {
+    result.recoveries.push_back(
+        {.time_seconds = 1.0 * i, .duration_seconds = 0.1 * i, .cause = "crash"});
+  }
+  return result;
+}
+
+TEST(Thresholds, EveryMetricAndStatOfTheCatalogIsMeasured) {
+  const RunResult result = numbers();
+  const Measured measured{.result = result, .memory_slope_bytes_per_hour = 5.0};
+  for (const scenario::MetricInfo& metric : scenario::threshold_metrics()) {
+    for (const std::string_view stat : metric.stats) {
+      EXPECT_TRUE(threshold_value(metric.name, stat, measured).has_value())
+          << metric.name << ' ' << stat;
+    }
+  }
+}
+
+TEST(Thresholds, ValuesAreTheOnesOfTheRun) {
+  const RunResult result = numbers();
+  const Measured measured{.result = result, .memory_slope_bytes_per_hour = 5.0};
+  const auto value = [&](std::string_view metric, std::string_view stat) {
+    return threshold_value(metric, stat, measured).value_or(-1);
+  };
+  EXPECT_DOUBLE_EQ(value("recovery_seconds", "count"), 4);
+  EXPECT_DOUBLE_EQ(value("recovery_seconds", "p50"), 0.2);
+  EXPECT_DOUBLE_EQ(value("recovery_seconds", "max"), 0.4);
+  EXPECT_DOUBLE_EQ(value("resident_memory_bytes", "start"), 10.0 * kMebibyte);
+  EXPECT_DOUBLE_EQ(value("resident_memory_bytes", "end"), 20.0 * kMebibyte);
+  EXPECT_DOUBLE_EQ(value("resident_memory_bytes", "max"), 30.0 * kMebibyte);
+  EXPECT_DOUBLE_EQ(value("resident_memory_bytes", "slope_per_hour"), 5);
+  EXPECT_DOUBLE_EQ(value("segments", "max"), 12);
+  EXPECT_DOUBLE_EQ(value("segments", "end"), 4);
+  EXPECT_DOUBLE_EQ(value("wal_bytes", "max"), 99);
+  EXPECT_DOUBLE_EQ(value("acknowledged_operations", "count"), 2000);
+  EXPECT_DOUBLE_EQ(value("operations_per_second", "mean"), 200);
+  EXPECT_DOUBLE_EQ(value("maybe_operations", "count"), 7);
+  EXPECT_DOUBLE_EQ(value("refused_operations", "count"), 8);
+  EXPECT_DOUBLE_EQ(value("crashes", "count"), 9);
+  EXPECT_DOUBLE_EQ(value("lost_acknowledged_writes", "count"), 3);
+}
+
+scenario::ThresholdSection limit(const char* metric, const char* stat) {
+  scenario::ThresholdSection section;
+  section.metric = metric;
+  section.stat = stat;
+  return section;
+}
+
+TEST(Thresholds, BothLimitsAreJudgedAndTheLimitItselfHolds) {
+  const RunResult result = numbers();
+  const Measured measured{.result = result, .memory_slope_bytes_per_hour = {}};
+  scenario::ThresholdSection section = limit("crashes", "count");
+  section.max = 9;
+  section.min = 10;
+  const auto judged = judge_thresholds({section}, measured);
+  ASSERT_EQ(judged.size(), 2U);
+  EXPECT_TRUE(judged[0].is_max);
+  EXPECT_EQ(judged[0].verdict, Verdict::kPass);
+  EXPECT_FALSE(judged[1].is_max);
+  EXPECT_EQ(judged[1].verdict, Verdict::kFail);
+  EXPECT_DOUBLE_EQ(judged[1].value, 9);
+}
+
+TEST(Thresholds, WhatWasNotMeasuredIsInconclusive) {
+  RunResult result = numbers();
+  result.recoveries.clear();
+  scenario::ThresholdSection slope = limit("resident_memory_bytes", "slope_per_hour");
+  slope.max = 1e9;
+  scenario::ThresholdSection recovery = limit("recovery_seconds", "p99");
+  recovery.max = 5;
+  const auto judged =
+      judge_thresholds({slope, recovery}, {.result = result, .memory_slope_bytes_per_hour = {}});
+  ASSERT_EQ(judged.size(), 2U);
+  EXPECT_EQ(judged[0].verdict, Verdict::kInconclusive);
+  EXPECT_EQ(judged[1].verdict, Verdict::kInconclusive);
+}
+
+TEST_F(JudgeTest, ABrokenThresholdFailsTheRun) {
+  result_.thresholds = {{.metric = "crashes",
+                         .stat = "count",
+                         .limit = 3,
+                         .is_max = true,
+                         .value = 5,
+                         .verdict = Verdict::kFail}};
+  expect("thresholds", Verdict::kFail);
+  EXPECT_EQ(check("thresholds").detail, "crashes count: 5, max is 3");
+}
+
+TEST_F(JudgeTest, AThresholdThatWasNotMeasuredProvesNothing) {
+  result_.thresholds = {{.metric = "recovery_seconds",
+                         .stat = "p99",
+                         .limit = 3,
+                         .is_max = true,
+                         .value = 0,
+                         .verdict = Verdict::kInconclusive}};
+  expect("thresholds", Verdict::kInconclusive);
+}
+
+}  // namespace
+}  // namespace soak::supervisor
