@@ -4,8 +4,10 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <exception>
+#include <future>
 #include <limits>
 #include <system_error>
 
@@ -29,6 +31,7 @@ using pluresdb::ErrorCode;
 using pluresdb::fail;
 
 constexpr std::size_t kServerThreads = 2;
+constexpr std::chrono::milliseconds kKnockInterval{20};
 
 prometheus::MetricType to_prometheus(MetricType type) {
   switch (type) {
@@ -132,20 +135,41 @@ std::string without_brackets(const std::string& host) {
   return host.starts_with('[') && host.ends_with(']') ? host.substr(1, host.size() - 2) : host;
 }
 
-/// Why an address cannot be bound: the server library does not say, so it is tried once more.
-pluresdb::Error bind_error(const ListenAddress& address, const std::string& listen) {
+using AddressInfo = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+/// `status`: of getaddrinfo, 0 when an address came back.
+AddressInfo resolve(const ListenAddress& address, int& status) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int status =
+  status =
       ::getaddrinfo(without_brackets(address.host).c_str(), address.port.c_str(), &hints, &found);
+  return {found, &::freeaddrinfo};
+}
+
+/// Opens a connection and closes it.
+void knock(const ListenAddress& address) {
+  int status = 0;
+  const AddressInfo found = resolve(address, status);
+  const int descriptor =
+      status == 0 ? ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
+  if (descriptor >= 0) {
+    // A refusal means that nobody listens any more, which is what the caller waits for.
+    static_cast<void>(::connect(descriptor, found->ai_addr, found->ai_addrlen));
+    ::close(descriptor);
+  }
+}
+
+/// Why an address cannot be bound: the server library does not say, so it is tried once more.
+pluresdb::Error bind_error(const ListenAddress& address, const std::string& listen) {
+  int status = 0;
+  const AddressInfo found = resolve(address, status);
   if (status != 0) {
     return {.code = ErrorCode::kIo,
             .context = fmt::format("serve metrics on {}: \"{}\" is not a numeric address ({})",
                                    listen, address.host, ::gai_strerror(status))};
   }
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard(found, &::freeaddrinfo);
   const int descriptor = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int number = errno;
   if (descriptor >= 0) {
@@ -172,6 +196,10 @@ class PrometheusExporter : public Exporter {
   PrometheusExporter(std::shared_ptr<Numbers> numbers, std::unique_ptr<SampleFile> samples)
       : numbers_(std::move(numbers)), samples_(std::move(samples)) {}
 
+  PrometheusExporter(const PrometheusExporter&) = delete;
+  PrometheusExporter& operator=(const PrometheusExporter&) = delete;
+  ~PrometheusExporter() override { stop_serving(); }
+
   pluresdb::Status listen(const std::string& listen) {
     TRY_ASSIGN(const ListenAddress parsed, parse_listen(listen));
     try {
@@ -181,7 +209,8 @@ class PrometheusExporter : public Exporter {
       if (ports.empty()) {
         return fail(ErrorCode::kIo, fmt::format("serve metrics on {}: no port was bound", listen));
       }
-      address_ = fmt::format("{}:{}", parsed.host, ports.front());
+      bound_ = {.host = parsed.host, .port = fmt::format("{}", ports.front())};
+      address_ = fmt::format("{}:{}", bound_.host, bound_.port);
     } catch (const std::exception&) {
       return std::unexpected(bind_error(parsed, listen));
     }
@@ -201,8 +230,21 @@ class PrometheusExporter : public Exporter {
   }
 
  private:
+  /// The server's thread looks whether it shall stop only after a connection, or every 2 s. It gets
+  /// connections until it has stopped.
+  void stop_serving() {
+    if (exposer_ == nullptr) {
+      return;
+    }
+    std::future<void> stopped = std::async(std::launch::async, [this] { exposer_.reset(); });
+    do {
+      knock(bound_);
+    } while (stopped.wait_for(kKnockInterval) == std::future_status::timeout);
+  }
+
   std::shared_ptr<Numbers> numbers_;
   std::unique_ptr<SampleFile> samples_;
+  ListenAddress bound_;
   std::string address_;
   std::unique_ptr<prometheus::Exposer> exposer_;  ///< Last: its threads end first.
 };

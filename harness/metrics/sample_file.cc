@@ -150,12 +150,13 @@ void SampleFile::CloseFile::operator()(std::FILE* file) const {
   static_cast<void>(std::fclose(file));  // Errors were reported by the flush before.
 }
 
-pluresdb::Result<std::unique_ptr<SampleFile>> SampleFile::create(const std::string& path) {
+pluresdb::Result<std::unique_ptr<SampleFile>> SampleFile::create(const std::string& path,
+                                                                 std::size_t sample_times_max) {
   File file(std::fopen(path.c_str(), "we"));
   if (file == nullptr) {
     return fail(ErrorCode::kIo, "create " + path, errno);
   }
-  return std::unique_ptr<SampleFile>(new SampleFile(path, std::move(file)));
+  return std::unique_ptr<SampleFile>(new SampleFile(path, std::move(file), sample_times_max));
 }
 
 void SampleFile::store_series(const MetricInfo& info, const Series& series, FamilyPoints& points) {
@@ -277,7 +278,7 @@ Status SampleFile::append(std::span<const Family> families, double unix_seconds)
     return {};
   }
   newest_ms_ = now_ms;
-  if (times_.size() >= kSampleTimesMax) {
+  if (times_.size() >= sample_times_max_) {
     thin();
     TRY(replace_file(false));
   }

@@ -5,8 +5,8 @@
 // a killed supervisor leaves: complete lines, only grouping and "# EOF" are missing), and finish()
 // replaces the file by the grouped one in a single rename.
 //
-// Memory and size are bounded for any duration: at kSampleTimesMax sample times every second one is
-// dropped, and from then on only every second call keeps a sample.
+// Memory and size are bounded for any duration: at `sample_times_max` sample times every second one
+// is dropped, and from then on only every second call keeps a sample.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,9 @@ inline constexpr std::size_t kSampleTimesMax = 1440;
 
 class SampleFile {
  public:
-  /// kIo when `path` cannot be created.
-  static pluresdb::Result<std::unique_ptr<SampleFile>> create(const std::string& path);
+  /// `sample_times_max`: at least 2. kIo when `path` cannot be created.
+  static pluresdb::Result<std::unique_ptr<SampleFile>> create(
+      const std::string& path, std::size_t sample_times_max = kSampleTimesMax);
 
   /// Keeps the values of `families`, which come from collect(). Times must grow: a sample that is
   /// not newer than the one before (by a millisecond, the file's resolution) is skipped.
@@ -54,7 +55,8 @@ class SampleFile {
     std::map<std::string, std::size_t> index;  ///< Labels -> position in `metrics`.
   };
 
-  SampleFile(std::string path, File file) : path_(std::move(path)), file_(std::move(file)) {}
+  SampleFile(std::string path, File file, std::size_t sample_times_max)
+      : path_(std::move(path)), sample_times_max_(sample_times_max), file_(std::move(file)) {}
   void store(std::span<const Family> families);
   void store_series(const MetricInfo& info, const Series& series, FamilyPoints& points);
   void thin();
@@ -62,7 +64,8 @@ class SampleFile {
   pluresdb::Status write_grouped(std::FILE* file, bool end) const;
   pluresdb::Status replace_file(bool end);
 
-  std::string path_;
+  const std::string path_;
+  const std::size_t sample_times_max_;
   File file_;
   bool finished_ = false;
   std::size_t stride_ = 1;  ///< Every so many-th call keeps a sample.

@@ -56,6 +56,7 @@ class OpenMetricsReader {
     } else if (line == "# EOF") {
       ended_ = true;
     } else if (line.starts_with("# TYPE ")) {
+      finish_metric();
       std::istringstream words(line.substr(7));
       words >> family_ >> type_;
       begin_family();
@@ -74,7 +75,6 @@ class OpenMetricsReader {
   }
 
   void begin_family() {
-    finish_metric();
     metric_.clear();
     has_samples_ = false;
     if (!out_.types.emplace(family_, type_).second) {

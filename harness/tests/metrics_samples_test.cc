@@ -117,14 +117,15 @@ TEST_F(SamplesTest, AKilledSupervisorLeavesCompleteLinesByTime) {
 }
 
 TEST_F(SamplesTest, ALongRunIsThinnedAndStaysBounded) {
-  auto file = SampleFile::create(path());
+  constexpr std::size_t kTimesMax = 64;
+  auto file = SampleFile::create(path(), kTimesMax);
   ASSERT_TRUE(file.has_value());
-  constexpr std::uint64_t kSteps = 5 * kSampleTimesMax;
+  constexpr std::uint64_t kSteps = 5 * kTimesMax;
   for (std::uint64_t step = 0; step < kSteps; ++step) {
     ASSERT_TRUE((*file)->append(families_at(step), kStart + static_cast<double>(step)).has_value());
-    ASSERT_LE((*file)->sample_times(), kSampleTimesMax);
+    ASSERT_LE((*file)->sample_times(), kTimesMax);
   }
-  EXPECT_GE((*file)->sample_times(), kSampleTimesMax / 2);
+  EXPECT_GE((*file)->sample_times(), kTimesMax / 2);
   ASSERT_TRUE((*file)->finish().has_value());
   const OpenMetricsText read = OpenMetricsReader::read(text());
   EXPECT_TRUE(read.problems.empty()) << joined(read.problems);
