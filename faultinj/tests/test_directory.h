@@ -1,4 +1,4 @@
-// A fresh directory below the temporary directory, removed at the end.
+// A fresh directory, removed at the end.
 #pragma once
 
 #include <cstdlib>
@@ -12,8 +12,15 @@ namespace faultinj {
 
 class TestDirectory {
  public:
-  TestDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "faultinj-XXXXXX").string();
+  /// kMemory: in memory where possible, for tests that make thousands.
+  enum class Where { kDisk, kMemory };
+  explicit TestDirectory(Where where = Where::kDisk) {
+    std::error_code code;
+    const std::filesystem::path memory("/dev/shm");
+    const bool in_memory = where == Where::kMemory && std::filesystem::is_directory(memory, code);
+    std::string pattern =
+        ((in_memory ? memory : std::filesystem::temp_directory_path()) / "faultinj-XXXXXX")
+            .string();
     path_ = ::mkdtemp(pattern.data()) == nullptr ? std::string() : pattern;
   }
   ~TestDirectory() {
