@@ -28,9 +28,10 @@ constexpr const char* kFooter =
     "4 environment or harness error.";
 
 struct Arguments {
-  std::string scenario, out, duration, listen, shard, topic = "scenarios";
+  std::string scenario, out, duration, shard, topic = "scenarios";
   std::vector<std::string> scenarios, overrides;
   std::optional<std::uint64_t> seed;
+  std::optional<std::string> listen;  ///< Empty: no metrics endpoint.
   bool quiet = false, json = false, no_color = false, hold = false, keep_data = false,
        print_resolved = false;
 };
@@ -91,8 +92,8 @@ void add_list(CLI::App& app, Arguments& arguments) {
 bool to_parse_options(const Arguments& arguments, soak::scenario::ParseOptions& options) {
   options.seed = arguments.seed;
   options.overrides = arguments.overrides;
-  if (!arguments.listen.empty()) {
-    options.overrides.push_back("metrics.listen=" + arguments.listen);
+  if (arguments.listen.has_value()) {
+    options.overrides.push_back("metrics.listen=" + *arguments.listen);
   }
   if (arguments.keep_data) {
     options.overrides.emplace_back("report.keep_data=always");
@@ -124,6 +125,7 @@ int run(const Arguments& arguments, const soak::scenario::ParseOptions& parse,
   options.scenario = *std::move(parsed.scenario);
   options.resolved_toml = std::move(parsed.resolved_toml);
   options.scenario_file = arguments.scenario;
+  options.version = PLURESDB_VERSION;
   options.command_line = std::move(command_line);
   options.out_directory = arguments.out;
   options.hold = arguments.hold;
