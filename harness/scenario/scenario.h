@@ -118,9 +118,9 @@ struct Diagnostic {
 };
 
 struct ParseOptions {
-  std::optional<std::uint64_t> seed;       ///< --seed
-  std::optional<double> duration_seconds;  ///< --duration: rescales phases, at, for, must_fire.
-  std::vector<std::string> overrides;      ///< --set key.path=value
+  std::optional<std::uint64_t> seed{};       ///< --seed
+  std::optional<double> duration_seconds{};  ///< --duration: rescales phases, at, for, must_fire.
+  std::vector<std::string> overrides{};      ///< --set key.path=value
 };
 
 struct ParseResult {

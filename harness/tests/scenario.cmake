@@ -5,7 +5,7 @@ pluresdb_test(scenario_golden_test.cc golden LIBS harness_scenario)
 pluresdb_test(scenario_property_test.cc property LIBS harness_scenario rapidcheck
               ENVIRONMENT "RC_PARAMS=max_success=1000")
 pluresdb_test(soak_cli_test.cc tool LIBS fmt::fmt)
-if(TARGET scenario_parse_test AND TARGET soak_cli_test)  # BOOTSTRAP
+if(PLURESDB_TESTS)
   target_compile_definitions(scenario_golden_test PRIVATE
     SCENARIO_GOLDEN_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/golden/scenario")
   target_compile_definitions(scenario_parse_test PRIVATE
