@@ -76,10 +76,10 @@ struct LogOptions {
 };
 
 struct AppendRequest {
-  std::string_view actor;
+  std::string_view actor{};
   OperationType type = OperationType::kPut;
-  std::string_view id;
-  std::string_view value;
+  std::string_view id{};
+  std::string_view value{};
   std::uint64_t argument = 0;
 };
 
