@@ -15,7 +15,9 @@ namespace faultinj {
 
 /// `next`: the file system below, not owned. `root`: only paths below it are buffered.
 /// `journal_fd`: from create_power_loss_journal, not owned; what it already holds (a crash) is
-/// pending again. Thread-safe.
+/// pending again. Thread-safe. It outlives its files. A full disk shows at the sync, not at the
+/// write. The renaming of a directory is refused (kInvalidArgument); the file of lock() is durable
+/// at once.
 pluresdb::Result<std::unique_ptr<pluresdb::io::FileSystem>> make_power_loss_file_system(
     pluresdb::io::FileSystem& next, const std::string& root, int journal_fd);
 

@@ -1,0 +1,218 @@
+// Which operation fires which point, and what the caller gets to see.
+#include "faultinj/fault_file_system.h"
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/base/bytes.h"
+#include "engine/io/file_system.h"
+#include "faultinj/fiu_control.h"
+#include "faultinj/tests/observed_file_system.h"
+#include "faultinj/tests/test_directory.h"
+#include <pluresdb/error.h>
+
+namespace faultinj {
+namespace {
+
+using pluresdb::ErrorCode;
+using pluresdb::Status;
+using pluresdb::base::as_bytes;
+using pluresdb::io::File;
+using pluresdb::io::FileSystem;
+using pluresdb::io::OpenMode;
+
+struct Fired {
+  std::string point;
+  int error_number = 0;
+  friend bool operator==(const Fired&, const Fired&) = default;
+};
+
+template <typename T>
+Status status_of(const pluresdb::Result<T>& result) {
+  if (result.has_value()) {
+    return {};
+  }
+  return std::unexpected(result.error());
+}
+
+class FaultFileSystemTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { ASSERT_TRUE(fiu_start("").has_value()); }
+
+  FaultFileSystemTest() {
+    for (const char* directory : {"wal", "base", "quarantine"}) {
+      EXPECT_TRUE(below_.create_directory(path(directory)).has_value());
+    }
+  }
+  void TearDown() override {
+    for (const std::string& point : armed_) {
+      (void)disarm(point);  // Some tests disarm themselves.
+    }
+  }
+
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return directory_.path() + "/" + name;
+  }
+  void arm_point(const std::string& point, int error_number = EIO, std::uint64_t times = 0) {
+    ASSERT_TRUE(arm({.point = point, .error_number = error_number, .times = times}).has_value());
+    armed_.push_back(point);
+  }
+  std::unique_ptr<File> open(const std::string& name, OpenMode mode = OpenMode::kCreateOrEmpty) {
+    auto file = files_->open(path(name), mode);
+    EXPECT_TRUE(file.has_value());
+    return file ? *std::move(file) : nullptr;
+  }
+
+  TestDirectory directory_{TestDirectory::Where::kMemory};
+  ObservedFileSystem below_;
+  std::vector<Fired> fired_;
+  std::unique_ptr<FileSystem> files_ = make_fault_file_system(
+      below_, directory_.path(), [this](std::string_view point, int error_number) {
+        fired_.push_back({.point = std::string(point), .error_number = error_number});
+      });
+  std::vector<std::string> armed_;
+};
+
+TEST_F(FaultFileSystemTest, EachOperationFiresItsOwnPoint) {
+  const auto segment = open("wal/1.wal");
+  const auto table = open("base/1.sst");
+  std::array<std::byte, 8> buffer{};
+  const auto write = [&] { return segment->write(0, as_bytes("x")); };
+  const std::vector<std::pair<std::string, std::function<Status()>>> operations{
+      {"wal/segment/open",
+       [&] { return status_of(files_->open(path("wal/1.wal"), OpenMode::kRead)); }},
+      {"wal/spare/create",
+       [&] { return status_of(files_->open(path("wal/spare-2.tmp"), OpenMode::kCreateNew)); }},
+      {"wal/segment/write", write},
+      {"wal/segment/sync", [&] { return segment->sync_data(); }},
+      {"wal/segment/sync", [&] { return segment->sync_all(); }},
+      {"wal/segment/truncate", [&] { return segment->truncate(1); }},
+      {"wal/segment/allocate", [&] { return segment->allocate(100); }},
+      {"base/sst/read", [&] { return status_of(table->read(0, buffer)); }},
+      {"base/current/rename",
+       [&] { return files_->rename(path("base/1.sst"), path("base/CURRENT")); }},
+      {"base/sst/remove", [&] { return files_->remove(path("base/1.sst")); }},
+      {"wal/directory/list", [&] { return status_of(files_->list(path("wal"))); }},
+      {"wal/directory/sync_directory", [&] { return files_->sync_directory(path("wal")); }},
+      {"base/directory/create", [&] { return files_->create_directory(path("base")); }},
+      {"store/directory/space", [&] { return status_of(files_->space(directory_.path())); }},
+      {"store/lock/open", [&] { return status_of(files_->lock(path("LOCK"))); }},
+  };
+  for (const auto& [point, operation] : operations) {
+    SCOPED_TRACE(point);
+    fired_.clear();
+    arm_point(point, ENXIO);
+    const Status status = operation();
+    ASSERT_FALSE(status.has_value());
+    EXPECT_TRUE(status.error().injected);
+    EXPECT_EQ(status.error().sys_errno, ENXIO);
+    EXPECT_EQ(status.error().code, ErrorCode::kIo);
+    EXPECT_EQ(fired_, (std::vector<Fired>{{.point = point, .error_number = ENXIO}}));
+    ASSERT_TRUE(disarm(point).has_value());
+    EXPECT_TRUE(write().has_value());  // Other points do not fire, and this one no longer.
+  }
+}
+
+TEST_F(FaultFileSystemTest, AFailedOperationDoesNothingBelow) {
+  const auto file = open("wal/1.wal");
+  arm_point("wal/segment/write");
+  arm_point("wal/segment/sync");
+  const std::uint64_t syncs = below_.file_syncs;
+  EXPECT_FALSE(file->write(0, as_bytes("x")).has_value());
+  EXPECT_FALSE(file->sync_data().has_value());
+  EXPECT_EQ(file->size().value_or(99), 0U);
+  EXPECT_EQ(below_.file_syncs, syncs);
+}
+
+TEST_F(FaultFileSystemTest, AFullDiskRefusesOnlyWhatNeedsSpace) {
+  const auto file = open("wal/1.wal");
+  const auto other = open("base/2.sst");
+  ASSERT_TRUE(file->allocate(8192).has_value());
+  arm_point("space/*", ENOSPC);
+  EXPECT_TRUE(file->write(0, as_bytes(std::string(8192, 'x'))).has_value());
+  EXPECT_TRUE(file->sync_data().has_value());
+  EXPECT_TRUE(file->allocate(8192).has_value());
+  for (const Status& status : {file->write(8000, as_bytes(std::string(200, 'x'))),
+                               file->allocate(8193), other->write(0, as_bytes("x")),
+                               status_of(files_->open(path("wal/2.wal"), OpenMode::kCreateNew)),
+                               files_->create_directory(path("new"))}) {
+    ASSERT_FALSE(status.has_value());
+    EXPECT_EQ(status.error().code, ErrorCode::kNoSpace);
+    EXPECT_TRUE(status.error().injected);
+  }
+  const auto space = files_->space(directory_.path());
+  ASSERT_TRUE(space.has_value());
+  EXPECT_EQ(space->available_bytes, 0U);
+  EXPECT_GT(space->total_bytes, 0U);
+  EXPECT_EQ(fired_.back(), (Fired{.point = "space/statvfs", .error_number = ENOSPC}));
+  // Existing files open, and what was allocated before is known.
+  const auto again = open("wal/1.wal", OpenMode::kReadWrite);
+  EXPECT_TRUE(again->write(8191, as_bytes("x")).has_value());
+  EXPECT_FALSE(again->write(8192, as_bytes("x")).has_value());
+  // Space that a truncation gives back is not ours any more.
+  ASSERT_TRUE(again->truncate(0).has_value());
+  EXPECT_FALSE(again->write(0, as_bytes("x")).has_value());
+  ASSERT_TRUE(disarm("space/*").has_value());
+  EXPECT_TRUE(again->write(0, as_bytes("x")).has_value());
+  EXPECT_GT(files_->space(directory_.path())->available_bytes, 0U);
+}
+
+TEST_F(FaultFileSystemTest, AWildcardHitsItsPrefixOnly) {
+  const auto segment = open("wal/1.wal");
+  const auto table = open("base/1.sst");
+  arm_point("wal/*", EIO);
+  EXPECT_FALSE(segment->write(0, as_bytes("x")).has_value());
+  EXPECT_FALSE(segment->sync_data().has_value());
+  EXPECT_TRUE(table->write(0, as_bytes("x")).has_value());
+}
+
+TEST_F(FaultFileSystemTest, PathsOutsideTheRootNeverFail) {
+  const TestDirectory outside(TestDirectory::Where::kMemory);
+  arm_point("*", EIO);
+  const auto file = files_->open(outside.path() + "/f", OpenMode::kCreateNew);
+  ASSERT_TRUE(file.has_value());
+  EXPECT_TRUE((*file)->write(0, as_bytes("x")).has_value());
+  EXPECT_TRUE(files_->sync_directory(outside.path()).has_value());
+  EXPECT_TRUE(fired_.empty());
+  EXPECT_FALSE(files_->list(directory_.path()).has_value());
+}
+
+TEST_F(FaultFileSystemTest, ABudgetEnds) {
+  const auto file = open("wal/1.wal");
+  arm_point("wal/segment/sync", EIO, 2);
+  EXPECT_FALSE(file->sync_data().has_value());
+  EXPECT_FALSE(file->sync_all().has_value());
+  EXPECT_TRUE(file->sync_data().has_value());
+  EXPECT_EQ(fired_.size(), 2U);
+}
+
+TEST(LyingSyncFileSystem, ClaimsSuccessBelowItsRootAndDoesNothing) {
+  const TestDirectory root(TestDirectory::Where::kMemory);
+  const TestDirectory outside(TestDirectory::Where::kMemory);
+  ObservedFileSystem below;
+  const auto files = make_lying_sync_file_system(below, root.path());
+  for (const bool lies : {true, false}) {
+    const std::string& directory = lies ? root.path() : outside.path();
+    const auto file = files->open(directory + "/f", OpenMode::kCreateNew);
+    ASSERT_TRUE(file.has_value());
+    EXPECT_TRUE((*file)->write(0, as_bytes("bytes")).has_value());
+    EXPECT_TRUE((*file)->sync_data().has_value());
+    EXPECT_TRUE((*file)->sync_all().has_value());
+    EXPECT_TRUE(files->sync_directory(directory).has_value());
+    EXPECT_EQ(below.file_syncs, lies ? 0U : 2U);
+    EXPECT_EQ(below.directory_syncs, lies ? 0U : 1U);
+    EXPECT_EQ((*file)->size().value_or(0), 5U);
+  }
+}
+
+}  // namespace
+}  // namespace faultinj

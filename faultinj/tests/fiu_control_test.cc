@@ -1,0 +1,180 @@
+// The decider: which calls fire depends on seed, point, lane and ordinal only; budgets are exact.
+#include "faultinj/fiu_control.h"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "faultinj/fiu_gate.h"
+#include "faultinj/points.h"
+#include <pluresdb/error.h>
+
+namespace faultinj {
+namespace {
+
+using pluresdb::ErrorCode;
+
+constexpr std::uint32_t kLanes = 4;
+constexpr std::uint64_t kCalls = 2000;
+
+/// Per lane and point: the ordinals that fired.
+using Firings = std::map<std::pair<std::uint32_t, std::string>, std::vector<std::uint64_t>>;
+
+/// `kLanes` threads call two points `kCalls` times each.
+Firings run_lanes() {
+  std::vector<Firings> of_lane(kLanes);
+  {
+    std::vector<std::jthread> threads;
+    for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+      threads.emplace_back([&of_lane, lane] {
+        set_fault_lane(lane);
+        for (std::uint64_t call = 0; call < kCalls; ++call) {
+          for (const std::string point : {"wal/segment/write", "wal/segment/sync"}) {
+            if (fiu_error_at(point, EIO) != 0) {
+              of_lane[lane][{lane, point}].push_back(call);
+            }
+          }
+        }
+      });
+    }
+  }
+  Firings all;
+  for (Firings& firings : of_lane) {
+    all.merge(firings);
+  }
+  return all;
+}
+
+std::uint64_t count_of(const Firings& firings) {
+  std::uint64_t count = 0;
+  for (const auto& [where, ordinals] : firings) {
+    count += ordinals.size();
+  }
+  return count;
+}
+
+class FiuControl : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    // Refused before the start.
+    ASSERT_EQ(arm({.point = "wal/segment/sync"}).error().code, ErrorCode::kInvalidArgument);
+    ASSERT_TRUE(fiu_start("").has_value());
+    ASSERT_EQ(fiu_start("").error().code, ErrorCode::kInvalidArgument);
+  }
+};
+
+TEST_F(FiuControl, NothingArmedFiresNothingAndAsksNobody) {
+  EXPECT_EQ(fiu_sources().load(), 0);
+  EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), 0);
+}
+
+TEST_F(FiuControl, TheErrorNumberIsTheArmedOne) {
+  ASSERT_TRUE(arm({.point = "wal/segment/sync", .error_number = ENOSPC}).has_value());
+  EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), ENOSPC);
+  EXPECT_EQ(fiu_error_at("wal/segment/write", EIO), 0);
+  ASSERT_TRUE(arm({.point = "wal/segment/sync", .error_number = EDQUOT}).has_value());
+  EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), EDQUOT);
+  EXPECT_EQ(fiu_sources().load(), 1);
+  ASSERT_TRUE(disarm("wal/segment/sync").has_value());
+  EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), 0);
+  EXPECT_EQ(fiu_sources().load(), 0);
+  EXPECT_EQ(disarm("wal/segment/sync").error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(FiuControl, UnusableArmingsAreRefused) {
+  for (const Arming& arming :
+       {Arming{.point = ""}, Arming{.point = "p", .error_number = 0},
+        Arming{.point = "p", .error_number = -1}, Arming{.point = "p", .probability = 0},
+        Arming{.point = "p", .probability = -1}, Arming{.point = "p", .probability = 1.1}}) {
+    EXPECT_EQ(arm(arming).error().code, ErrorCode::kInvalidArgument);
+  }
+  EXPECT_EQ(fiu_sources().load(), 0);
+}
+
+TEST_F(FiuControl, TwoRunsFireIdenticallyPerLane) {
+  std::vector<Firings> runs;
+  for (const std::uint64_t seed : {7U, 7U, 8U}) {
+    ASSERT_TRUE(arm({.point = "wal/*", .probability = 0.1, .seed = seed}).has_value());
+    runs.push_back(run_lanes());
+    ASSERT_TRUE(disarm("wal/*").has_value());
+  }
+  EXPECT_EQ(runs.at(0), runs.at(1));
+  EXPECT_NE(runs.at(0), runs.at(2));
+  constexpr auto kExpected = static_cast<double>(kLanes * kCalls * 2) / 10;
+  EXPECT_NEAR(static_cast<double>(count_of(runs.at(0))), kExpected, kExpected / 10);
+  // Lanes and points are independent of each other.
+  std::set<std::vector<std::uint64_t>> different;
+  for (const auto& [where, ordinals] : runs.at(0)) {
+    different.insert(ordinals);
+  }
+  EXPECT_EQ(different.size(), kLanes * 2);
+}
+
+TEST_F(FiuControl, ABudgetIsExactUnderThreads) {
+  for (const std::uint64_t times : {1U, 37U}) {
+    ASSERT_TRUE(arm({.point = "wal/*", .times = times, .probability = 0.5}).has_value());
+    EXPECT_EQ(count_of(run_lanes()), times);
+    ASSERT_TRUE(disarm("wal/*").has_value());
+  }
+}
+
+TEST_F(FiuControl, EveryPointCanBeArmedOneAfterTheOther) {
+  for (int round = 0; round < 5; ++round) {
+    for (const std::string& point : all_points()) {
+      ASSERT_TRUE(arm({.point = point}).has_value());
+      ASSERT_EQ(fiu_error_at(point, ENXIO), EIO) << point;
+      ASSERT_TRUE(disarm(point).has_value());
+      ASSERT_EQ(fiu_error_at(point, ENXIO), 0) << point;
+    }
+  }
+}
+
+TEST_F(FiuControl, APatternFiresAlsoAtPointsThatWereAskedBefore) {
+  ASSERT_TRUE(arm({.point = "no/such/point"}).has_value());  // So that libfiu is asked at all.
+  for (const std::string& point : all_points()) {
+    ASSERT_EQ(fiu_error_at(point, ENXIO), 0);
+  }
+  for (const std::string pattern : {"space/*", "wal/*", "space/*"}) {
+    ASSERT_TRUE(arm({.point = pattern}).has_value());
+    for (const std::string& point : all_points()) {
+      const bool hit = point.starts_with(pattern.substr(0, pattern.size() - 1));
+      ASSERT_EQ(fiu_error_at(point, ENXIO), hit ? EIO : 0) << pattern << " " << point;
+    }
+    ASSERT_TRUE(disarm(pattern).has_value());
+  }
+  ASSERT_TRUE(disarm("no/such/point").has_value());
+}
+
+TEST_F(FiuControl, ArmingAndDisarmingBesideCallsIsSafe) {
+  std::atomic<bool> done = false;
+  bool only_armed = true;
+  {
+    const std::jthread caller([&] {
+      while (!done) {
+        const int error_number = fiu_error_at("wal/segment/sync", ENXIO);
+        only_armed = only_armed && (error_number == 0 || error_number == EIO);
+      }
+    });
+    for (int round = 0; round < 500; ++round) {
+      ASSERT_TRUE(arm({.point = "wal/segment/sync"}).has_value());
+      ASSERT_TRUE(disarm("wal/segment/sync").has_value());
+    }
+    ASSERT_TRUE(arm({.point = "wal/segment/sync"}).has_value());
+    EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), EIO);
+    done = true;
+  }
+  EXPECT_TRUE(only_armed);
+  ASSERT_TRUE(disarm("wal/segment/sync").has_value());
+  EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), 0);
+}
+
+}  // namespace
+}  // namespace faultinj
