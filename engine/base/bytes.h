@@ -29,7 +29,7 @@ inline std::string_view as_text(ByteSpan bytes) {
 template <typename T>
   requires std::is_trivially_copyable_v<T>
 T load(ByteSpan bytes, std::size_t offset) {
-  DB_CHECK(offset + sizeof(T) <= bytes.size());
+  DB_CHECK(offset <= bytes.size() && sizeof(T) <= bytes.size() - offset);
   T value;
   std::memcpy(&value, bytes.data() + offset, sizeof(T));
   return value;
@@ -38,7 +38,7 @@ T load(ByteSpan bytes, std::size_t offset) {
 template <typename T>
   requires std::is_trivially_copyable_v<T>
 void store(MutableByteSpan bytes, std::size_t offset, const T& value) {
-  DB_CHECK(offset + sizeof(T) <= bytes.size());
+  DB_CHECK(offset <= bytes.size() && sizeof(T) <= bytes.size() - offset);
   std::memcpy(bytes.data() + offset, &value, sizeof(T));
 }
 
@@ -91,6 +91,7 @@ class Reader {
   bool ok_ = true;
 };
 
+/// The next multiple of `alignment`; the sum of both fits.
 inline constexpr std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
 }

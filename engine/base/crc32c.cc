@@ -1,5 +1,7 @@
 #include "engine/base/crc32c.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include <isa-l/crc.h>

@@ -1,6 +1,7 @@
 // Helpers over the seam that every layer needs: paths, whole files, atomic replacement.
 #include "engine/io/file_system.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -48,13 +49,26 @@ Result<std::vector<std::byte>> read_whole_file(FileSystem& files, const std::str
   return contents;
 }
 
-Status write_file_atomically(FileSystem& files, const std::string& path, base::ByteSpan contents) {
-  const std::string temporary = path + ".tmp";
+namespace {
+
+Status write_and_rename(FileSystem& files, const std::string& temporary, const std::string& path,
+                        base::ByteSpan contents) {
   TRY_ASSIGN(const auto file, files.open(temporary, OpenMode::kCreateOrEmpty));
   TRY(file->write(0, contents));
   TRY(file->sync_all());
   TRY(file->close());
-  TRY(files.rename(temporary, path));
+  return files.rename(temporary, path);
+}
+
+}  // namespace
+
+Status write_file_atomically(FileSystem& files, const std::string& path, base::ByteSpan contents) {
+  const std::string temporary = path + ".tmp";
+  if (auto outcome = write_and_rename(files, temporary, path, contents); !outcome) {
+    // It may hold the space that is missing; and after a failed sync nobody may sync it again.
+    (void)files.remove(temporary);
+    return outcome;
+  }
   return files.sync_directory(parent_path(path));
 }
 

@@ -125,8 +125,10 @@ class PosixFile final : public File {
   }
 
   Status truncate(std::uint64_t size_bytes) override {
-    if (::ftruncate(descriptor_.get(), static_cast<off_t>(size_bytes)) != 0) {
-      return system_error("truncate", path_);
+    while (::ftruncate(descriptor_.get(), static_cast<off_t>(size_bytes)) != 0) {
+      if (errno != EINTR) {
+        return system_error("truncate", path_);
+      }
     }
     return {};
   }
@@ -137,8 +139,10 @@ class PosixFile final : public File {
     }
     // posix_fallocate would silently write zeros where the file system cannot reserve; that is what
     // is wanted there, and it is slow only there.
-    const int error_number =
-        ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(size_bytes));
+    int error_number = EINTR;
+    while (error_number == EINTR) {
+      error_number = ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(size_bytes));
+    }
     if (error_number != 0) {
       errno = error_number;
       return system_error("allocate", path_);
@@ -167,12 +171,28 @@ class PosixFile final : public File {
   std::string path_;
 };
 
+/// A child of fork() shares the open file and so the lock: the child must not give it up when it
+/// destroys its copy, and the parent must be able to, whatever its children still have open.
 class PosixFileLock final : public FileLock {
  public:
-  explicit PosixFileLock(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+  explicit PosixFileLock(Descriptor descriptor)
+      : descriptor_(std::move(descriptor)), owner_(::getpid()) {}
+  ~PosixFileLock() override {
+    if (::getpid() == owner_) {
+      struct flock request{};
+      request.l_type = F_UNLCK;
+      request.l_whence = SEEK_SET;
+      (void)::fcntl(descriptor_.get(), F_OFD_SETLK, &request);
+    }
+  }
+  PosixFileLock(const PosixFileLock&) = delete;
+  PosixFileLock& operator=(const PosixFileLock&) = delete;
+  PosixFileLock(PosixFileLock&&) = delete;
+  PosixFileLock& operator=(PosixFileLock&&) = delete;
 
  private:
   Descriptor descriptor_;
+  const pid_t owner_;
 };
 
 std::string holder_pid(int descriptor) {
@@ -188,7 +208,8 @@ std::string holder_pid(int descriptor) {
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    int flags = O_CLOEXEC | O_NOFOLLOW;
+    // O_NONBLOCK: somebody's named pipe in the place of a file must not hang the store.
+    int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     switch (mode) {
       case OpenMode::kRead:
         flags |= O_RDONLY;
@@ -206,6 +227,13 @@ class PosixFileSystem final : public FileSystem {
     Descriptor descriptor(::open(path.c_str(), flags, kFileMode));
     if (descriptor.get() < 0) {
       return system_error("open", path);
+    }
+    struct stat status{};
+    if (::fstat(descriptor.get(), &status) != 0) {
+      return system_error("stat", path);
+    }
+    if (!S_ISREG(status.st_mode)) {
+      return fail(ErrorCode::kIo, "open " + path + ": not a regular file");
     }
     return std::make_unique<PosixFile>(std::move(descriptor), path);
   }
@@ -307,12 +335,11 @@ class PosixFileSystem final : public FileSystem {
       return system_error("lock", path);
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(descriptor.get(), 0) != 0 ||
-        ::pwrite(descriptor.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
-      // A full disk must not keep a store closed: the lock is held, only its label is missing.
-      if (errno != ENOSPC && errno != EDQUOT) {
-        return system_error("write", path);
-      }
+    const bool labelled = ::ftruncate(descriptor.get(), 0) == 0 &&
+                          ::pwrite(descriptor.get(), pid.data(), pid.size(), 0) >= 0;
+    // A full disk must not keep a store closed: the lock is held, only its label is missing.
+    if (!labelled && errno != ENOSPC && errno != EDQUOT) {
+      return system_error("write", path);
     }
     return std::make_unique<PosixFileLock>(std::move(descriptor));
   }
