@@ -5,13 +5,20 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <exception>
+#include <expected>
 #include <future>
 #include <limits>
-#include <system_error>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <netdb.h>
 #include <prometheus/client_metric.h>
 #include <prometheus/collectable.h>
@@ -23,6 +30,7 @@
 
 #include "harness/metrics/metric_rows.h"
 #include "harness/metrics/sample_file.h"
+#include <pluresdb/error.h>
 
 namespace soak::metrics {
 namespace {
@@ -198,6 +206,8 @@ class PrometheusExporter : public Exporter {
 
   PrometheusExporter(const PrometheusExporter&) = delete;
   PrometheusExporter& operator=(const PrometheusExporter&) = delete;
+  PrometheusExporter(PrometheusExporter&&) = delete;
+  PrometheusExporter& operator=(PrometheusExporter&&) = delete;
   ~PrometheusExporter() override { stop_serving(); }
 
   pluresdb::Status listen(const std::string& listen) {
@@ -236,7 +246,7 @@ class PrometheusExporter : public Exporter {
     if (exposer_ == nullptr) {
       return;
     }
-    std::future<void> stopped = std::async(std::launch::async, [this] { exposer_.reset(); });
+    const std::future<void> stopped = std::async(std::launch::async, [this] { exposer_.reset(); });
     do {
       knock(bound_);
     } while (stopped.wait_for(kKnockInterval) == std::future_status::timeout);

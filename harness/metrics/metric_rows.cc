@@ -2,12 +2,21 @@
 #include "harness/metrics/metric_rows.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <map>
-#include <type_traits>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "harness/common/operation.h"
+#include "harness/common/shared_region.h"
+#include "harness/metrics/exporter.h"
 
 namespace soak::metrics {
 namespace {
@@ -155,11 +164,12 @@ void read_run_info(const Source& source, Family& family) {
 
 // Sorted by name. Names: pluresdb_ is the engine, soak_ the harness; base units; _total on
 // counters. Buckets: docs/METRICS.md "Buckets".
+// NOLINTNEXTLINE(readability-function-size): a table.
 const std::vector<Row>& rows() {
   using S = SharedCounters;
   using R = RecoveryEvidence;
   using N = RunNumbers;
-  static const std::vector<Row> kRows = {
+  static const std::vector<Row> table = {
       {{"pluresdb_base_store_bytes", kGauge, {}, "Size of the base store on disk."},
        &S::base_store_bytes},
       {{"pluresdb_checkpoint_duration_seconds", kHistogram, {}, "Duration of checkpoints."},
@@ -328,7 +338,7 @@ const std::vector<Row>& rows() {
       {{"soak_worker_starts_total", kCounter, {}, "Starts of the worker process."},
        &N::worker_starts},
   };
-  return kRows;
+  return table;
 }
 
 /// Fills a family from its row.
@@ -424,14 +434,14 @@ std::size_t series_count(std::span<const Family> families) {
 }
 
 std::span<const MetricInfo> metric_table() {
-  static const std::vector<MetricInfo> kTable = [] {
+  static const std::vector<MetricInfo> infos = [] {
     std::vector<MetricInfo> table;
     for (const Row& row : rows()) {
       table.push_back(row.info);
     }
     return table;
   }();
-  return kTable;
+  return infos;
 }
 
 }  // namespace soak::metrics

@@ -3,13 +3,24 @@
 
 #include <cerrno>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <iterator>
 #include <limits>
+#include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
+
+#include "harness/metrics/exporter.h"
+#include "harness/metrics/metric_rows.h"
+#include <pluresdb/error.h>
 
 namespace soak::metrics {
 namespace {
@@ -118,6 +129,7 @@ std::vector<double> column_values(const MetricInfo& info, const Series& series) 
     return {series.value};
   }
   std::vector<double> values;
+  values.reserve(series.histogram.cumulative_counts.size() + 2);
   for (const std::uint64_t count : series.histogram.cumulative_counts) {
     values.push_back(static_cast<double>(count));
   }

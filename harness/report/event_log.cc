@@ -1,6 +1,7 @@
 // events.ndjson: one line per event, on disk as soon as it is written.
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -9,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "harness/report/reports.h"
 #include <pluresdb/error.h>
@@ -22,9 +23,9 @@ using pluresdb::fail;
 
 std::string utc_now() {
   timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
+  static_cast<void>(::clock_gettime(CLOCK_REALTIME, &now));  // Cannot fail for this clock.
   tm parts{};
-  ::gmtime_r(&now.tv_sec, &parts);
+  static_cast<void>(::gmtime_r(&now.tv_sec, &parts));
   std::array<char, 32> text{};
   const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
   return fmt::format("{}.{:03}Z", std::string_view(text.data(), length), now.tv_nsec / 1'000'000);
@@ -36,6 +37,8 @@ class FileEventLog : public EventLog {
   FileEventLog(std::string path, std::FILE* file) : path_(std::move(path)), file_(file) {}
   FileEventLog(const FileEventLog&) = delete;
   FileEventLog& operator=(const FileEventLog&) = delete;
+  FileEventLog(FileEventLog&&) = delete;
+  FileEventLog& operator=(FileEventLog&&) = delete;
   ~FileEventLog() override {
     if (file_ != nullptr) {
       static_cast<void>(std::fclose(file_));

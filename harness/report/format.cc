@@ -3,8 +3,12 @@
 
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace soak::report {
 namespace {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <set>
 #include <string>
@@ -11,10 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include "harness/common/operation.h"
 #include "harness/report/format.h"
 #include "harness/report/html_style.h"
+#include "harness/report/recoveries.h"
 #include "harness/report/reports.h"
 #include "harness/report/run_result.h"
 #include "harness/report/svg_plot.h"
@@ -172,6 +175,7 @@ std::vector<PlotValue> values(const std::vector<Sample>& samples, std::uint64_t 
 
 std::vector<PlotDot> recovery_dots(const std::vector<RecoverySample>& recoveries) {
   std::vector<PlotDot> dots;
+  dots.reserve(recoveries.size());
   for (const RecoverySample& recovery : recoveries) {
     dots.push_back({.time_seconds = recovery.time_seconds,
                     .value = recovery.duration_seconds,
@@ -247,6 +251,7 @@ std::string faults(const RunResult& result) {
     return section("faults", "Faults", none("This scenario plans none."));
   }
   std::vector<std::vector<Cell>> rows;
+  rows.reserve(result.faults.size());
   for (const FaultResult& fault : result.faults) {
     const Verdict verdict = fault.fired >= fault.planned ? Verdict::kPass : Verdict::kInconclusive;
     rows.push_back({{fault.name, ""},
@@ -270,6 +275,7 @@ std::string faults(const RunResult& result) {
 
 std::string checks(const RunResult& result) {
   std::vector<std::vector<Cell>> rows;
+  rows.reserve(result.checks.size());
   for (const CheckResult& check : result.checks) {
     rows.push_back({status_cell(check.verdict), {check.name, "mono"}, {check.detail, ""}});
   }
@@ -280,6 +286,7 @@ std::string checks(const RunResult& result) {
 
 std::string thresholds(const RunResult& result) {
   std::vector<std::vector<Cell>> rows;
+  rows.reserve(result.thresholds.size());
   for (const ThresholdResult& threshold : result.thresholds) {
     rows.push_back({status_cell(threshold.verdict),
                     {threshold.metric + " " + threshold.stat, "mono"},
@@ -299,11 +306,9 @@ std::string recoveries(const RunResult& result) {
     return section("recoveries", "Recoveries", none("The store was never opened again."));
   }
   const RecoveryStatistics statistics = recovery_statistics(result.recoveries);
-  std::vector<RecoverySample> shown = result.recoveries;
-  std::ranges::stable_sort(shown, std::ranges::greater{}, &RecoverySample::duration_seconds);
-  shown.resize(std::min(shown.size(), kRecoveryRowsMax));
-  std::ranges::stable_sort(shown, {}, &RecoverySample::time_seconds);
+  const std::vector<RecoverySample> shown = slowest_recoveries(result.recoveries, kRecoveryRowsMax);
   std::vector<std::vector<Cell>> rows;
+  rows.reserve(shown.size());
   for (const RecoverySample& recovery : shown) {
     rows.push_back({{clock_time(recovery.time_seconds), "n"},
                     {recovery.cause, ""},
@@ -312,7 +317,7 @@ std::string recoveries(const RunResult& result) {
                     {with_commas(recovery.torn_tails), "n"},
                     {bytes(recovery.torn_bytes), "n"}});
   }
-  std::string note = fmt::format(
+  const std::string note = fmt::format(
       "<p class=\"soft\">{} after an end of the worker: p50 {}, p99 {}, max {}.{}</p>\n",
       with_commas(statistics.count), human_duration(statistics.p50), human_duration(statistics.p99),
       human_duration(statistics.max),

@@ -1,6 +1,8 @@
 // The look of report.html: calm, one accent, light and dark by the reader's setting, printable.
 #include "harness/report/html_style.h"
 
+#include <string_view>
+
 namespace soak::report {
 namespace {
 

@@ -2,8 +2,11 @@
 #include "harness/report/json.h"
 
 #include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "harness/report/format.h"
 #include "harness/report/reports.h"

@@ -3,13 +3,11 @@
 // Inconclusive is an error, not a failure and never a skip: a run that did not test what it was
 // meant to test must not look green.
 #include <cstddef>
-#include <cstdint>
 #include <sstream>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <pugixml.hpp>
 
 #include "harness/report/format.h"
@@ -90,7 +88,7 @@ void add_case(pugi::xml_node suite, const TestCase& test) {
     return;
   }
   const bool failed = test.verdict == Verdict::kFail;
-  pugi::xml_node problem = node.append_child(failed ? "failure" : "error");
+  const pugi::xml_node problem = node.append_child(failed ? "failure" : "error");
   const std::size_t line_end = test.detail.find('\n');
   set(problem, "message", test.detail.substr(0, line_end));
   set(problem, "type", verdict_name(test.verdict));
@@ -100,7 +98,7 @@ void add_case(pugi::xml_node suite, const TestCase& test) {
 void add_properties(pugi::xml_node suite, const RunResult& result) {
   pugi::xml_node properties = suite.append_child("properties");
   const auto add = [&](const char* name, const std::string& value) {
-    pugi::xml_node property = properties.append_child("property");
+    const pugi::xml_node property = properties.append_child("property");
     set(property, "name", name);
     set(property, "value", value);
   };
@@ -135,7 +133,7 @@ std::string junit_xml(const RunResult& result) {
   pugi::xml_node suites = document.append_child("testsuites");
   set(suites, "name", "pluresdb-soak");
   add_totals(suites, cases, result.duration_seconds);
-  pugi::xml_node suite = suites.append_child("testsuite");
+  const pugi::xml_node suite = suites.append_child("testsuite");
   set(suite, "name", result.scenario_title);
   add_totals(suite, cases, result.duration_seconds);
   set(suite, "timestamp", result.started_utc.substr(0, kTimestampCharacters));

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "harness/common/operation.h"
 #include "harness/report/json.h"
+#include "harness/report/recoveries.h"
 #include "harness/report/reports.h"
 #include "harness/report/run_result.h"
 
@@ -119,13 +121,8 @@ void write_checks(JsonWriter& json, const RunResult& result) {
   json.end_array();
 }
 
-/// The slowest kRecoveriesMax, in the order of time.
-void write_recoveries(JsonWriter& json, std::vector<RecoverySample> recoveries) {
-  const std::size_t all = recoveries.size();
-  const std::size_t kept = std::min(all, kRecoveriesMax);
-  std::ranges::stable_sort(recoveries, std::ranges::greater{}, &RecoverySample::duration_seconds);
-  recoveries.resize(kept);
-  std::ranges::stable_sort(recoveries, {}, &RecoverySample::time_seconds);
+void write_recoveries(JsonWriter& json, const std::vector<RecoverySample>& all) {
+  const std::vector<RecoverySample> recoveries = slowest_recoveries(all, kRecoveriesMax);
   json.begin_array("recoveries");
   for (const RecoverySample& recovery : recoveries) {
     json.begin_object();
@@ -138,7 +135,7 @@ void write_recoveries(JsonWriter& json, std::vector<RecoverySample> recoveries) 
     json.end_object();
   }
   json.end_array();
-  json.number("recoveries_not_listed", static_cast<std::uint64_t>(all - kept));
+  json.number("recoveries_not_listed", static_cast<std::uint64_t>(all.size() - recoveries.size()));
 }
 
 void write_identity(JsonWriter& json, const RunResult& result) {
@@ -185,6 +182,19 @@ RecoveryStatistics recovery_statistics(const std::vector<RecoverySample>& recove
           .p50 = nearest_rank(durations, 0.50),
           .p99 = nearest_rank(durations, 0.99),
           .max = durations.back()};
+}
+
+std::vector<RecoverySample> slowest_recoveries(std::vector<RecoverySample> recoveries,
+                                               std::size_t limit) {
+  if (recoveries.size() > limit) {
+    std::ranges::sort(recoveries, [](const RecoverySample& a, const RecoverySample& b) {
+      return std::tie(b.duration_seconds, a.time_seconds) <
+             std::tie(a.duration_seconds, b.time_seconds);
+    });
+    recoveries.resize(limit);
+  }
+  std::ranges::sort(recoveries, {}, &RecoverySample::time_seconds);
+  return recoveries;
 }
 
 std::string summary_json(const RunResult& result) {

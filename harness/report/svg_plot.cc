@@ -8,10 +8,15 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "harness/report/format.h"
+#include "harness/report/run_result.h"
 
 namespace soak::report {
 namespace {
@@ -130,7 +135,9 @@ Scale scale_of(const Plot& plot) {
 
 std::string axes(const Plot& plot, const Scale& scale) {
   std::string out;
-  for (double value = 0; value <= scale.top_value * 1.0001; value += scale.step) {
+  const auto value_ticks = std::llround(scale.top_value / scale.step);
+  for (long long tick = 0; tick <= value_ticks; ++tick) {
+    const double value = static_cast<double>(tick) * scale.step;
     const double y = scale.y(value);
     out += fmt::format(
         "<line class=\"grid\" x1=\"{}\" y1=\"{:.1f}\" x2=\"{}\" y2=\"{:.1f}\"/>"
@@ -139,7 +146,9 @@ std::string axes(const Plot& plot, const Scale& scale) {
         xml_escaped(value_text(plot.unit, value)));
   }
   const double step = time_step(scale.end_seconds * (plot.wide ? 1 : 2));
-  for (double time = 0; time <= scale.end_seconds * 1.0001; time += step) {
+  const auto time_ticks = static_cast<long long>(scale.end_seconds / step + 1e-4);
+  for (long long tick = 0; tick <= time_ticks; ++tick) {
+    const double time = static_cast<double>(tick) * step;
     const bool last = scale.x(time) > scale.width - kRight - kTickHalfWidth;
     out += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n",
                        last ? scale.width - 2 : scale.x(time), kHeight - 8, last ? "end" : "middle",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -10,8 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/ioctl.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "harness/report/format.h"
@@ -116,6 +118,8 @@ class DescriptorTerminal : public Terminal {
       : descriptor_(descriptor), live_(live), color_(color) {}
   DescriptorTerminal(const DescriptorTerminal&) = delete;
   DescriptorTerminal& operator=(const DescriptorTerminal&) = delete;
+  DescriptorTerminal(DescriptorTerminal&&) = delete;
+  DescriptorTerminal& operator=(DescriptorTerminal&&) = delete;
   ~DescriptorTerminal() override {
     if (!line_.empty()) {
       print(std::string(kErase));
@@ -216,6 +220,7 @@ std::string event_line(double time_seconds, EventLevel level, std::string_view t
 }
 
 std::unique_ptr<Terminal> create_terminal(int descriptor, bool color) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing sets the environment.
   const char* type = std::getenv("TERM");
   const bool can_move = type != nullptr && std::string_view(type) != "dumb";
   return std::make_unique<DescriptorTerminal>(descriptor, can_move && ::isatty(descriptor) == 1,

@@ -2,7 +2,6 @@
 // never sees half a file.
 #include <cerrno>
 #include <cstdio>
-#include <memory>
 #include <string>
 #include <string_view>
 
