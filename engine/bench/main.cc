@@ -1,0 +1,20 @@
+// pluresdb-bench: Google Benchmark over the public API. PLURESDB_BENCH_DIR chooses the disk.
+#include <cstdio>
+#include <string>
+
+#include <benchmark/benchmark.h>
+
+#include "engine/bench/bench_directory.h"
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+    return 2;
+  }
+  const std::string root = pluresdb::bench::bench_root();
+  (void)std::fprintf(stderr, "writing below %s, file system: %s\n", root.c_str(),
+                     pluresdb::bench::file_system_name(root).c_str());
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
