@@ -2,5 +2,14 @@
 if(PLURESDB_TESTS)
   add_library(core_test_support STATIC core_memory_disk.cc)
   target_link_libraries(core_test_support PUBLIC project_flags engine_core)
+  # The process that the tests kill.
+  add_executable(core_crash_child core_crash_child.cc)
+  target_link_libraries(core_crash_child PRIVATE project_flags engine_core)
+  set_target_properties(core_crash_child PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_compile_definitions(core_test_support PUBLIC
+    PLURESDB_CRASH_CHILD="$<TARGET_FILE:core_crash_child>")
+  add_dependencies(core_test_support core_crash_child)
 endif()
 pluresdb_test(core_engine_test.cc unit LIBS core_test_support)
+pluresdb_test(core_durability_test.cc unit LIBS core_test_support)
+pluresdb_test(core_crash_test.cc crash LIBS core_test_support TIMEOUT 600)

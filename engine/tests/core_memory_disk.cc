@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,10 @@
 
 namespace pluresdb::testing {
 
+namespace {
+constexpr std::size_t kPageBytes = 4096;
+}
+
 struct MemoryDisk::Node {
   using Children = std::map<std::string, std::shared_ptr<Node>, std::less<>>;
   /// One atomic change of a directory: names that appear or (null) vanish.
@@ -34,9 +39,27 @@ struct MemoryDisk::Node {
   bool locked = false;
   std::vector<std::byte> live;
   std::vector<std::byte> durable;
+  std::set<std::size_t> dirty_pages;  ///< Written since the last sync, good or failed.
   Children children;
   Children durable_children;
   std::vector<Change> changes;  ///< Since the last sync of the directory.
+
+  void touch(std::size_t begin, std::size_t end) {
+    for (std::size_t page = begin / kPageBytes; page * kPageBytes < end; ++page) {
+      dirty_pages.insert(page);
+    }
+  }
+  void sync() {
+    durable.resize(live.size());
+    for (const std::size_t page : dirty_pages) {
+      const std::size_t begin = page * kPageBytes;
+      const std::size_t end = std::min(begin + kPageBytes, live.size());
+      if (begin < end) {
+        std::memcpy(durable.data() + begin, live.data() + begin, end - begin);
+      }
+    }
+    dirty_pages.clear();
+  }
 
   void change(const Change& change) {
     apply(children, change);
@@ -73,6 +96,7 @@ void lose_file(Node& node, std::mt19937_64* random) {
     node.durable = std::move(result);
   }
   node.live = node.durable;
+  node.dirty_pages.clear();
 }
 
 void lose(Node& node, std::mt19937_64* random) {
@@ -107,6 +131,7 @@ std::shared_ptr<Node> copy(const std::shared_ptr<Node>& node,
   made->directory = node->directory;
   made->live = node->live;
   made->durable = node->durable;
+  made->dirty_pages = node->dirty_pages;
   for (const auto& [name, child] : node->children) {
     made->children[name] = copy(child, copies);
   }
@@ -164,6 +189,7 @@ class MemoryFile final : public io::File {
       TRY(disk_.resize(*node_, offset + data.size(), path_));
     }
     if (!data.empty()) {
+      node_->touch(offset, offset + data.size());
       std::memcpy(node_->live.data() + offset, data.data(), data.size());
     }
     return {};
@@ -189,9 +215,13 @@ class MemoryFile final : public io::File {
  private:
   Status sync() {
     const base::MutexLock lock(disk_.mutex_);
-    TRY(disk_.begin("sync", path_));
-    node_->durable = node_->live;
-    return {};
+    const Status begun = disk_.begin("sync", path_);
+    if (begun) {
+      node_->sync();
+    } else if (disk_.operations_ <= disk_.stop_at_) {
+      node_->dirty_pages.clear();  // A failed sync leaves the pages clean: a second one would lie.
+    }
+    return begun;
   }
 
   MemoryDisk& disk_;
@@ -341,6 +371,8 @@ Status MemoryDisk::resize(Node& node, std::uint64_t bytes, const std::string& pa
       used_locked() + (bytes - node.live.size()) > capacity_) {
     return fail(ErrorCode::kNoSpace, path, ENOSPC);
   }
+  node.touch(std::min<std::size_t>(bytes, node.live.size()),
+             std::max<std::size_t>(bytes, node.live.size()));
   node.live.resize(bytes);
   return {};
 }
@@ -360,6 +392,7 @@ Result<std::unique_ptr<io::File>> MemoryDisk::open(const std::string& path, io::
     return fail(ErrorCode::kIo, path, EEXIST);
   }
   if (node) {
+    node->touch(0, node->live.size());
     node->live.clear();
   } else {
     TRY_ASSIGN(const auto parent, parent_of(path));

@@ -2,8 +2,9 @@
 //
 // Model: bytes are durable after the file's sync, names after their directory's. A power loss takes
 // everything else away, or leaves a seeded part of it: any set of 512-byte sectors of each file, a
-// prefix of the changes of each directory. stop_after(n) makes operation n and all later ones fail,
-// as a machine does that is about to lose power.
+// prefix of the changes of each directory. After a sync that failed (set_fault) what was written
+// before it is never made durable by a later sync, as Linux does it. stop_after(n) makes operation
+// n and all later ones fail, as a machine does that is about to lose power.
 #pragma once
 
 #include <cstdint>
