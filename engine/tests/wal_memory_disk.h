@@ -43,6 +43,7 @@ struct Inode {
     std::uint64_t offset = 0;  // Or the new size.
     std::vector<std::byte> data;
   };
+  std::string path;  // The last name it had.
   std::vector<std::byte> live;
   std::vector<std::byte> durable;
   std::vector<Change> unsynced;  // Turn `durable` into `live`, unless a failed sync dropped some.
@@ -87,6 +88,11 @@ class MemoryDisk final : public io::FileSystem {
   void set_fault(Fault fault) {
     const base::MutexLock lock(mutex_);
     fault_ = std::move(fault);
+  }
+  /// A write that a fault fails has written everything all the same.
+  void let_failed_writes_be_complete() {
+    const base::MutexLock lock(mutex_);
+    failed_writes_are_complete_ = true;
   }
   /// Allocated bytes of all files never exceed this.
   void set_capacity(std::uint64_t bytes) {
@@ -151,6 +157,7 @@ class MemoryDisk final : public io::FileSystem {
     auto inode = std::make_shared<Inode>();
     inode->durable = bytes;
     inode->live = std::move(bytes);
+    inode->path = path;
     inode->allocated_bytes = inode->live.size();
     live_[path] = inode;
     durable_[path] = inode;
@@ -192,6 +199,7 @@ class MemoryDisk final : public io::FileSystem {
       return fail(ErrorCode::kNotFound, "rename " + from, ENOENT);
     }
     live_[to] = at->second;
+    live_[to]->path = to;
     live_.erase(from);
     return {};
   }
@@ -206,7 +214,8 @@ class MemoryDisk final : public io::FileSystem {
   Status sync_directory(const std::string& path) override {
     const base::MutexLock lock(mutex_);
     TRY(begin(DiskOperation::kSyncDirectory, path));
-    std::erase_if(durable_, [&](const auto& entry) { return io::parent_path(entry.first) == path; });
+    std::erase_if(durable_,
+                  [&](const auto& entry) { return io::parent_path(entry.first) == path; });
     for (const auto& entry : live_) {
       if (io::parent_path(entry.first) == path) {
         durable_.insert(entry);
@@ -297,8 +306,7 @@ class MemoryDisk final : public io::FileSystem {
     }
     return bytes;
   }
-  Status reserve(Inode& inode, std::uint64_t size_bytes, const std::string& path)
-      REQUIRES(mutex_) {
+  Status reserve(Inode& inode, std::uint64_t size_bytes, const std::string& path) REQUIRES(mutex_) {
     if (size_bytes <= inode.allocated_bytes) {
       return {};
     }
@@ -317,16 +325,17 @@ class MemoryDisk final : public io::FileSystem {
   std::optional<std::uint64_t> crash_at_ GUARDED_BY(mutex_);
   bool crashed_ GUARDED_BY(mutex_) = false;
   std::uint64_t capacity_bytes_ GUARDED_BY(mutex_) = ~0ULL;
+  bool failed_writes_are_complete_ GUARDED_BY(mutex_) = false;
 };
 
 class MemoryFile final : public io::File {
  public:
-  MemoryFile(MemoryDisk& disk, std::shared_ptr<Inode> inode, std::string path)
-      : disk_(disk), inode_(std::move(inode)), path_(std::move(path)) {}
+  MemoryFile(MemoryDisk& disk, std::shared_ptr<Inode> inode)
+      : disk_(disk), inode_(std::move(inode)) {}
 
   Result<std::size_t> read(std::uint64_t offset, base::MutableByteSpan out) override {
     const base::MutexLock lock(disk_.mutex_);
-    TRY(disk_.begin(DiskOperation::kRead, path_));
+    TRY(disk_.begin(DiskOperation::kRead, inode_->path));
     if (offset >= inode_->live.size()) {
       return 0;
     }
@@ -336,13 +345,14 @@ class MemoryFile final : public io::File {
   }
   Status write(std::uint64_t offset, base::ByteSpan data) override {
     const base::MutexLock lock(disk_.mutex_);
-    Status begun = disk_.begin(DiskOperation::kWrite, path_);
+    Status begun = disk_.begin(DiskOperation::kWrite, inode_->path);
     if (begun) {
-      begun = disk_.reserve(*inode_, offset + data.size(), path_);
+      begun = disk_.reserve(*inode_, offset + data.size(), inode_->path);
     }
     if (!begun) {
       const bool died_before = disk_.crashed_ && disk_.changes_ - 1 != disk_.crash_at_;
-      data = data.first(died_before ? 0 : data.size() / 2);
+      const std::size_t kept = disk_.failed_writes_are_complete_ ? data.size() : data.size() / 2;
+      data = data.first(died_before ? 0 : kept);
     }
     if (!data.empty()) {
       change({.offset = offset, .data = {data.begin(), data.end()}});
@@ -351,7 +361,7 @@ class MemoryFile final : public io::File {
   }
   Status sync_data() override {
     const base::MutexLock lock(disk_.mutex_);
-    Status begun = disk_.begin(DiskOperation::kSync, path_);
+    Status begun = disk_.begin(DiskOperation::kSync, inode_->path);
     if (!begun) {
       if (!disk_.crashed_) {
         inode_->unsynced.clear();  // Marked clean in the cache, not on disk.
@@ -367,15 +377,15 @@ class MemoryFile final : public io::File {
   Status sync_all() override { return sync_data(); }
   Status truncate(std::uint64_t size_bytes) override {
     const base::MutexLock lock(disk_.mutex_);
-    TRY(disk_.begin(DiskOperation::kTruncate, path_));
+    TRY(disk_.begin(DiskOperation::kTruncate, inode_->path));
     change({.is_resize = true, .offset = size_bytes, .data = {}});
     inode_->allocated_bytes = size_bytes;
     return {};
   }
   Status allocate(std::uint64_t size_bytes) override {
     const base::MutexLock lock(disk_.mutex_);
-    TRY(disk_.begin(DiskOperation::kAllocate, path_));
-    TRY(disk_.reserve(*inode_, size_bytes, path_));
+    TRY(disk_.begin(DiskOperation::kAllocate, inode_->path));
+    TRY(disk_.reserve(*inode_, size_bytes, inode_->path));
     if (size_bytes > inode_->live.size()) {
       change({.is_resize = true, .offset = size_bytes, .data = {}});
     }
@@ -395,7 +405,6 @@ class MemoryFile final : public io::File {
 
   MemoryDisk& disk_;
   std::shared_ptr<Inode> inode_;  // Shared with the names of the file.
-  std::string path_;
 };
 
 inline Result<std::unique_ptr<io::File>> MemoryDisk::open(const std::string& path,
@@ -412,8 +421,9 @@ inline Result<std::unique_ptr<io::File>> MemoryDisk::open(const std::string& pat
   }
   if (at == live_.end() || mode == io::OpenMode::kCreateOrEmpty) {
     live_[path] = std::make_shared<Inode>();
+    live_[path]->path = path;
   }
-  return std::make_unique<MemoryFile>(*this, live_[path], path);
+  return std::make_unique<MemoryFile>(*this, live_[path]);
 }
 
 }  // namespace pluresdb::wal_test

@@ -1,6 +1,7 @@
 // See log_reader.h.
 #include "engine/wal/log_reader.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -91,7 +92,10 @@ Result<std::string> read_large_value(SegmentSet& segments, Seq seq, std::uint64_
     if (!file) {
       return std::unexpected(file.error());
     }
-    SegmentReader reader(**file, place->segment->salt, place->valid_end);
+    // No byte more than the value is read.
+    const std::uint64_t end =
+        std::min(place->valid_end, location.offset + encoded_value_bytes(value_bytes));
+    SegmentReader reader(**file, place->segment->salt, end);
     RecordView record;
     record.seq = seq;
     record.value_bytes = value_bytes;

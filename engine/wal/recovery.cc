@@ -54,6 +54,7 @@ class Recovery {
   struct Found {
     SegmentScan scan;
     std::optional<Predecessor> known_end;
+    Seq first_seq_at_least = 0;
   };
 
   std::string path_of(std::uint64_t id) const {
@@ -121,6 +122,7 @@ class Recovery {
   Status scan(std::size_t index) {
     const std::uint64_t id = ids_[index];
     Found found;
+    found.first_seq_at_least = id == 1 ? 1 : next_expected_;
     const auto known = known_ends_.find(id);
     if (known != known_ends_.end()) {
       found.known_end = known->second;
@@ -129,7 +131,7 @@ class Recovery {
     TRY_ASSIGN(found.scan, scan_segment(*file, {.name = path_of(id),
                                                 .id = id,
                                                 .known_end = found.known_end,
-                                                .first_seq_at_least = id == 1 ? 1 : next_expected_,
+                                                .first_seq_at_least = found.first_seq_at_least,
                                                 .has_successor = id < newest_appended_id_,
                                                 .verify_values = true}));
     if (!is_rewritten(found.scan)) {
@@ -385,6 +387,7 @@ class Recovery {
     segment->path = path_of(id);
     segment->salt = scan.salt;
     segment->rewritten = is_rewritten(scan);
+    segment->header_first_seq = found.first_seq_at_least;
     if (scan.header) {
       segment->covers = scan.header->covers;
       segment->header_first_seq = scan.header->first_seq;

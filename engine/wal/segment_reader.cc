@@ -38,8 +38,8 @@ Result<base::ByteSpan> SegmentReader::view(std::uint64_t offset, std::uint64_t c
   DB_CHECK(count <= kWindowBytes);
   const bool inside = offset >= window_offset_ && offset + count <= window_offset_ + window_bytes_;
   if (!inside) {
-    window_.resize(kWindowBytes);
     const std::uint64_t wanted = std::min(kWindowBytes, end_ - offset);
+    window_.resize(std::max<std::size_t>(window_.size(), wanted));
     window_bytes_ = 0;
     TRY_ASSIGN(window_bytes_, file_.read(offset, base::MutableByteSpan(window_).first(wanted)));
     window_offset_ = offset;

@@ -1,0 +1,224 @@
+// Goal: no acknowledged write is lost, whatever file operation the machine dies at.
+// Method: one workload that crosses append, rotation, sealing, removal, rewriting and reopening is
+// stopped at its Nth changing operation, for every N (crash of the process, power loss, power loss
+// that keeps a random part). Then the log is opened again, with a second crash inside the recovery.
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/tests/wal_memory_disk.h"
+#include "engine/tests/wal_test_support.h"
+#include "engine/wal/log.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+
+namespace pluresdb::wal_test {
+namespace {
+
+/// What the writers know.
+struct History {
+  std::map<Seq, std::string> acknowledged;  // seq -> value
+  std::set<std::string> attempted;          // Values, each different.
+  std::set<Seq> given_up;                   // May be removed: compaction was told so.
+};
+
+wal::LogOptions small_segments(MemoryDisk& disk) {
+  wal::LogOptions options = test_options(disk);
+  options.segment_bytes = 24ULL << 10;
+  return options;
+}
+
+/// Appends one value; false when it failed.
+bool append(TestLog& test, History& history, std::size_t bytes) {
+  const std::string value = payload(bytes, history.attempted.size());
+  history.attempted.insert(value);
+  const auto seq = test.put("doc", value);
+  if (seq) {
+    EXPECT_FALSE(history.acknowledged.contains(*seq)) << "seq " << *seq << " given out twice";
+    history.acknowledged[*seq] = value;
+  }
+  return seq.has_value();
+}
+
+/// Stops at the first failure.
+void run_workload(MemoryDisk& disk, History& history) {
+  TestLog test(small_segments(disk));
+  if (!test.open()) {
+    return;
+  }
+  for (const std::size_t bytes : {50U, 60U, 6000U, 70U, 7000U, 80U, 6500U, 90U, 100U, 300U}) {
+    if (!append(test, history, bytes)) {
+      return;
+    }
+  }
+  const auto segments = test.log->segments();
+  const Seq kept_from = segments.back().first_seq;
+  for (Seq seq = 1; seq < kept_from; ++seq) {
+    if (seq % 2 == 0 || seq <= segments.front().last_seq) {
+      history.given_up.insert(seq);
+    }
+  }
+  const std::vector<std::uint64_t> first{segments.front().id};
+  const auto keep_odd = [](const wal::RecordView& record) { return record.seq % 2 == 1; };
+  if (!test.log->rewrite_segments(first, keep_odd)) {
+    return;
+  }
+  if (!test.log->remove_segments(std::vector{test.log->segments().back().id})) {
+    return;
+  }
+  if (!append(test, history, 120) || !test.log->close() || !test.open()) {
+    return;
+  }
+  for (const std::size_t bytes : {130U, 5000U, 140U, 9000U, 9500U, 150U}) {
+    if (!append(test, history, bytes)) {
+      return;
+    }
+  }
+}
+
+/// Everything acknowledged is there, nothing is there that nobody wrote, no damage is reported.
+std::map<Seq, std::string> verify(TestLog& test, const History& history) {
+  std::map<Seq, std::string> found;
+  const auto records = test.read_all();
+  EXPECT_TRUE(succeeded(records));
+  if (!records) {
+    return found;
+  }
+  for (const Record& record : *records) {
+    EXPECT_TRUE(history.attempted.contains(record.value)) << "seq " << record.seq;
+    EXPECT_TRUE(found.emplace(record.seq, record.value).second) << "twice: " << record.seq;
+  }
+  for (const auto& [seq, value] : history.acknowledged) {
+    const bool is_there = found.contains(seq) && found[seq] == value;
+    EXPECT_TRUE(is_there || history.given_up.contains(seq)) << "lost: seq " << seq;
+  }
+  EXPECT_TRUE(test.log->recovery().validation.is_healthy())
+      << test.log->recovery().validation.problems.front();
+  const auto report = test.log->validate();
+  EXPECT_TRUE(succeeded(report) && report->is_healthy());
+  return found;
+}
+
+struct Death {
+  bool power = false;
+  std::optional<std::uint64_t> kept_part{};  // Seed; without: every unsynced byte is gone.
+};
+
+void die(MemoryDisk& disk, const Death& death, std::uint64_t salt) {
+  if (!death.power) {
+    disk.restart();
+  } else if (death.kept_part) {
+    disk.lose_power(*death.kept_part * 7919 + salt);
+  } else {
+    disk.lose_power();
+  }
+}
+
+/// Opens, is killed inside the recovery at operation `ordinal`, opens again, writes, opens again.
+/// False when the recovery has no such operation.
+bool recover_twice(const MemoryDisk& crashed, const History& before, const Death& death,
+                   std::uint64_t ordinal) {
+  History history = before;
+  const auto disk = crashed.clone();
+  disk->crash_at(ordinal);
+  std::map<Seq, std::string> seen;
+  TestLog test(small_segments(*disk));
+  const Status opened = test.open();
+  const bool was_hit = disk->has_crashed();  // Not every failure keeps a log closed.
+  EXPECT_TRUE(was_hit || succeeded(opened));
+  if (!was_hit) {
+    seen = verify(test, history);
+  }
+  test.log = nullptr;
+  die(*disk, death, ordinal);
+  EXPECT_TRUE(succeeded(test.open()));
+  if (test.log == nullptr) {
+    return was_hit;
+  }
+  const auto found = verify(test, history);
+  for (const auto& [seq, value] : seen) {
+    EXPECT_TRUE(found.contains(seq)) << "seen once, gone now: seq " << seq;
+  }
+  const Seq last = found.empty() ? 0 : found.rbegin()->first;
+  EXPECT_TRUE(append(test, history, 200));
+  EXPECT_TRUE(append(test, history, 8000));
+  EXPECT_GT(history.acknowledged.rbegin()->first, last);
+  test.log = nullptr;
+  die(*disk, {.power = true}, ordinal);
+  EXPECT_TRUE(succeeded(test.open()));
+  const auto finally = verify(test, history);
+  for (const auto& [seq, value] : found) {
+    EXPECT_TRUE(finally.contains(seq)) << "seen once, gone now: seq " << seq;
+  }
+  return was_hit;
+}
+
+std::uint64_t workload_operations() {
+  MemoryDisk disk;
+  History history;
+  run_workload(disk, history);
+  EXPECT_EQ(history.acknowledged.size(), 17U) << "the workload must run through";
+  return disk.change_count();
+}
+
+void crash_everywhere(const Death& death, std::uint64_t recovery_step) {
+  const std::uint64_t operations = workload_operations();
+  ASSERT_GT(operations, 80U);
+  for (std::uint64_t ordinal = 0; ordinal < operations; ++ordinal) {
+    SCOPED_TRACE("stopped at operation " + std::to_string(ordinal));
+    MemoryDisk disk;
+    History history;
+    disk.crash_at(ordinal);
+    run_workload(disk, history);
+    ASSERT_TRUE(disk.has_crashed());
+    die(disk, death, ordinal);
+    for (std::uint64_t inner = 0; recover_twice(disk, history, death, inner);
+         inner += recovery_step) {
+    }
+    if (testing::Test::HasFailure()) {
+      return;
+    }
+  }
+}
+
+TEST(WalCrash, AProcessThatDiesAnywhereLosesNothing) { crash_everywhere({}, 1); }
+
+TEST(WalCrash, PowerLossAnywhereLosesNothing) { crash_everywhere({.power = true}, 1); }
+
+TEST(WalCrash, PowerLossThatKeepsAnyPartOfTheUnsyncedBytesLosesNothing) {
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    crash_everywhere({.power = true, .kept_part = seed}, 2);
+  }
+}
+
+TEST(WalCrash, RecoveringAgainChangesNothing) {
+  const std::uint64_t operations = workload_operations();
+  for (std::uint64_t ordinal = 0; ordinal < operations; ++ordinal) {
+    SCOPED_TRACE("stopped at operation " + std::to_string(ordinal));
+    MemoryDisk disk;
+    History history;
+    disk.crash_at(ordinal);
+    run_workload(disk, history);
+    disk.lose_power(ordinal);
+    TestLog test(small_segments(disk));
+    ASSERT_TRUE(succeeded(test.open()));
+    const auto files = disk.files();
+    const auto found = verify(test, history);
+    const Seq last_seq = test.log->recovery().last_seq;
+    test.log = nullptr;
+    disk.lose_power();
+    ASSERT_TRUE(succeeded(test.open()));
+    ASSERT_EQ(disk.files(), files);
+    ASSERT_EQ(verify(test, history), found);
+    ASSERT_EQ(test.log->recovery().last_seq, last_seq);
+  }
+}
+
+}  // namespace
+}  // namespace pluresdb::wal_test

@@ -1,0 +1,309 @@
+// Goal: torn or corrupt, never a third thing (D4). Method: a small log of three segments is cut and
+// flipped byte by byte. Whatever is hit: every record is read unchanged or not at all; behind
+// damage to bytes that were durable the exact lost seqs are named; all later records are kept.
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/base/bytes.h"
+#include "engine/tests/wal_memory_disk.h"
+#include "engine/tests/wal_test_support.h"
+#include "engine/wal/segment_format.h"
+#include "engine/wal/segment_reader.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::wal_test {
+namespace {
+
+constexpr std::uint64_t kSegments = 3;
+
+struct Group {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  Seq first_seq = 0;
+  Seq last_seq = 0;
+};
+
+struct File {
+  std::vector<std::byte> bytes;
+  std::vector<Group> groups;
+  std::uint64_t groups_end = wal::kSegmentHeaderBytes;
+};
+
+/// A log of kSegments files, the last one sealed or left by a crash.
+struct SmallLog {
+  MemoryDisk disk;
+  std::map<std::uint64_t, File> files;  // By segment id.
+  std::map<Seq, std::string> values;
+
+  explicit SmallLog(bool is_closed) {
+    TestLog test(disk);
+    test.options.segment_bytes = 8ULL << 10;
+    test.options.large_value_bytes = 600;
+    EXPECT_TRUE(succeeded(test.open()));
+    std::uint64_t i = 0;
+    while (files_open(test) < kSegments || values.size() < 16) {
+      std::vector<std::string> texts;
+      for (const std::size_t bytes : {i % 4 == 1 ? 700U : 90U, 40U}) {
+        texts.push_back(payload(bytes, ++i));
+      }
+      std::vector<wal::AppendRequest> batch;
+      for (const std::string& text : texts) {
+        batch.push_back({.actor = "a", .id = "doc", .value = text});
+      }
+      const auto first = test.log->append_batch(batch);
+      EXPECT_TRUE(succeeded(first));
+      values[*first] = texts[0];
+      values[*first + 1] = texts[1];
+    }
+    EXPECT_EQ(files_open(test), kSegments);
+    if (is_closed) {
+      EXPECT_TRUE(succeeded(test.log->close()));
+    }
+    for (std::uint64_t id = 1; id <= kSegments; ++id) {
+      files[id] = describe(disk.contents(segment_path(id)), id);
+    }
+  }
+
+  static std::uint64_t files_open(const TestLog& test) { return test.log->segments().size(); }
+
+  File describe(std::vector<std::byte> bytes, std::uint64_t id) {
+    File file;
+    const auto header = wal::decode_segment_header(base::ByteSpan(bytes)).header;
+    EXPECT_TRUE(header.has_value());
+    const auto opened = disk.open(segment_path(id), io::OpenMode::kRead);
+    EXPECT_TRUE(succeeded(opened));
+    wal::SegmentReader reader(**opened, header->salt, bytes.size());
+    while (true) {
+      const auto frame = reader.frame_at(file.groups_end);
+      EXPECT_TRUE(succeeded(frame));
+      if (frame->kind != wal::FrameKind::kGroup) {
+        break;
+      }
+      file.groups.push_back(
+          {frame->offset, frame->end, frame->group.first_seq, frame->group.last_seq});
+      file.groups_end = frame->end;
+    }
+    file.bytes = std::move(bytes);
+    return file;
+  }
+};
+
+struct Outcome {
+  std::set<Seq> readable;
+  std::set<Seq> lost;
+  ValidationReport report;
+};
+
+/// Opens the log with file `id` replaced by `bytes`, twice: recovery must not change its mind.
+Outcome open_with(const SmallLog& log, std::uint64_t id, std::vector<std::byte> bytes) {
+  const auto disk = log.disk.clone();
+  disk->set_contents(segment_path(id), std::move(bytes));
+  Outcome outcome;
+  for (int round = 0; round < 2; ++round) {
+    TestLog test(*disk);
+    const Status opened = test.open();
+    EXPECT_TRUE(succeeded(opened));
+    if (!opened) {
+      return outcome;
+    }
+    const auto records = test.read_all();
+    EXPECT_TRUE(succeeded(records));
+    std::set<Seq> readable;
+    for (const Record& record : *records) {
+      readable.insert(record.seq);
+      EXPECT_TRUE(log.values.contains(record.seq) && log.values.at(record.seq) == record.value)
+          << "wrong bytes at seq " << record.seq;
+    }
+    EXPECT_TRUE(round == 0 || readable == outcome.readable);
+    outcome.readable = std::move(readable);
+    outcome.report = test.log->recovery().validation;
+    const auto again = test.log->validate();
+    EXPECT_TRUE(succeeded(again));
+    EXPECT_EQ(again->valid_entries, outcome.report.valid_entries);
+    EXPECT_EQ(again->corrupted_entries, outcome.report.corrupted_entries);
+  }
+  EXPECT_EQ(outcome.report.valid_entries, outcome.readable.size());
+  for (const SeqRange& range : outcome.report.lost) {
+    for (Seq seq = range.first; seq <= range.last; ++seq) {
+      EXPECT_TRUE(outcome.lost.insert(seq).second) << "named twice: " << seq;
+    }
+  }
+  EXPECT_EQ(outcome.report.corrupted_entries, outcome.lost.size());
+  return outcome;
+}
+
+/// All seqs but those of groups of `file` that touch [begin, end).
+std::set<Seq> seqs_outside(const SmallLog& log, const File& file, std::uint64_t begin,
+                           std::uint64_t end) {
+  std::set<Seq> seqs;
+  for (const auto& [seq, value] : log.values) {
+    const bool is_hit = std::ranges::any_of(file.groups, [&, s = seq](const Group& group) {
+      return s >= group.first_seq && s <= group.last_seq && group.begin < end && group.end > begin;
+    });
+    if (!is_hit) {
+      seqs.insert(seq);
+    }
+  }
+  return seqs;
+}
+
+std::set<Seq> all_seqs(const SmallLog& log) {
+  std::set<Seq> seqs;
+  for (const auto& [seq, value] : log.values) {
+    seqs.insert(seq);
+  }
+  return seqs;
+}
+
+std::set<Seq> join(std::set<Seq> left, const std::set<Seq>& right) {
+  left.insert(right.begin(), right.end());
+  return left;
+}
+
+/// Places all over the file: opening a log for every byte would take minutes.
+std::vector<std::uint64_t> positions(const File& file) {
+  std::vector<std::uint64_t> result;
+  for (std::uint64_t at = 0; at < file.bytes.size(); at += 19) {
+    result.push_back(at);
+  }
+  for (const Group& group : file.groups) {  // And every edge.
+    result.insert(result.end(), {group.begin, group.begin + 1, group.end - 1});
+  }
+  result.insert(result.end(), {file.groups_end, file.bytes.size() - 1});
+  return result;
+}
+
+void flip_everywhere(const SmallLog& log, bool is_closed) {
+  for (const auto& [id, file] : log.files) {
+    const bool was_durable = id < kSegments || is_closed;
+    for (const std::uint64_t at : positions(file)) {
+      SCOPED_TRACE("file " + std::to_string(id) + ", byte " + std::to_string(at));
+      auto bytes = file.bytes;
+      bytes[at] ^= std::byte{0x10};
+      const Outcome outcome = open_with(log, id, std::move(bytes));
+      const auto untouched = seqs_outside(log, file, at, at + 1);
+      ASSERT_TRUE(std::ranges::includes(outcome.readable, untouched)) << "a neighbour was lost";
+      const bool in_last_group = at >= file.groups.back().begin;
+      if (was_durable || !in_last_group) {
+        ASSERT_EQ(join(outcome.readable, outcome.lost), all_seqs(log));
+        ASSERT_EQ(outcome.readable.size() + outcome.lost.size(), log.values.size());
+        // Only bytes of a header's padding or behind the last group may be hit without loss.
+        ASSERT_TRUE(at < wal::kSegmentHeaderBytes || at >= file.groups_end ||
+                    !outcome.report.is_healthy());
+      } else {
+        ASSERT_TRUE(outcome.lost.empty()) << "a torn tail is not a loss";
+        ASSERT_TRUE(outcome.report.is_healthy());
+        ASSERT_TRUE(outcome.readable == untouched || at >= file.groups_end);
+        ASSERT_EQ(outcome.report.torn_tails, 1U);
+      }
+    }
+  }
+}
+
+void cut_everywhere(const SmallLog& log) {
+  for (const auto& [id, file] : log.files) {
+    for (const std::uint64_t at : positions(file)) {
+      SCOPED_TRACE("file " + std::to_string(id) + " cut at " + std::to_string(at));
+      auto bytes = file.bytes;
+      bytes.resize(at);
+      const Outcome outcome = open_with(log, id, std::move(bytes));
+      const auto untouched = seqs_outside(log, file, at, file.bytes.size());
+      ASSERT_EQ(outcome.readable, untouched);
+      if (id < kSegments) {
+        ASSERT_EQ(join(outcome.readable, outcome.lost), all_seqs(log));
+        ASSERT_EQ(outcome.report.is_healthy(), at >= file.groups_end);
+      } else {
+        ASSERT_TRUE(outcome.lost.empty());
+        ASSERT_EQ(outcome.report.is_healthy(), at >= wal::kSegmentHeaderBytes);
+      }
+    }
+  }
+}
+
+TEST(WalDamage, AnyFlippedByteOfAClosedLogIsCorruptionOfItsGroupOnly) {
+  flip_everywhere(SmallLog(true), true);
+}
+
+TEST(WalDamage, AnyFlippedByteOfACrashedLogIsTornOnlyInTheLastGroup) {
+  flip_everywhere(SmallLog(false), false);
+}
+
+TEST(WalDamage, AFileCutAnywhereLosesExactlyWhatIsCutOff) { cut_everywhere(SmallLog(true)); }
+
+TEST(WalDamage, ACrashedLogCutAnywhereLosesExactlyWhatIsCutOff) { cut_everywhere(SmallLog(false)); }
+
+TEST(WalDamage, AMissingFileInTheMiddleIsNamedWithItsSeqs) {
+  const SmallLog log(true);
+  const auto disk = log.disk.clone();
+  ASSERT_TRUE(succeeded(disk->remove(segment_path(2))));
+  TestLog test(*disk);
+  ASSERT_TRUE(succeeded(test.open()));
+  const ValidationReport& report = test.log->recovery().validation;
+  const auto& groups = log.files.at(2).groups;
+  ASSERT_EQ(report.lost.size(), 1U);
+  EXPECT_EQ(report.lost[0],
+            (SeqRange{.first = groups.front().first_seq, .last = groups.back().last_seq}));
+  EXPECT_EQ(report.corrupted_segments, 1U);
+  const auto again = test.log->validate();
+  ASSERT_TRUE(succeeded(again));
+  EXPECT_EQ(again->lost, report.lost);
+}
+
+TEST(WalDamage, AZeroedFileIsLostExactly) {
+  const SmallLog log(true);
+  const File& file = log.files.at(2);
+  const Outcome outcome = open_with(log, 2, std::vector<std::byte>(file.bytes.size()));
+  EXPECT_EQ(outcome.readable, seqs_outside(log, file, 0, file.bytes.size()));
+  EXPECT_EQ(join(outcome.readable, outcome.lost), all_seqs(log));
+}
+
+TEST(WalDamage, DamagedBytesAreKeptAside) {
+  const SmallLog log(true);
+  const auto disk = log.disk.clone();
+  auto bytes = log.files.at(2).bytes;
+  const Group& group = log.files.at(2).groups[1];
+  bytes[group.begin + 100] ^= std::byte{1};
+  disk->set_contents(segment_path(2), bytes);
+  TestLog test(*disk);
+  ASSERT_TRUE(succeeded(test.open()));
+  EXPECT_EQ(test.log->recovery().quarantined_bytes, group.end - group.begin);
+  const auto names = disk->list(kQuarantine);
+  ASSERT_TRUE(succeeded(names));
+  ASSERT_EQ(names->size(), 1U);
+  const auto kept = disk->contents(io::join_path(kQuarantine, names->front()));
+  EXPECT_TRUE(std::ranges::equal(
+      kept, base::ByteSpan(bytes).subspan(group.begin, group.end - group.begin)));
+}
+
+TEST(WalDamage, ADamagedLargeValueDoesNotHideItsNeighbours) {
+  const SmallLog log(true);
+  for (const auto& [seq, value] : log.values) {
+    if (value.size() != 700) {
+      continue;
+    }
+    for (const auto& [id, file] : log.files) {
+      const auto at = std::ranges::search(file.bytes, base::as_bytes(value));
+      if (at.empty()) {
+        continue;
+      }
+      auto bytes = file.bytes;
+      bytes[static_cast<std::size_t>(at.begin() - file.bytes.begin()) + 350] ^= std::byte{4};
+      const Outcome outcome = open_with(log, id, std::move(bytes));
+      EXPECT_EQ(outcome.lost, std::set<Seq>{seq});
+      EXPECT_EQ(outcome.readable.size(), log.values.size() - 1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pluresdb::wal_test
