@@ -16,6 +16,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
+#include "engine/base/mutex.h"
 #include "engine/io/file_system.h"
 #include "faultinj/fiu_gate.h"
 #include "faultinj/points.h"
@@ -31,6 +32,8 @@ using pluresdb::Result;
 using pluresdb::Status;
 using pluresdb::base::ByteSpan;
 using pluresdb::base::MutableByteSpan;
+using pluresdb::base::Mutex;
+using pluresdb::base::MutexLock;
 using pluresdb::io::File;
 using pluresdb::io::FileInfo;
 using pluresdb::io::FileLock;
@@ -115,40 +118,78 @@ class Trigger {
   const FiredCallback fired_;
 };
 
+/// The points of an open file: those of the name that it has now, so a spare segment that becomes
+/// one by a rename fires as one.
+using CurrentNames = std::atomic<const PointNames*>;
+
+/// Open files by their present name. Thread-safe.
+class OpenFiles {
+ public:
+  void add(const std::string& path, CurrentNames& names) {
+    const MutexLock lock(mutex_);
+    files_.emplace(&names, path);
+  }
+  void remove(CurrentNames& names) {
+    const MutexLock lock(mutex_);
+    files_.erase(&names);
+  }
+  void renamed(const std::string& from, const std::string& to, const PointNames& names_of_to) {
+    const MutexLock lock(mutex_);
+    for (auto& [names, path] : files_) {
+      if (path == from) {
+        path = to;
+        names->store(&names_of_to);
+      }
+    }
+  }
+
+ private:
+  Mutex mutex_;
+  std::map<CurrentNames*, std::string> files_ GUARDED_BY(mutex_);
+};
+
 class FaultFile final : public File {
  public:
-  FaultFile(std::unique_ptr<File> next, const Trigger& trigger, const PointNames& names,
-            std::string path, std::uint64_t allocated_end)
+  FaultFile(std::unique_ptr<File> next, const Trigger& trigger, OpenFiles& open_files,
+            const PointNames& names, std::string path, std::uint64_t allocated_end)
       : next_(std::move(next)),
         trigger_(trigger),
-        names_(names),
+        open_files_(open_files),
         path_(std::move(path)),
-        allocated_end_(allocated_end) {}
+        names_(&names),
+        allocated_end_(allocated_end) {
+    open_files_.add(path_, names_);
+  }
+  ~FaultFile() override { open_files_.remove(names_); }
+  FaultFile(const FaultFile&) = delete;
+  FaultFile& operator=(const FaultFile&) = delete;
+  FaultFile(FaultFile&&) = delete;
+  FaultFile& operator=(FaultFile&&) = delete;
 
   Result<std::size_t> read(std::uint64_t offset, MutableByteSpan out) override {
-    TRY(trigger_.check(names_.read, path_));
+    TRY(trigger_.check(names().read, path_));
     return next_->read(offset, out);
   }
   Status write(std::uint64_t offset, ByteSpan data) override {
-    TRY(trigger_.check(names_.write, path_));
+    TRY(trigger_.check(names().write, path_));
     const std::uint64_t end = offset + data.size();
     if (end > allocated_end_.load()) {
-      TRY(trigger_.check_space(names_.space_write, path_));
+      TRY(trigger_.check_space(names().space_write, path_));
     }
     TRY(next_->write(offset, data));
     raise_allocated_end(pluresdb::base::align_up(end, kBlockBytes));
     return {};
   }
   Status sync_data() override {
-    TRY(trigger_.check(names_.sync, path_));
+    TRY(trigger_.check(names().sync, path_));
     return next_->sync_data();
   }
   Status sync_all() override {
-    TRY(trigger_.check(names_.sync, path_));
+    TRY(trigger_.check(names().sync, path_));
     return next_->sync_all();
   }
   Status truncate(std::uint64_t size_bytes) override {
-    TRY(trigger_.check(names_.truncate, path_));
+    TRY(trigger_.check(names().truncate, path_));
     TRY(next_->truncate(size_bytes));
     const std::uint64_t end = pluresdb::base::align_up(size_bytes, kBlockBytes);
     std::uint64_t seen = allocated_end_.load();
@@ -157,9 +198,9 @@ class FaultFile final : public File {
     return {};
   }
   Status allocate(std::uint64_t size_bytes) override {
-    TRY(trigger_.check(names_.allocate, path_));
+    TRY(trigger_.check(names().allocate, path_));
     if (size_bytes > allocated_end_.load()) {
-      TRY(trigger_.check_space(names_.space_allocate, path_));
+      TRY(trigger_.check_space(names().space_allocate, path_));
     }
     TRY(next_->allocate(size_bytes));
     raise_allocated_end(pluresdb::base::align_up(size_bytes, kBlockBytes));
@@ -175,10 +216,13 @@ class FaultFile final : public File {
     }
   }
 
+  [[nodiscard]] const PointNames& names() const { return *names_.load(); }
+
   const std::unique_ptr<File> next_;
   const Trigger& trigger_;
-  const PointNames& names_;
-  const std::string path_;
+  OpenFiles& open_files_;
+  const std::string path_;  ///< The name it was opened under.
+  CurrentNames names_;
   /// Writes that end before it need no new space. As this handle knows it.
   std::atomic<std::uint64_t> allocated_end_;
 };
@@ -208,7 +252,8 @@ class FaultFileSystem final : public FileSystem {
         keeps ? std::min(info->allocated_bytes,
                          pluresdb::base::align_up(info->size_bytes, kBlockBytes))
               : 0;
-    return std::make_unique<FaultFile>(std::move(file), trigger_, names, path, allocated_end);
+    return std::make_unique<FaultFile>(std::move(file), trigger_, open_files_, names, path,
+                                       allocated_end);
   }
 
   Status create_directory(const std::string& path) override {
@@ -231,13 +276,16 @@ class FaultFileSystem final : public FileSystem {
   }
 
   Status rename(const std::string& from, const std::string& to) override {
-    if (const auto name = relative_to(root_, to)) {
-      const PointClass point_class = classify_path(*name);
-      if (point_class.file_kind != kDirectoryKind) {
-        TRY(trigger_.check(names_of(point_class).rename, to));
-      }
+    const auto name = relative_to(root_, to);
+    const bool is_file = name && classify_path(*name).file_kind != kDirectoryKind;
+    if (is_file) {
+      TRY(trigger_.check(names_of(classify_path(*name)).rename, to));
     }
-    return next_.rename(from, to);
+    TRY(next_.rename(from, to));
+    if (is_file) {
+      open_files_.renamed(from, to, names_of(classify_path(*name)));
+    }
+    return {};
   }
 
   Status remove(const std::string& path) override {
@@ -281,6 +329,7 @@ class FaultFileSystem final : public FileSystem {
   FileSystem& next_;
   const std::string root_;
   const Trigger trigger_;
+  OpenFiles open_files_;
 };
 
 class LyingFile final : public File {

@@ -82,6 +82,18 @@ class FaultFileSystemTest : public testing::Test {
   std::vector<std::string> armed_;
 };
 
+TEST_F(FaultFileSystemTest, AnOpenFileThatIsRenamedHasThePointsOfItsNewName) {
+  const auto file = open("wal/0000000000000001.tmp");
+  ASSERT_TRUE(files_->rename(path("wal/0000000000000001.tmp"), path("wal/0000000000000001.wal"))
+                  .has_value());
+  arm_point("wal/spare/sync");
+  EXPECT_TRUE(file->sync_data().has_value());
+  arm_point("wal/segment/sync");
+  EXPECT_FALSE(file->sync_data().has_value());
+  const std::vector<Fired> expected = {{.point = "wal/segment/sync", .error_number = EIO}};
+  EXPECT_EQ(fired_, expected);
+}
+
 TEST_F(FaultFileSystemTest, EachOperationFiresItsOwnPoint) {
   const auto segment = open("wal/1.wal");
   const auto table = open("base/1.sst");

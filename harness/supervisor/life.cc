@@ -44,6 +44,18 @@ void Life::live() {
   load_seconds_ = parts_.clock.seconds();
   finish();
   bury_worker();
+  write_unsynced_down();
+}
+
+/// What the last worker had not synced is in the journal only; whoever looks at the data directory
+/// later needs to see it.
+void Life::write_unsynced_down() {
+  const faultinj::PowerLossPolicy everything{.keep = faultinj::PowerLossPolicy::Keep::kEverything};
+  const auto outcome =
+      faultinj::apply_power_loss(parts_.folder.data(), parts_.journal_descriptor, everything);
+  if (!outcome.has_value() && facts_.harness_error.empty()) {
+    harness_error("write unsynced bytes down: " + pluresdb::to_string(outcome.error()));
+  }
 }
 
 void Life::load_until_end() {

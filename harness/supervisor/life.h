@@ -92,6 +92,7 @@ class Life {
   bool take_power(const scenario::FaultSection& fault, KillReport& report);
   void finish();
   void finish_with_evidence();
+  void write_unsynced_down();
 
   // What went wrong.
   bool handle(const Trouble& trouble, const std::string& doing);

@@ -34,7 +34,7 @@ bool write_config(const std::string& file, const std::string& text) {
 bool Life::start_worker(const std::string& cause) {
   ++incarnation_;
   ++facts_.starts;
-  parts_.monitor.set_activity("recovering");
+  parts_.monitor.set_activity(kRecovering);
   const std::string config_file = parts_.folder.worker_config(incarnation_);
   const WorkerConfig config = worker_config(parts_.scenario,
                                             {.incarnation = incarnation_,
@@ -108,7 +108,7 @@ bool Life::take_ready(const std::string& cause, const ControlPacket& packet) {
 }
 
 bool Life::verify() {
-  parts_.monitor.set_activity("verifying");
+  parts_.monitor.set_activity(kVerifying);
   const double begin = parts_.clock.seconds();
   const auto verified =
       verify_keys(parts_.loop, parts_.oracle, parts_.oracle.keys_to_verify(kVerifySample));
@@ -121,7 +121,7 @@ bool Life::verify() {
 }
 
 bool Life::scan() {
-  parts_.monitor.set_activity("verifying");
+  parts_.monitor.set_activity(kVerifying);
   const double begin = parts_.clock.seconds();
   const auto scanned = full_scan(parts_.loop, parts_.oracle);
   if (!scanned.has_value()) {

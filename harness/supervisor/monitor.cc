@@ -86,7 +86,8 @@ void Monitor::sample(double now) {
   const SharedCounters& counters = observed_.region.counters;
   report::RunResult& result = observed_.result;
   const std::uint64_t resident = numbers_.resident_memory_bytes;
-  if (resident > 0) {
+  // The first worker's memory counts from when it has the store open.
+  if (resident > 0 && (incarnation_ > 1 || activity_ != kRecovering)) {
     memory_.add(incarnation_, now, resident);
   }
   const report::Sample sample{.time_seconds = now,

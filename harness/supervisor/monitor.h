@@ -18,6 +18,10 @@
 
 namespace soak::supervisor {
 
+/// Activities that come before the phase's name.
+inline constexpr const char* kRecovering = "recovering";
+inline constexpr const char* kVerifying = "verifying";
+
 /// What the monitor looks at; all outlive it.
 struct Observed {
   const scenario::Scenario& scenario;
@@ -34,7 +38,7 @@ class Monitor {
 
   /// The worker that runs; 0: none.
   void set_worker(int pid, std::uint32_t incarnation);
-  /// "recovering", "verifying"; empty: the scenario's phase, or "running".
+  /// kRecovering, kVerifying; empty: the scenario's phase, or "running".
   void set_activity(std::string activity) { activity_ = std::move(activity); }
   void kill_counted(const std::string& kind) { ++numbers_.crashes[kind]; }
   void recovered(double seconds);
