@@ -63,6 +63,14 @@ std::string bound_text(const KeySpec& spec, double bound) {
 
 bool in_range(Reader& reader, const KeySpec& spec, const Node& node, double value) {
   if (!(value >= spec.min) || !(value <= spec.max)) {
+    if (spec.type == ValueType::kRate) {
+      return reader.refuse(node, fmt::format("out of range; at most {}, or \"max\"",
+                                             bound_text(spec, spec.max)));
+    }
+    if (spec.min == spec.max) {
+      return reader.refuse(node, fmt::format("this version knows only {}; write that",
+                                             bound_text(spec, spec.min)));
+    }
     return reader.refuse(node, fmt::format("out of range; write {} .. {}",
                                            bound_text(spec, spec.min), bound_text(spec, spec.max)));
   }
