@@ -70,6 +70,11 @@ bool WriteQueue::try_lead() {
   return true;
 }
 
+std::size_t WriteQueue::waiting_count() const {
+  const base::MutexLock lock(mutex_);
+  return waiting_.size();
+}
+
 std::uint64_t WriteQueue::group_count() const {
   const base::MutexLock lock(mutex_);
   return group_count_;

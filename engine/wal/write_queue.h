@@ -43,6 +43,8 @@ class WriteQueue {
 
   /// Leads without a write when nobody does and nobody waits.
   bool try_lead();
+  /// Writes that wait for a leader.
+  [[nodiscard]] std::size_t waiting_count() const;
   /// Number of groups so far.
   [[nodiscard]] std::uint64_t group_count() const;
 

@@ -1,0 +1,269 @@
+// Group commit with many writers, readers and maintenance at once; also what TSan looks at.
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/base/bytes.h"
+#include "engine/base/crc32c.h"
+#include "engine/io/file_system.h"
+#include "engine/tests/io_test_directory.h"
+#include "engine/tests/wal_memory_disk.h"
+#include "engine/tests/wal_test_support.h"
+#include "engine/wal/log.h"
+#include "engine/wal/write_queue.h"
+#include <pluresdb/error.h>
+#include <pluresdb/options.h>
+
+namespace pluresdb::wal_test {
+namespace {
+
+struct Acknowledged {
+  std::map<Seq, std::string> values;
+};
+
+/// Starts `writers` threads that each append `count` values; returns what was acknowledged to each.
+std::vector<Acknowledged> write_concurrently(TestLog& test, int writers, int count) {
+  std::vector<Acknowledged> results(static_cast<std::size_t>(writers));
+  std::vector<std::thread> threads;
+  threads.reserve(results.size());
+  for (std::size_t writer = 0; writer < results.size(); ++writer) {
+    threads.emplace_back([&test, &mine = results[writer], writer, count] {
+      const std::string actor = "actor" + std::to_string(writer);
+      Seq last = 0;
+      for (int i = 0; i < count; ++i) {
+        const std::size_t bytes = i % 10 == 9 ? 5000 : 50;
+        std::string value = payload(bytes, writer * 1000 + static_cast<std::size_t>(i));
+        const auto seq = test.put("doc", value, actor);
+        EXPECT_TRUE(succeeded(seq));
+        EXPECT_GT(*seq, last) << "one writer's entries keep their order";
+        last = *seq;
+        mine.values[*seq] = std::move(value);
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  return results;
+}
+
+void expect_everything(TestLog& test, const std::vector<Acknowledged>& results) {
+  std::map<Seq, std::string> expected;
+  std::size_t total = 0;
+  for (const Acknowledged& result : results) {
+    expected.insert(result.values.begin(), result.values.end());
+    total += result.values.size();
+  }
+  EXPECT_EQ(expected.size(), total) << "a seq was given to two writers";
+  const auto records = test.read_all();
+  ASSERT_TRUE(succeeded(records));
+  std::map<Seq, std::string> found;
+  std::map<std::string, std::uint64_t> last_actor_seq;
+  for (const Record& record : *records) {
+    found[record.seq] = record.value;
+    EXPECT_EQ(record.actor_seq, ++last_actor_seq[record.actor]);
+  }
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(expected.rbegin()->first - expected.begin()->first + 1, total) << "dense";
+}
+
+TEST(WalConcurrency, ManyWritersGetDistinctSeqsAndLoseNothing) {
+  MemoryDisk disk;
+  TestLog test(disk);
+  test.options.background_threads = true;
+  ASSERT_TRUE(succeeded(test.open()));
+  const auto results = write_concurrently(test, 8, 100);
+  expect_everything(test, results);
+  EXPECT_EQ(test.client->applied().size(), 800U);
+  test.log = nullptr;
+  disk.lose_power();
+  ASSERT_TRUE(succeeded(test.open()));
+  expect_everything(test, results);
+}
+
+TEST(WalConcurrency, OneSyncServesManyWritersOnARealDisk) {
+  const io::TestDirectory directory;
+  wal::LogOptions options = test_options(io::posix_file_system());
+  options.directory = directory / "wal";
+  options.background_threads = true;
+  TestLog test(options);
+  ASSERT_TRUE(succeeded(test.open()));
+  const auto results = write_concurrently(test, 16, 40);
+  const auto stats = test.log->stats();
+  EXPECT_EQ(stats.appended_entries, 640U);
+  EXPECT_LE(stats.groups, 640U);
+  EXPECT_EQ(stats.durable_seq, 640U);
+  expect_everything(test, results);
+  ASSERT_TRUE(succeeded(test.log->close()));
+  ASSERT_TRUE(succeeded(test.open()));
+  EXPECT_TRUE(test.log->recovery().clean_shutdown);
+  expect_everything(test, results);
+}
+
+/// The queue alone, without timing: while one leads, the others wait and become one group.
+TEST(WalConcurrency, WritersThatArriveDuringASyncFormOneGroup) {
+  wal::WriteQueue queue;
+  std::vector<wal::PendingWrite*> group;
+  wal::PendingWrite first;
+  first.bytes_bound = 10;
+  ASSERT_TRUE(queue.join(first, 100, group));
+  std::atomic<int> leaders = 0;
+  std::atomic<int> followers = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] {
+      wal::PendingWrite write;
+      write.bytes_bound = 10;
+      std::vector<wal::PendingWrite*> mine;
+      if (queue.join(write, 100, mine)) {
+        ++leaders;
+        for (wal::PendingWrite* const member : mine) {
+          member->first_seq = mine.size();
+        }
+        queue.finish(mine);
+      } else {
+        ++followers;
+      }
+      EXPECT_GT(write.first_seq, 0U);
+    });
+  }
+  while (queue.waiting_count() < 6) {
+    std::this_thread::yield();
+  }
+  queue.finish(group);
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(leaders, 1);
+  EXPECT_EQ(followers, 5);
+  EXPECT_EQ(queue.group_count(), 2U);
+}
+
+TEST(WalConcurrency, AGroupEndsAtItsSizeLimitButTakesAtLeastOne) {
+  wal::WriteQueue queue;
+  std::vector<wal::PendingWrite*> group;
+  wal::PendingWrite huge;
+  huge.bytes_bound = 1000;
+  ASSERT_TRUE(queue.join(huge, 100, group));
+  EXPECT_EQ(group.size(), 1U);
+  std::vector<std::thread> threads;
+  std::atomic<int> leaders = 0;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      wal::PendingWrite write;
+      write.bytes_bound = 50;
+      std::vector<wal::PendingWrite*> mine;
+      if (queue.join(write, 100, mine)) {
+        ++leaders;
+        EXPECT_LE(mine.size(), 2U);
+        queue.finish(mine);
+      }
+    });
+  }
+  while (queue.waiting_count() < 4) {
+    std::this_thread::yield();
+  }
+  queue.finish(group);
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(leaders, 2);
+}
+
+TEST(WalConcurrency, ReadersValidationAndRemovalRunBesideWriters) {
+  MemoryDisk disk;
+  TestLog test(disk);
+  test.options.background_threads = true;
+  ASSERT_TRUE(succeeded(test.open()));
+  std::atomic<bool> done = false;
+  std::thread reader([&] {
+    while (!done) {
+      Seq last = 0;
+      EXPECT_TRUE(succeeded(test.log->replay(0, true, [&](const wal::RecordView& record) -> Status {
+        EXPECT_GT(record.seq, last);
+        last = record.seq;
+        return {};
+      })));
+      const auto report = test.log->validate();
+      EXPECT_TRUE(succeeded(report) && report->is_healthy());
+    }
+  });
+  std::thread maintenance([&] {
+    while (!done) {
+      const auto segments = test.log->segments();
+      if (segments.size() > 3) {
+        const std::vector<std::uint64_t> oldest{segments[0].id};
+        const auto rewritten =
+            test.log->rewrite_segments(oldest, [](const wal::RecordView& record) {
+              return record.value_in_log && record.seq % 2 == 0;
+            });
+        EXPECT_TRUE(succeeded(rewritten));
+        EXPECT_TRUE(succeeded(test.log->remove_segments(std::vector{*rewritten})));
+      }
+      (void)test.log->stats();
+    }
+  });
+  const auto results = write_concurrently(test, 4, 150);
+  done = true;
+  reader.join();
+  maintenance.join();
+  ASSERT_TRUE(succeeded(test.log->close()));
+  ASSERT_TRUE(succeeded(test.open()));
+  EXPECT_TRUE(test.log->recovery().validation.is_healthy());
+  const auto segments = test.log->segments();
+  std::set<Seq> found;
+  for (const Seq seq : test.seqs()) {
+    found.insert(seq);
+  }
+  for (const Acknowledged& result : results) {
+    for (const auto& [seq, value] : result.values) {
+      EXPECT_TRUE(found.contains(seq) || seq < segments.back().first_seq) << seq;
+    }
+  }
+}
+
+TEST(WalConcurrency, AFullDiskInTheMiddleRefusesSomeAndLosesNone) {
+  MemoryDisk disk;
+  TestLog test(disk);
+  test.options.background_threads = true;
+  ASSERT_TRUE(succeeded(test.open()));
+  disk.set_capacity(200ULL << 10);
+  std::vector<std::set<Seq>> acknowledged(4);
+  std::atomic<int> refused = 0;
+  std::vector<std::thread> threads;
+  for (std::size_t writer = 0; writer < acknowledged.size(); ++writer) {
+    threads.emplace_back([&, writer] {
+      while (acknowledged[writer].size() < 60) {
+        const auto seq = test.put("doc", payload(2000, writer), "actor" + std::to_string(writer));
+        if (seq) {
+          acknowledged[writer].insert(*seq);
+        } else {
+          EXPECT_TRUE(failed_with(seq, ErrorCode::kNoSpace));
+          if (++refused == 3) {
+            disk.set_capacity(~0ULL);
+          }
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_GE(refused, 1);
+  std::set<Seq> all;
+  for (const auto& seqs : acknowledged) {
+    all.insert(seqs.begin(), seqs.end());
+  }
+  const auto found = test.seqs();
+  EXPECT_EQ(std::set<Seq>(found.begin(), found.end()), all);
+  EXPECT_EQ(found, seqs_between(1, 240)) << "refused groups leave no gap";
+}
+
+}  // namespace
+}  // namespace pluresdb::wal_test
