@@ -105,8 +105,11 @@ def invariant_findings(texts):
             used.add(name)
             if name not in defined:
                 yield f"{path}:1: {name} is not defined in docs/INVARIANTS.md"
-    for name in sorted(defined - used):
-        yield f"docs/INVARIANTS.md:1: {name} stands nowhere in the code"
+    # An order of steps has no line that could assert it: such a row names its file.
+    for row in re.findall(r"^\| INV-.*", document, re.M):
+        name, files = row.split(" ")[1], re.findall(r"`((?:engine|harness|faultinj)/[^`]+)`", row)
+        if name not in used and not any(file in texts for file in files):
+            yield f"docs/INVARIANTS.md:1: {name} stands nowhere in the code"
 
 
 def registration_findings(texts):
