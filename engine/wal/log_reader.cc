@@ -137,8 +137,9 @@ Status validate_segments(SegmentSet& segments, ValidationReport& report) {
     const Result<std::shared_ptr<io::File>> file = segments.file_of(segment);
     if (!file && file.error().code == ErrorCode::kNotFound) {
       if (segments.find(segment.id) != nullptr) {
+        const SeqRange held{.first = segment.first_seq, .last = segment.last_seq};
         add_missing_segment(report, segment.path,
-                            {.first = segment.first_seq, .last = segment.last_seq});
+                            held.last == 0 ? std::vector<SeqRange>{} : std::vector{held});
       }
       continue;
     }
@@ -154,7 +155,7 @@ Status validate_segments(SegmentSet& segments, ValidationReport& report) {
                scan_segment(**file, {.name = segment.path,
                                      .id = segment.id,
                                      .known_end = known_end,
-                                     .first_seq_at_least = segment.header_first_seq,
+                                     .first_seq_at_least = segment.lowest_seq,
                                      .has_successor = segment.id < newest->id,
                                      .verify_values = true}));
     add_to_report(report, scan);

@@ -216,10 +216,11 @@ class Recovery {
       if (is_missing && first) {
         log_.report.gone_through_seq = previous.last_seq;
       }
-      if (is_missing && !first && previous.last_seq >= from &&
-          !is_covered({.first = from, .last = previous.last_seq})) {
-        add_missing_segment(log_.missing, path_of(previous.id),
-                            {.first = from, .last = previous.last_seq});
+      if (is_missing && !first && previous.last_seq >= from) {
+        const auto lost = subtract({.first = from, .last = previous.last_seq}, rewritten_ranges());
+        if (!lost.empty()) {
+          add_missing_segment(log_.missing, path_of(previous.id), lost);
+        }
       }
       first = false;
       held = std::max(
@@ -227,12 +228,15 @@ class Recovery {
     }
   }
 
-  bool is_covered(SeqRange range) const {
-    return std::ranges::any_of(found_, [range](const auto& entry) {
-      const SegmentScan& scan = entry.second.scan;
-      return is_rewritten(scan) && scan.header->covers.first <= range.first &&
-             scan.header->covers.last >= range.last;
-    });
+  std::vector<SeqRange> rewritten_ranges() const {
+    std::vector<SeqRange> ranges;
+    for (const auto& [id, found] : found_) {
+      if (is_rewritten(found.scan)) {
+        ranges.push_back(found.scan.header->covers);
+      }
+    }
+    std::ranges::sort(ranges, {}, &SeqRange::first);
+    return ranges;
   }
 
   Status quarantine_damage() {
@@ -387,10 +391,11 @@ class Recovery {
     segment->path = path_of(id);
     segment->salt = scan.salt;
     segment->rewritten = is_rewritten(scan);
-    segment->header_first_seq = found.first_seq_at_least;
+    segment->lowest_seq = found.first_seq_at_least;
     if (scan.header) {
       segment->covers = scan.header->covers;
-      segment->header_first_seq = scan.header->first_seq;
+      segment->lowest_seq =
+          scan.header->rewritten ? scan.header->first_seq : scan.header->predecessor.last_seq + 1;
       segment->predecessor_id = scan.header->predecessor.id;
       segment->hlc_floor = scan.header->hlc_floor;
     }
@@ -452,13 +457,14 @@ class Recovery {
 
 }  // namespace
 
-void add_missing_segment(ValidationReport& report, const std::string& path, SeqRange lost) {
+void add_missing_segment(ValidationReport& report, const std::string& path,
+                         const std::vector<SeqRange>& lost) {
   report.problems.push_back(path + " is missing");
   ++report.total_segments;
   ++report.corrupted_segments;
-  if (lost.last > 0) {
-    const std::uint64_t count = lost.last - lost.first + 1;
-    report.lost.push_back(lost);
+  for (const SeqRange& range : lost) {
+    const std::uint64_t count = range.last - range.first + 1;
+    report.lost.push_back(range);
     report.corrupted_entries += count;
     report.total_entries += count;
   }

@@ -174,7 +174,7 @@ Status SegmentAppender::try_open_segment(const GroupBuilder& group, Hlc hlc_floo
   segment->id = writer->id();
   segment->path = writer->path();
   segment->salt = writer->salt();
-  segment->header_first_seq = header.first_seq;
+  segment->lowest_seq = previous_.last_seq + 1;
   segment->predecessor_id = previous_.id;
   segment->last_written_seq = previous_.last_seq;
   segment->valid_end = writer->offset();

@@ -174,7 +174,7 @@ class Rewrite {
     output_->salt = writer_->salt();
     output_->rewritten = true;
     output_->covers = covers_;
-    output_->header_first_seq = covers_.first;
+    output_->lowest_seq = covers_.first;
     output_->last_written_seq = covers_.last;
     output_->valid_end = writer_->offset();
     output_->file_bytes = writer_->file_bytes();

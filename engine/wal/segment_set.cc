@@ -25,7 +25,14 @@ namespace {
 /// Readers keep at most so many segment files open.
 constexpr std::size_t kOpenFilesMax = 64;
 
-/// `whole` without `holes`, which ascend.
+/// Where reading must begin to see every record with seq >= `from`.
+std::uint64_t start_offset_for(const Segment& segment, Seq from) {
+  const auto after = std::ranges::upper_bound(segment.groups, from, {}, &GroupLocation::first_seq);
+  return after == segment.groups.begin() ? kSegmentHeaderBytes : std::prev(after)->offset;
+}
+
+}  // namespace
+
 std::vector<SeqRange> subtract(SeqRange whole, const std::vector<SeqRange>& holes) {
   std::vector<SeqRange> rest;
   Seq next = whole.first;
@@ -42,19 +49,11 @@ std::vector<SeqRange> subtract(SeqRange whole, const std::vector<SeqRange>& hole
   return rest;
 }
 
-/// Where reading must begin to see every record with seq >= `from`.
-std::uint64_t start_offset_for(const Segment& segment, Seq from) {
-  const auto after = std::ranges::upper_bound(segment.groups, from, {}, &GroupLocation::first_seq);
-  return after == segment.groups.begin() ? kSegmentHeaderBytes : std::prev(after)->offset;
-}
-
-}  // namespace
-
 SeqRange seq_span(const Segment& segment) {
   if (segment.rewritten) {
     return segment.covers;
   }
-  const Seq first = segment.header_first_seq != 0 ? segment.header_first_seq : segment.first_seq;
+  const Seq first = segment.lowest_seq != 0 ? segment.lowest_seq : segment.first_seq;
   return {.first = first, .last = std::max(segment.last_seq, segment.last_written_seq)};
 }
 
