@@ -52,7 +52,7 @@ Checkpointer::Checkpointer(const CheckpointerParts& parts, const EngineOptions& 
 Status Checkpointer::cover(Seq seq) { return cover_with(seq, Force::kNo); }
 
 Status Checkpointer::cover_with(Seq seq, Force force) {
-  DB_CHECK(seq <= parts_.table.last_seq());  // Else no checkpoint would ever reach it.
+  DB_CHECK(seq <= parts_.table.last_seq());  // INV-CORE-9
   int failures = 0;
   bool forced = force == Force::kNo;  // Nothing left to force.
   while (true) {
@@ -122,6 +122,7 @@ Status Checkpointer::run_once(Force force) {
 Status Checkpointer::ingest(DocumentTable::Frozen& frozen, store::CheckpointMeta& meta) {
   if (durability_ == Durability::kNone) {
     // The base store must never know a seq, or refer to a value, that the log could still lose.
+    // INV-CORE-7
     if (auto synced = parts_.log.sync(); !synced) {
       parts_.table.thaw();
       return synced;
@@ -153,7 +154,7 @@ Status Checkpointer::recover_base() {
   const base::MutexLock lock(mutex_);
   if (meta.checkpoint_seq < meta_.checkpoint_seq) {
     // What it had promised is gone, and the table does not have it any more: reads would answer
-    // with older states.
+    // with older states.  INV-CORE-8
     base_in_doubt_ = true;
     base_lost_.store(true);
     return fail(ErrorCode::kBaseLost,

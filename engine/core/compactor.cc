@@ -49,7 +49,7 @@ Status Compactor::run(const store::CheckpointMeta& meta, std::uint64_t lookups_m
 Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lookups_max) {
   const auto segments = in_seq_order(log_.segments());
   // Whatever is durable of the newest records stays: the log must show every seq that the base
-  // store knows, or the next open would take it for lost.
+  // store knows, or the next open would take it for lost.  INV-CORE-6
   const Seq durable_seq = std::max(log_.stats().durable_seq, meta.checkpoint_seq);
   Seq newest_seq = 0;
   for (const auto& segment : segments) {
@@ -132,7 +132,7 @@ Status Compactor::remove(const std::vector<wal::SegmentInfo>& segments) {
   for (const auto& segment : segments) {
     last_seq = std::max(last_seq, segment.last_seq);
   }
-  TRY(note_compaction(last_seq));
+  TRY(note_compaction(last_seq));  // INV-CORE-4: before anything goes.
   TRY_ASSIGN(const std::uint64_t removed, log_.remove_segments(ids_of(segments)));
   const base::MutexLock lock(counts_mutex_);
   counts_.removed += removed;

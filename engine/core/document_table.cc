@@ -92,7 +92,7 @@ void DocumentTable::apply(std::span<const wal::RecordView> records) {
 }
 
 void DocumentTable::apply_one(const wal::RecordView& record) {
-  DB_CHECK(record.seq > last_seq_);
+  DB_CHECK(record.seq > last_seq_);  // INV-CORE-2
   last_seq_ = record.seq;
   hlc_floor_ = std::max(hlc_floor_, record.hlc);
   version_vector_.advance(record.actor, record.actor_seq);
@@ -179,7 +179,7 @@ DocumentTable::Frozen DocumentTable::freeze() {
 void DocumentTable::drop_frozen() {
   Generation dropped;  // Freed without the lock: it may hold a million documents.
   const base::MutexLock lock(mutex_);
-  DB_CHECK(is_frozen_);
+  DB_CHECK(is_frozen_);  // INV-CORE-3
   is_frozen_ = false;
   base_tombstones_ += frozen_.tombstones;
   dropped = std::exchange(frozen_, Generation{});

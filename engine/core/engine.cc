@@ -43,6 +43,7 @@ class DocumentLogClient final : public wal::LogClient {
   DocumentLogClient(Stamper& stamper, DocumentTable& table) : stamper_(stamper), table_(table) {}
 
   wal::RecordStamp stamp(std::string_view actor) override { return stamper_.stamp(actor); }
+  /// Visible from here on, and not before.  INV-CORE-1
   void apply(std::span<const wal::RecordView> records) override {
     for (const wal::RecordView& record : records) {
       DB_CHECK(record.actor_seq <= record.seq);  // INV-CORE-5

@@ -133,7 +133,7 @@ class Opening {
   }
 
   /// The order makes every crash harmless: as long as STORE has not got its name, the next open
-  /// begins again, and the temporary file tells that what lies there is a leftover.
+  /// begins again, and the temporary file tells that what lies there is a leftover.  INV-CORE-10
   Status create() const {
     TRY(check_creatable());
     TRY(StoreIdentity::prepare(files_, directory_,
@@ -206,6 +206,7 @@ class Opening {
   }
 
   /// Base store and log must meet: what is in neither is lost, and that is never glossed over.
+  /// INV-CORE-11
   Status check_base_against_log(const IdentityRecord& identity, const store::CheckpointMeta& meta,
                                 const wal::LogRecovery& log, RecoveryReport& report) const {
     const Seq needed = std::max(identity.compacted_through_seq, log.gone_through_seq);

@@ -8,8 +8,11 @@ if(PLURESDB_TESTS)
   set_target_properties(core_crash_child PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(core_test_support PUBLIC
     PLURESDB_CRASH_CHILD="$<TARGET_FILE:core_crash_child>")
+  target_compile_definitions(core_test_support PUBLIC
+    PLURESDB_GOLDEN="${CMAKE_CURRENT_SOURCE_DIR}/golden")
   add_dependencies(core_test_support core_crash_child)
 endif()
+pluresdb_test(core_parts_test.cc unit LIBS core_test_support)
 pluresdb_test(core_engine_test.cc unit LIBS core_test_support)
 pluresdb_test(core_durability_test.cc unit LIBS core_test_support)
 pluresdb_test(core_crash_test.cc crash LIBS core_test_support TIMEOUT 600)
