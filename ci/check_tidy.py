@@ -21,17 +21,20 @@ GOLDEN = re.compile(r"(^|/)golden/")
 
 # Rule -> (words, paths that are searched, paths that are not, why).
 BANNED = {
-    "value": (r"(?<!error)(?<!code)(?<!\"\"\))\.value\(\)", r"^(engine|harness|faultinj)/", r"$^",
+    "value": (r"(?<!error)(?<!code)(?<!node\(\))(?<!\"\"\))\.value\(\)",
+              r"^(engine|harness|faultinj)/", r"$^",
               "throws; use *result after a check, or TRY_ASSIGN"),
     "fiu": (r"\bfiu_(init|fail|enable|disable|rc)[a-z_]*\s*\(", r"^(engine|harness)/", r"$^",
             "libfiu is called in faultinj only"),
     "rand": (r"\bstd::s?rand\b|\bs?rand\(", r"^(engine|harness|faultinj)/", r"$^",
              "not reproducible; use a seeded generator"),
-    "sleep": (r"\b(sleep_for|sleep_until|usleep|nanosleep)\b", r"(^|/)tests/", r"$^",
+    "sleep": (r"\b(sleep_for|sleep_until|usleep|nanosleep)\b",
+              r"(^|/)tests/.*\.(cc|h)$", r"$^",
               "a test waits for a condition, not for time"),
     "clock": (r"\bsystem_clock::now\b", r"^(engine|faultinj)/", r"^engine/base/clock\.cc$",
               "time comes through base::Clock"),
-    "disabled": (r"\bDISABLED_|\bGTEST_SKIP_\b", r"(^|/)tests/", r"$^", "no disabled tests"),
+    "disabled": (r"\bDISABLED_|\bGTEST_SKIP_\b", r"(^|/)tests/.*\.(cc|h)$", r"$^",
+                 "no disabled tests"),
     "exception": (r"\bthrow\b(?! *\))", r"^(engine|harness|faultinj)/", r"(^|/)tests/",
                   "errors are values"),
     "leftover": (r"\b(TO" r"DO|FIX" r"ME|X" r"XX|BOOT" r"STRAP)\b", r"", r"$^",

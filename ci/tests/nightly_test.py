@@ -1,6 +1,6 @@
 """ci/nightly.sh runs a scenario within its limit, keeps the run folder as an archive and exits with
-the verdict. The binary under test is SOAK_BINARY; the script uses it as built, in a copy of ci/ that
-has no setup and no build to do."""
+the verdict. The binary under test is SOAK_BINARY; the script uses it as built, in a copy of ci/
+that has no setup and no build to do."""
 import json
 import os
 import pathlib

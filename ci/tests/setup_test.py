@@ -1,5 +1,6 @@
 """ci/setup.sh: quiet when nothing is missing, installs all that is missing in one call, refuses
-whole without apt-get or root. apt-get and dpkg-query are stand-ins in a folder that replaces PATH."""
+whole without apt-get or root. apt-get and dpkg-query are stand-ins in a folder that replaces
+PATH."""
 import os
 import pathlib
 import shutil

@@ -3,7 +3,7 @@ pluresdb_test(worker_payload_test.cc unit LIBS harness_common simdjson::simdjson
 pluresdb_test(worker_common_test.cc unit LIBS harness_common engine_base)
 pluresdb_test(worker_agent_test.cc unit LIBS harness_worker harness_oracle)
 pluresdb_test(worker_process_test.cc crash LIBS harness_oracle harness_common faultinj fmt::fmt)
-if(TARGET worker_process_test)  # BOOTSTRAP
+if(PLURESDB_TESTS)
   add_dependencies(worker_process_test pluresdb-soak-worker)
   target_compile_definitions(worker_process_test PRIVATE
     WORKER_BINARY="$<TARGET_FILE:pluresdb-soak-worker>")
