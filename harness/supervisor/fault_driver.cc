@@ -113,6 +113,15 @@ const FaultDriver::Window* FaultDriver::open_window(std::size_t fault) const {
   return nullptr;
 }
 
+std::uint64_t FaultDriver::fired_in_window(std::size_t fault) const {
+  for (auto window = windows_.rbegin(); window != windows_.rend(); ++window) {
+    if (window->fault == fault) {
+      return window->fired;
+    }
+  }
+  return 0;
+}
+
 std::vector<std::size_t> FaultDriver::open_windows() const {
   std::vector<std::size_t> open;
   for (const Window& window : windows_) {

@@ -47,6 +47,8 @@ class FaultDriver {
   /// The next thing to do at that time, one at a time. A window that could not open in time opens
   /// late and keeps its length; of kills of one fault that are all overdue, only the last is left.
   std::optional<FaultAction> next_due(double seconds);
+  /// Firings in the fault's newest window.
+  [[nodiscard]] std::uint64_t fired_in_window(std::size_t fault) const;
   /// Ends every window; returns the faults whose point must be disarmed.
   std::vector<std::size_t> close_all(double seconds);
   /// Faults whose window is open and that may still fire: to be armed in a worker that starts.

@@ -103,8 +103,7 @@ void Life::perform(const FaultAction& action) {
       arm(action.fault);
       return;
     case FaultStep::kCloseWindow:
-      parts_.recorder.window_closed(fault);
-      disarm(action.fault);
+      close_window(action.fault);
       return;
   }
 }
@@ -234,8 +233,7 @@ void Life::finish() {
 /// The whole store is read twice: as the agents left it, and after a clean close.
 void Life::finish_with_evidence() {
   for (const std::size_t fault : parts_.faults.close_all(parts_.clock.seconds())) {
-    parts_.recorder.window_closed(parts_.scenario.faults[fault]);
-    if (!disarm(fault)) {
+    if (!close_window(fault)) {
       return;
     }
   }

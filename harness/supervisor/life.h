@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,7 @@ class Life {
   bool reopen(const std::string& cause);
   bool arm(std::size_t fault);
   bool disarm(std::size_t fault);
+  bool close_window(std::size_t fault);
 
   void load_until_end();
   void look_after_worker();
@@ -109,6 +111,7 @@ class Life {
   Random random_;
   std::optional<WorkerProcess> worker_;
   std::uint32_t incarnation_ = 0;
+  std::set<std::string> armed_;  ///< Points armed in the worker that runs.
   bool load_running_ = false;
   double load_started_at_ = 0, load_seconds_ = 0, next_scan_at_;
   std::uint64_t acknowledged_at_start_ = 0, violations_handled_ = 0;

@@ -58,6 +58,7 @@ bool Life::start_worker(const std::string& cause) {
     return harness_error(pluresdb::to_string(spawned.error()));
   }
   worker_.emplace(std::move(*spawned));
+  armed_.clear();
   parts_.loop.attach(&*worker_);
   parts_.monitor.set_worker(worker_->pid(), incarnation_);
   parts_.recorder.worker_spawned(incarnation_, worker_->pid(), cause);
@@ -204,13 +205,26 @@ bool Life::arm(std::size_t fault) {
   packet.count = static_cast<std::uint32_t>(armed.times);
   packet.probability = armed.probability;
   set_packet_text(packet, armed.point);
-  const auto reply = parts_.loop.command(packet, kCommandStallSeconds);
-  return reply.has_value() || handle(reply.error(), "arming " + armed.point);
+  if (const auto reply = parts_.loop.command(packet, kCommandStallSeconds); !reply.has_value()) {
+    return handle(reply.error(), "arming " + armed.point);
+  }
+  armed_.insert(armed.point);
+  return true;
+}
+
+bool Life::close_window(std::size_t fault) {
+  const bool disarmed = disarm(fault);
+  parts_.recorder.window_closed(parts_.scenario.faults[fault],
+                                parts_.faults.fired_in_window(fault));
+  return disarmed;
 }
 
 /// Another open window on the same point would be disarmed with it, so it is armed again.
 bool Life::disarm(std::size_t fault) {
   const std::string point = parts_.faults.armed_point(fault).point;
+  if (armed_.erase(point) == 0) {  // Fired all its times before this worker started.
+    return true;
+  }
   ControlPacket packet{.type = CommandType::kDisarm};
   set_packet_text(packet, point);
   const auto reply = parts_.loop.command(packet, kCommandStallSeconds);

@@ -170,16 +170,18 @@ void Recorder::window_opened(const scenario::FaultSection& fault, const std::str
         {"point", json_quote(point)}});
 }
 
-void Recorder::window_closed(const scenario::FaultSection& fault) {
+void Recorder::window_closed(const scenario::FaultSection& fault, std::uint64_t fired) {
   const auto opened = open_windows_.find(fault.name);
   if (opened == open_windows_.end()) {
     return;
   }
   mark(opened->second, clock_.seconds(), scenario::fault_kind_name(fault.kind), fault.name);
   open_windows_.erase(opened);
-  tell(EventLevel::kFault, "fault_disarmed", fmt::format("{}: over", fault.name),
+  tell(EventLevel::kFault, "fault_disarmed",
+       fmt::format("{}: over, fired {}", fault.name, plural(fired, "time")),
        {{"fault", json_quote(fault.name)},
-        {"kind", json_quote(scenario::fault_kind_name(fault.kind))}});
+        {"kind", json_quote(scenario::fault_kind_name(fault.kind))},
+        {"fired", number(fired)}});
 }
 
 void Recorder::fired(const FiredFault& firing, const scenario::FaultSection* fault) {

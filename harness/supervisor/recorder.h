@@ -48,7 +48,7 @@ class Recorder {
   void worker_ready(std::uint32_t incarnation, const std::string& cause, const Recovery& recovery);
   void killed(const KillReport& kill);
   void window_opened(const scenario::FaultSection& fault, const std::string& point);
-  void window_closed(const scenario::FaultSection& fault);
+  void window_closed(const scenario::FaultSection& fault, std::uint64_t fired);
   /// `fault` is null for a firing that the scenario did not ask for.
   void fired(const FiredFault& firing, const scenario::FaultSection* fault);
   void verified(const std::string& what, std::uint64_t documents, double seconds);

@@ -135,7 +135,7 @@ std::string play(const RunOptions& options, Ground& ground, Signals& signals,
   const scenario::Scenario& scenario = options.scenario;
   const std::vector<AgentConfig> agents = agents_of(scenario);
   const RunClock clock;
-  oracle::Oracle oracle(scenario.seed, agents);
+  oracle::Oracle oracle(scenario.seed, agents, scenario.engine.durability == "none");
   FaultDriver faults(scenario);
   LedgerDrain drain(*ground.region, oracle);
   Recorder recorder(*ground.events, *ground.terminal, clock, result);
@@ -181,6 +181,10 @@ std::string play(const RunOptions& options, Ground& ground, Signals& signals,
     facts.harness_error = monitor.sample_error();
   }
   facts.counts = oracle.counts();
+  if (facts.counts.protocol_errors > 0 && facts.harness_error.empty()) {
+    facts.harness_error = fmt::format("the ledger has {} records that no correct worker writes",
+                                      facts.counts.protocol_errors);
+  }
   facts.first_violations = recorder.first_violations();
   facts.memory = monitor.memory().judge();
   fill_counters(ground.region->counters, facts);

@@ -125,6 +125,8 @@ TEST_F(FaultDriverTest, FiringsFindTheirWindow) {
   ASSERT_EQ(results.size(), 4U);
   EXPECT_EQ(results[kFull].fired, 2U);
   EXPECT_EQ(results[kFull].attempted, 1U);
+  EXPECT_EQ(driver_.fired_in_window(kFull), 2U);
+  EXPECT_EQ(driver_.fired_in_window(kSync), 0U);
   EXPECT_EQ(results[kSync].fired, 0U);
   EXPECT_EQ(results[3].point, "wal/segment/sync");
   EXPECT_EQ(results[3].fired, 1U);

@@ -1,0 +1,217 @@
+// Goal: pluresdb-soak run keeps its contract from the scenario file to the run folder.
+// Method: the real binaries, real kills, on a fresh folder each.
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "harness/tests/supervisor_runs.h"
+
+namespace soak::supervisor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kShortLoad = R"(schema = 1
+title = "short load"
+why = "for tests"
+seed = 3
+duration = "60s"
+
+[[agents]]
+name = "shell"
+count = 2
+rate = "200/s"
+mix = { command = 3, memory = 2, read = 2, delete = 1 }
+payload_bytes = { distribution = "lognormal", median = "1KiB", max = "32KiB" }
+
+[expect]
+verdict = "pass"
+)";
+
+/// Everything that the contract promises to be in a run folder.
+void expect_complete_folder(const fs::path& run) {
+  for (const char* name : {"scenario.toml", "summary.json", "junit.xml", "metrics.om",
+                           "report.html", "events.ndjson", "workers/1.log"}) {
+    EXPECT_TRUE(fs::exists(run / name)) << name;
+    EXPECT_GT(fs::file_size(run / name), 0U) << name;
+  }
+  EXPECT_TRUE(has(read_file(run / "metrics.om"), "# EOF"));
+  EXPECT_TRUE(has(read_file(run / "events.ndjson"), "\"verdict\""));
+}
+
+class SoakScenario : public SoakRuns {};
+
+TEST_F(SoakScenario, QuickPassesWithEvidence) {
+  start(scenario("smoke/quick.toml"));
+  EXPECT_EQ(finish(), 0) << screen();
+  expect_complete_folder(run());
+  const Summary result = summary();
+  EXPECT_EQ(result.text("/verdict"), "pass");
+  EXPECT_EQ(result.number("/seed"), 7U);
+  EXPECT_EQ(result.number("/lost_acknowledged_writes"), 0U);
+  EXPECT_GT(result.number("/operations/acknowledged"), 500U);
+  EXPECT_GE(result.fired("crash"), 1U);
+  EXPECT_GE(result.fired("power_loss"), 1U);
+  EXPECT_EQ(result.number("/crashes"), result.fired("crash") + result.fired("power_loss"));
+  EXPECT_GE(result.number("/evidence/kills_with_maybes"), 1U);
+  EXPECT_GE(result.number("/evidence/full_scans"), 2U);
+  EXPECT_GE(result.number("/evidence/verified_reads"), 500U);
+  EXPECT_EQ(result.number("/recovery_seconds/count"), result.number("/crashes") + 1);
+  // A pass keeps neither data nor a script.
+  EXPECT_FALSE(fs::exists(run() / "data"));
+  EXPECT_FALSE(fs::exists(run() / "repro.sh"));
+}
+
+TEST_F(SoakScenario, FirstRunPassesInAShortVersion) {
+  start(scenario("smoke/first-run.toml"), {"--duration", "15s"});
+  EXPECT_EQ(finish(), 0) << screen();
+  expect_complete_folder(run());
+  const Summary result = summary();
+  EXPECT_EQ(result.text("/verdict"), "pass");
+  for (const char* kind : {"crash", "power_loss", "disk_full", "sync_error"}) {
+    EXPECT_GE(result.fired(kind), 1U) << kind;
+  }
+}
+
+TEST_F(SoakScenario, AFaultThatCannotFireIsInconclusive) {
+  const std::string fault = R"([[faults]]
+name = "quarantine"
+kind = "io_error"
+point = "quarantine/file/write"
+at = "1s"
+must_fire = 1
+)";
+  start(write_scenario(kShortLoad + fault), {"--duration", "3s"});
+  EXPECT_EQ(finish(), 2) << screen();
+  const Summary result = summary();
+  EXPECT_EQ(result.text("/verdict"), "inconclusive");
+  EXPECT_EQ(result.check("faults_fired"), "inconclusive");
+  EXPECT_EQ(result.check("no_lost_acknowledged_writes"), "pass");
+}
+
+TEST_F(SoakScenario, ABrokenThresholdFails) {
+  const std::string threshold = R"([[thresholds]]
+metric = "acknowledged_operations"
+stat = "count"
+max = 10
+)";
+  start(write_scenario(kShortLoad + threshold), {"--duration", "2s"});
+  EXPECT_EQ(finish(), 1) << screen();
+  EXPECT_EQ(summary().check("thresholds"), "fail");
+  EXPECT_TRUE(fs::exists(run() / "data"));
+  EXPECT_TRUE(fs::exists(run() / "repro.sh"));
+}
+
+TEST_F(SoakScenario, AnInvalidScenarioIsStatusThreeAndLeavesNoFolder) {
+  start(write_scenario("schema = 1\ntitel = \"x\"\n"));
+  EXPECT_EQ(finish(), 3);
+  EXPECT_TRUE(has(err(), "titel")) << err();
+  EXPECT_FALSE(fs::exists(run()));
+}
+
+TEST_F(SoakScenario, ABusyPortIsStatusFourAndSaysWhatToDo) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<const sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string busy = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  start_words(
+      {SOAK_BINARY, "run", write_scenario(kShortLoad), "--out", run().string(), "--listen", busy});
+  EXPECT_EQ(finish(), 4);
+  ::close(listener);
+  EXPECT_TRUE(has(err(), busy) && has(err(), "--listen 127.0.0.1:0")) << err();
+  EXPECT_FALSE(fs::exists(run()));
+}
+
+TEST_F(SoakScenario, AFolderWithSomethingInItIsStatusFourAndStaysAsItIs) {
+  fs::create_directories(run());
+  std::ofstream(run() / "precious") << "x";
+  start(write_scenario(kShortLoad));
+  EXPECT_EQ(finish(), 4);
+  EXPECT_TRUE(has(err(), "--out")) << err();
+  EXPECT_EQ(read_file(run() / "precious"), "x");
+  EXPECT_FALSE(fs::exists(run() / "scenario.toml"));
+}
+
+TEST_F(SoakScenario, AFirstSignalEndsTheRunWithAFullReport) {
+  start(write_scenario(kShortLoad));
+  ASSERT_TRUE(wait_until([&] { return has(events(), "\"store_created\""); })) << screen();
+  send_signal(SIGINT);
+  EXPECT_EQ(finish(), 2) << screen();
+  expect_complete_folder(run());
+  const Summary result = summary();
+  EXPECT_EQ(result.check("no_lost_acknowledged_writes"), "pass");
+  EXPECT_EQ(result.check("evidence"), "inconclusive");
+  EXPECT_TRUE(has(result.check_detail("evidence"), "stopped before its end"));
+  EXPECT_GE(result.number("/evidence/full_scans"), 2U);
+}
+
+TEST_F(SoakScenario, JsonIsTheSummaryAndNothingElse) {
+  start(write_scenario(kShortLoad), {"--duration", "1s", "--json"});
+  EXPECT_EQ(finish(), 0) << screen();
+  EXPECT_EQ(out(), read_file(run() / "summary.json"));
+}
+
+TEST_F(SoakScenario, QuietIsOneLine) {
+  start(write_scenario(kShortLoad), {"--duration", "1s", "--quiet"});
+  EXPECT_EQ(finish(), 0) << screen();
+  EXPECT_EQ(out(), "pass: short load (" + run().string() + ")\n");
+}
+
+TEST_F(SoakScenario, HoldServesMetricsUntilASignal) {
+  start(write_scenario(kShortLoad), {"--duration", "1s", "--hold"});
+  ASSERT_TRUE(wait_until([&] { return has(err(), "holding: metrics at http://127.0.0.1:"); }))
+      << screen();
+  EXPECT_TRUE(fs::exists(run() / "summary.json"));
+  send_signal(SIGTERM);
+  EXPECT_EQ(finish(), 0) << screen();
+}
+
+TEST_F(SoakScenario, DataAreKeptOnRequest) {
+  start(write_scenario(kShortLoad), {"--duration", "1s", "--keep-data"});
+  EXPECT_EQ(finish(), 0) << screen();
+  EXPECT_TRUE(fs::exists(run() / "data" / "wal"));
+}
+
+TEST_F(SoakScenario, AMissingWorkerIsStatusFour) {
+  const fs::path alone = folder_ / "pluresdb-soak";
+  fs::copy_file(SOAK_BINARY, alone);
+  start_words({alone.string(), "run", write_scenario(kShortLoad), "--out", run().string()});
+  EXPECT_EQ(finish(), 4);
+  EXPECT_TRUE(has(err(), "pluresdb-soak-worker")) << err();
+  EXPECT_FALSE(fs::exists(run()));
+}
+
+/// The pid of the newest worker, from events.ndjson.
+pid_t newest_worker(const std::string& events) {
+  const std::size_t started = events.rfind("\"worker_started\"");
+  const std::size_t pid = events.find("\"pid\":", started);
+  return started == std::string::npos ? 0 : std::stoi(events.substr(pid + 6));
+}
+
+TEST_F(SoakScenario, AWorkerThatDiesByItselfFailsTheRunAndItsWritesAreVerified) {
+  start(write_scenario(kShortLoad));
+  ASSERT_TRUE(wait_until([&] { return has(events(), "\"store_created\""); })) << screen();
+  ASSERT_EQ(::kill(newest_worker(events()), SIGSEGV), 0);
+  EXPECT_EQ(finish(), 1) << screen();
+  const Summary result = summary();
+  EXPECT_EQ(result.check("worker_stays_alive"), "fail");
+  EXPECT_TRUE(has(result.check_detail("worker_stays_alive"), "signal 11"));
+  EXPECT_EQ(result.check("no_lost_acknowledged_writes"), "pass");
+  EXPECT_GE(result.number("/evidence/full_scans"), 1U);
+}
+
+}  // namespace
+}  // namespace soak::supervisor
