@@ -4,15 +4,14 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstddef>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
-#include <fmt/format.h>
-#include <poll.h>
+#include <fmt/core.h>
+#include <sys/poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -37,8 +36,9 @@ Result<bool> wait_for(int fd, short events, std::chrono::milliseconds timeout) {
   while (true) {
     int left = -1;
     if (timeout.count() >= 0) {
-      const auto rest =
-          std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      // Rounded up: a wait that ends before its deadline would spin.
+      const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(
+          deadline - std::chrono::steady_clock::now() + std::chrono::nanoseconds(999'999));
       left = static_cast<int>(std::max<std::chrono::milliseconds::rep>(0, rest.count()));
     }
     pollfd poll_entry{.fd = fd, .events = events, .revents = 0};
@@ -125,7 +125,7 @@ void set_packet_text(ControlPacket& packet, std::string_view text) {
 }
 
 std::string packet_text(const ControlPacket& packet) {
-  return std::string(packet.text.data(), strnlen(packet.text.data(), packet.text.size()));
+  return std::string(packet.text.begin(), std::find(packet.text.begin(), packet.text.end(), '\0'));
 }
 
 }  // namespace soak

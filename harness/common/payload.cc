@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -240,7 +240,7 @@ void PayloadReader::build_block_template(std::string_view name) {
 }
 
 void PayloadReader::write_block(std::uint64_t block, char* out) const {
-  static const auto kPhraseFill = make_phrase_fill();
+  static const auto phrase_fill = make_phrase_fill();
   std::memcpy(out, block_.data(), kBlockBytes);
   const std::uint64_t random = mix64(key_ + block * kGolden);
   write_time((op_ * 1777 + block * 37) % 86'400'000, out);
@@ -253,7 +253,7 @@ void PayloadReader::write_block(std::uint64_t block, char* out) const {
   }
   write_base64(random, message.first(kIdDigits));
   message[kIdDigits] = ' ';
-  std::memcpy(message.data() + kIdDigits + 1, kPhraseFill[(random >> 3) & 7].data(),
+  std::memcpy(message.data() + kIdDigits + 1, phrase_fill[(random >> 3) & 7].data(),
               message.size() - kIdDigits - 1);
 }
 

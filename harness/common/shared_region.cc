@@ -9,17 +9,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <ctime>
-#include <memory>
+#include <expected>
 #include <mutex>
-#include <new>
 #include <span>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -111,7 +109,7 @@ Result<RegionMapping> RegionMapping::map(int region_fd) {
   return mapping;
 }
 
-bool ring_publish(LedgerRing& ring, const LedgerRecord& record, pid_t supervisor) {
+bool ring_publish(LedgerRing& ring, const LedgerRecord& record, int supervisor_pid) {
   const std::uint64_t head = ring.head.load(std::memory_order_relaxed);  // Only we write it.
   auto pause = kFirstPause;
   // Acquire: the supervisor has copied the place before it moved `tail` past it.
@@ -120,7 +118,7 @@ bool ring_publish(LedgerRing& ring, const LedgerRecord& record, pid_t supervisor
       std::this_thread::yield();
       continue;
     }
-    if (getppid() != supervisor) {
+    if (getppid() != supervisor_pid) {
       return false;
     }
     std::this_thread::sleep_for(pause);
@@ -156,7 +154,7 @@ std::string alien_id(const LedgerRecord& record) {
   const std::array<std::uint64_t, 4> words = {record.number, record.op, record.seq, record.time_ns};
   std::array<char, sizeof(words)> text{};
   std::memcpy(text.data(), words.data(), sizeof(words));
-  return std::string(text.data(), strnlen(text.data(), text.size()));
+  return std::string(text.begin(), std::find(text.begin(), text.end(), '\0'));
 }
 
 std::size_t duration_bucket(std::uint64_t duration_ns) {
@@ -173,10 +171,9 @@ void histogram_record(SharedHistogram& histogram, std::uint64_t duration_ns) {
 }
 
 std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000ULL +
-         static_cast<std::uint64_t>(now.tv_nsec);
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                        std::chrono::steady_clock::now().time_since_epoch())
+                                        .count());
 }
 
 void FiredFaultRecorder::record(std::string_view point, int error_number) {

@@ -19,8 +19,6 @@
 #include <string>
 #include <string_view>
 
-#include <sys/types.h>
-
 #include "harness/common/operation.h"
 #include <pluresdb/error.h>
 
@@ -150,9 +148,9 @@ class RegionMapping {
   SharedRegion* region_ = nullptr;
 };
 
-/// Worker: publishes `record`, waiting while the ring is full. False when `supervisor` (the parent
-/// process) is gone, so nobody will ever read. One thread per ring.
-bool ring_publish(LedgerRing& ring, const LedgerRecord& record, pid_t supervisor);
+/// Worker: publishes `record`, waiting while the ring is full. False when `supervisor_pid` (the
+/// parent process) is gone, so nobody will ever read. One thread per ring.
+bool ring_publish(LedgerRing& ring, const LedgerRecord& record, int supervisor_pid);
 /// Supervisor: moves up to `out.size()` records to `out` and frees their places; returns how many.
 /// One thread per ring.
 std::size_t ring_consume(LedgerRing& ring, std::span<LedgerRecord> out);

@@ -1,10 +1,11 @@
 // Reads: comparing what the store shows with what is possible, and naming a mismatch.
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "harness/common/operation.h"
 #include "harness/common/shared_region.h"

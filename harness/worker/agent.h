@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <string>
 
-#include <sys/types.h>
-
 #include "harness/common/operation.h"
 #include "harness/common/shared_region.h"
 #include "harness/common/worker_config.h"
@@ -20,7 +18,7 @@ namespace soak::worker {
 struct AgentEnvironment {
   std::uint64_t seed = 0;
   std::uint32_t incarnation = 0;
-  pid_t supervisor = 0;
+  int supervisor = 0;  ///< Its pid.
   Target* target = nullptr;
   SharedRegion* region = nullptr;
   ErrorLog* errors = nullptr;

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include "faultinj/fiu_control.h"
@@ -136,8 +136,9 @@ Status CommandLoop::start_agents() {
     return pluresdb::fail(ErrorCode::kInvalidArgument, "the agents run already");
   }
   region_.stop_agents.store(0);
-  for (const auto& agent : agents_) {
-    threads_.emplace_back([&agent = *agent] {
+  for (std::size_t i = 0; i < agents_.size(); ++i) {
+    threads_.emplace_back([&agent = *agents_[i], lane = static_cast<std::uint32_t>(i)] {
+      faultinj::set_fault_lane(lane);  // The same faults for the same agent, run after run.
       if (!agent.run()) {
         log_line("the supervisor is gone");
         _exit(EXIT_FAILURE);

@@ -7,8 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include <sys/types.h>
-
 #include "harness/common/control_channel.h"
 #include "harness/common/document_id.h"
 #include "harness/common/shared_region.h"
@@ -51,7 +49,7 @@ class CommandLoop {
   Target& target_;
   SharedRegion& region_;
   ControlChannel& channel_;
-  const pid_t supervisor_;
+  const int supervisor_;  ///< Its pid.
   const AgentNames names_;
   ErrorLog errors_;
   std::vector<std::unique_ptr<Agent>> agents_;  ///< Keep their places between start and stop.

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "engine/io/file_system.h"
 #include "faultinj/fault_file_system.h"
