@@ -198,6 +198,25 @@ TEST(CrashEnumeration, EveryAcknowledgedWriteSurvivesPowerLossAtEveryOperation) 
   }
 }
 
+TEST(CrashEnumeration, CreationCutOffByAKillThenUsedThenPowerLoss) {
+  // The names that the interrupted creation left in the page cache must become durable before
+  // anything is acknowledged that depends on them.
+  const Trace trace = full_run();
+  for (std::uint64_t n = 0; n <= trace.created_at + 20; ++n) {
+    SCOPED_TRACE(fmt::format("operation {}", n));
+    MemoryDisk disk;
+    Knowledge knowledge = run_until(disk, n);
+    disk.restart();
+    {
+      const auto engine = open_engine(kStore, small_options(&disk));
+      ASSERT_NE(engine, nullptr);
+      ASSERT_TRUE(put(*engine, knowledge, "after", json_of(n)));
+    }
+    disk.lose_power(std::nullopt);
+    ASSERT_NO_FATAL_FAILURE(expect_knowledge(disk, knowledge));
+  }
+}
+
 TEST(CrashEnumeration, RecoveryMayItselfBeCutOffAtEveryOperation) {
   const Trace trace = full_run();
   constexpr std::uint64_t kFirstCrashes = 8;
