@@ -4,6 +4,7 @@
 #include "engine/store/base_store.h"
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <set>
@@ -210,10 +211,11 @@ class RocksBaseStore final : public BaseStore {
   Status start(bool create) {
     (void)gate_.begin_change();
     auto opened = open_database(create);
-    gate_.end_change(opened ? *std::move(opened) : nullptr);
     if (!opened) {
+      gate_.end_change(nullptr);
       return std::unexpected(opened.error());
     }
+    gate_.end_change(*std::move(opened));
     return {};
   }
 
@@ -271,10 +273,11 @@ class RocksBaseStore final : public BaseStore {
     // What closing has to complain about is why it is reopened.
     old.reset();
     auto opened = open_database(false);
-    gate_.end_change(opened ? *std::move(opened) : nullptr);
     if (!opened) {
+      gate_.end_change(nullptr);
       return std::unexpected(opened.error());
     }
+    gate_.end_change(*std::move(opened));
     return {};
   }
 

@@ -3,7 +3,9 @@
 #include <charconv>
 #include <chrono>
 #include <cstdarg>
+#include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <string>
 #include <utility>

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <set>
 #include <span>
@@ -14,6 +15,7 @@
 #include <rocksdb/slice.h>
 
 #include "engine/base/bytes.h"
+#include "engine/base/mutex.h"
 #include "engine/io/file_system.h"
 #include "engine/store/rocks_status.h"
 #include <pluresdb/error.h>
@@ -190,20 +192,22 @@ class RocksFileSystem final : public rocksdb::FileSystem {
                              std::unique_ptr<rocksdb::FSSequentialFile>* result,
                              IODebugContext* /*debug*/) override {
     auto file = files_.open(clean(path), io::OpenMode::kRead);
-    if (file) {
-      *result = std::make_unique<SequentialFile>(*std::move(file));
+    if (!file) {
+      return to_io_status(file.error());
     }
-    return status_of(file);
+    *result = std::make_unique<SequentialFile>(*std::move(file));
+    return IOStatus::OK();
   }
 
   IOStatus NewRandomAccessFile(const std::string& path, const FileOptions& /*options*/,
                                std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                IODebugContext* /*debug*/) override {
     auto file = files_.open(clean(path), io::OpenMode::kRead);
-    if (file) {
-      *result = std::make_unique<RandomAccessFile>(*std::move(file));
+    if (!file) {
+      return to_io_status(file.error());
     }
-    return status_of(file);
+    *result = std::make_unique<RandomAccessFile>(*std::move(file));
+    return IOStatus::OK();
   }
 
   IOStatus NewWritableFile(const std::string& path, const FileOptions& /*options*/,
@@ -262,10 +266,11 @@ class RocksFileSystem final : public rocksdb::FileSystem {
     if (!names && names.error().code == ErrorCode::kNotFound) {
       return IOStatus::NotFound(path);
     }
-    if (names) {
-      *result = *std::move(names);
+    if (!names) {
+      return to_io_status(names.error());
     }
-    return status_of(names);
+    *result = *std::move(names);
+    return IOStatus::OK();
   }
 
   IOStatus DeleteFile(const std::string& path, const IOOptions& /*options*/,
@@ -311,11 +316,12 @@ class RocksFileSystem final : public rocksdb::FileSystem {
                     IODebugContext* /*debug*/) override {
     *lock = nullptr;
     auto held = files_.lock(clean(path));
-    if (held) {
-      // RocksDB owns it and gives it back to UnlockFile.
-      *lock = std::make_unique<Lock>(*std::move(held)).release();
+    if (!held) {
+      return to_io_status(held.error());
     }
-    return status_of(held);
+    // RocksDB owns it and gives it back to UnlockFile.
+    *lock = std::make_unique<Lock>(*std::move(held)).release();
+    return IOStatus::OK();
   }
   IOStatus UnlockFile(rocksdb::FileLock* lock, const IOOptions& /*options*/,
                       IODebugContext* /*debug*/) override {
