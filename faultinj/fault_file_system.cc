@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <memory>
 #include <optional>
@@ -68,7 +69,7 @@ struct PointNames {
 };
 
 const PointNames& names_of(const PointClass& point_class) {
-  static const std::map<std::string, PointNames> kNames = [] {
+  static const std::map<std::string, PointNames> names_by_place = [] {
     std::map<std::string, PointNames> names;
     for (const std::string& point : all_points()) {
       const auto end = point.rfind('/');
@@ -79,8 +80,8 @@ const PointNames& names_of(const PointClass& point_class) {
     }
     return names;
   }();
-  const auto found = kNames.find(point_class.area + "/" + point_class.file_kind);
-  DB_CHECK(found != kNames.end());
+  const auto found = names_by_place.find(point_class.area + "/" + point_class.file_kind);
+  DB_CHECK(found != names_by_place.end());
   return found->second;
 }
 
@@ -104,6 +105,7 @@ class Trigger {
     if (fired_) {
       fired_(point, error_number);
     }
+    // NOLINTNEXTLINE(misc-include-cleaner): EDQUOT is in <cerrno>.
     const bool no_space = error_number == ENOSPC || error_number == EDQUOT;
     return std::unexpected(Error{.code = no_space ? ErrorCode::kNoSpace : ErrorCode::kIo,
                                  .sys_errno = error_number,
@@ -311,8 +313,8 @@ class FaultFileSystem final : public FileSystem {
     }
     TRY(trigger_.check(directory_names(*name).space, path));
     TRY_ASSIGN(SpaceInfo space, next_.space(path));
-    static const std::string kStatvfs = "space/statvfs";
-    if (!trigger_.check_space(kStatvfs, path)) {
+    static const std::string statvfs_point = "space/statvfs";
+    if (!trigger_.check_space(statvfs_point, path)) {
       space.available_bytes = 0;
     }
     return space;

@@ -2,11 +2,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 #include <fiu-control.h>
@@ -96,7 +96,7 @@ Thread& this_thread() {
 }
 
 int decide(const char* armed, int* /*failnum*/, void** /*failinfo*/, unsigned int* /*flags*/) {
-  Thread& thread = this_thread();
+  const Thread& thread = this_thread();
   const auto decider = process().decider_of(armed);
   if (decider == nullptr || thread.point == nullptr) {
     return 0;
@@ -167,6 +167,7 @@ Status arm(const Arming& arming) {
       process().sources.fetch_add(1);
     }
   }
+  // libfiu carries the number in a pointer. NOLINTNEXTLINE(performance-no-int-to-ptr)
   void* const failinfo = reinterpret_cast<void*>(static_cast<std::intptr_t>(arming.error_number));
   (void)fiu_disable(arming.point.c_str());  // Fails when it is not enabled.
   if (fiu_enable_external(arming.point.c_str(), 1, failinfo, 0, decide) != 0) {

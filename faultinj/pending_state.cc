@@ -1,15 +1,17 @@
 #include "faultinj/pending_state.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "engine/base/bytes.h"
 #include "engine/base/check.h"
 #include "engine/io/file_system.h"
 #include "faultinj/power_loss_journal.h"

@@ -15,13 +15,13 @@ struct AreaKinds {
 };
 
 const std::vector<AreaKinds>& areas() {
-  static const std::vector<AreaKinds> kAreas{
+  static const std::vector<AreaKinds> all_areas{
       {.area = "wal", .file_kinds = {"segment", "spare", "other"}},
       {.area = "base", .file_kinds = {"sst", "manifest", "current", "options", "other"}},
       {.area = "store", .file_kinds = {"identity", "lock", "other"}},
       {.area = "quarantine", .file_kinds = {"file"}},
   };
-  return kAreas;
+  return all_areas;
 }
 
 constexpr std::array<std::string_view, 9> kFileOperations{
@@ -102,8 +102,8 @@ PointClass classify_path(std::string_view relative_path) {
 }
 
 const std::vector<std::string>& all_points() {
-  static const std::vector<std::string> kPoints = make_points();
-  return kPoints;
+  static const std::vector<std::string> points = make_points();
+  return points;
 }
 
 }  // namespace faultinj

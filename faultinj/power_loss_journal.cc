@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <sys/types.h>
 #include <unistd.h>
 

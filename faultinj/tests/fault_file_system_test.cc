@@ -5,9 +5,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -50,48 +52,48 @@ class FaultFileSystemTest : public testing::Test {
 
   FaultFileSystemTest() {
     for (const char* directory : {"wal", "base", "quarantine"}) {
-      EXPECT_TRUE(below_.create_directory(path(directory)).has_value());
+      EXPECT_TRUE(disk.create_directory(path(directory)).has_value());
     }
   }
   void TearDown() override {
-    for (const std::string& point : armed_) {
+    for (const std::string& point : armed_points) {
       (void)disarm(point);  // Some tests disarm themselves.
     }
   }
 
   [[nodiscard]] std::string path(const std::string& name) const {
-    return directory_.path() + "/" + name;
+    return store_directory.path() + "/" + name;
   }
   void arm_point(const std::string& point, int error_number = EIO, std::uint64_t times = 0) {
     ASSERT_TRUE(arm({.point = point, .error_number = error_number, .times = times}).has_value());
-    armed_.push_back(point);
+    armed_points.push_back(point);
   }
   std::unique_ptr<File> open(const std::string& name, OpenMode mode = OpenMode::kCreateOrEmpty) {
-    auto file = files_->open(path(name), mode);
+    auto file = faulty->open(path(name), mode);
     EXPECT_TRUE(file.has_value());
     return file ? *std::move(file) : nullptr;
   }
 
-  TestDirectory directory_{TestDirectory::Where::kMemory};
-  ObservedFileSystem below_;
-  std::vector<Fired> fired_;
-  std::unique_ptr<FileSystem> files_ = make_fault_file_system(
-      below_, directory_.path(), [this](std::string_view point, int error_number) {
-        fired_.push_back({.point = std::string(point), .error_number = error_number});
+  TestDirectory store_directory{TestDirectory::Where::kMemory};
+  ObservedFileSystem disk;
+  std::vector<Fired> firings;
+  std::unique_ptr<FileSystem> faulty = make_fault_file_system(
+      disk, store_directory.path(), [this](std::string_view point, int error_number) {
+        firings.push_back({.point = std::string(point), .error_number = error_number});
       });
-  std::vector<std::string> armed_;
+  std::vector<std::string> armed_points;
 };
 
 TEST_F(FaultFileSystemTest, AnOpenFileThatIsRenamedHasThePointsOfItsNewName) {
   const auto file = open("wal/0000000000000001.tmp");
-  ASSERT_TRUE(files_->rename(path("wal/0000000000000001.tmp"), path("wal/0000000000000001.wal"))
+  ASSERT_TRUE(faulty->rename(path("wal/0000000000000001.tmp"), path("wal/0000000000000001.wal"))
                   .has_value());
   arm_point("wal/spare/sync");
   EXPECT_TRUE(file->sync_data().has_value());
   arm_point("wal/segment/sync");
   EXPECT_FALSE(file->sync_data().has_value());
   const std::vector<Fired> expected = {{.point = "wal/segment/sync", .error_number = EIO}};
-  EXPECT_EQ(fired_, expected);
+  EXPECT_EQ(firings, expected);
 }
 
 TEST_F(FaultFileSystemTest, EachOperationFiresItsOwnPoint) {
@@ -101,9 +103,9 @@ TEST_F(FaultFileSystemTest, EachOperationFiresItsOwnPoint) {
   const auto write = [&] { return segment->write(0, as_bytes("x")); };
   const std::vector<std::pair<std::string, std::function<Status()>>> operations{
       {"wal/segment/open",
-       [&] { return status_of(files_->open(path("wal/1.wal"), OpenMode::kRead)); }},
+       [&] { return status_of(faulty->open(path("wal/1.wal"), OpenMode::kRead)); }},
       {"wal/spare/create",
-       [&] { return status_of(files_->open(path("wal/spare-2.tmp"), OpenMode::kCreateNew)); }},
+       [&] { return status_of(faulty->open(path("wal/spare-2.tmp"), OpenMode::kCreateNew)); }},
       {"wal/segment/write", write},
       {"wal/segment/sync", [&] { return segment->sync_data(); }},
       {"wal/segment/sync", [&] { return segment->sync_all(); }},
@@ -111,24 +113,24 @@ TEST_F(FaultFileSystemTest, EachOperationFiresItsOwnPoint) {
       {"wal/segment/allocate", [&] { return segment->allocate(100); }},
       {"base/sst/read", [&] { return status_of(table->read(0, buffer)); }},
       {"base/current/rename",
-       [&] { return files_->rename(path("base/1.sst"), path("base/CURRENT")); }},
-      {"base/sst/remove", [&] { return files_->remove(path("base/1.sst")); }},
-      {"wal/directory/list", [&] { return status_of(files_->list(path("wal"))); }},
-      {"wal/directory/sync_directory", [&] { return files_->sync_directory(path("wal")); }},
-      {"base/directory/create", [&] { return files_->create_directory(path("base")); }},
-      {"store/directory/space", [&] { return status_of(files_->space(directory_.path())); }},
-      {"store/lock/open", [&] { return status_of(files_->lock(path("LOCK"))); }},
+       [&] { return faulty->rename(path("base/1.sst"), path("base/CURRENT")); }},
+      {"base/sst/remove", [&] { return faulty->remove(path("base/1.sst")); }},
+      {"wal/directory/list", [&] { return status_of(faulty->list(path("wal"))); }},
+      {"wal/directory/sync_directory", [&] { return faulty->sync_directory(path("wal")); }},
+      {"base/directory/create", [&] { return faulty->create_directory(path("base")); }},
+      {"store/directory/space", [&] { return status_of(faulty->space(store_directory.path())); }},
+      {"store/lock/open", [&] { return status_of(faulty->lock(path("LOCK"))); }},
   };
   for (const auto& [point, operation] : operations) {
     SCOPED_TRACE(point);
-    fired_.clear();
+    firings.clear();
     arm_point(point, ENXIO);
     const Status status = operation();
     ASSERT_FALSE(status.has_value());
     EXPECT_TRUE(status.error().injected);
     EXPECT_EQ(status.error().sys_errno, ENXIO);
     EXPECT_EQ(status.error().code, ErrorCode::kIo);
-    EXPECT_EQ(fired_, (std::vector<Fired>{{.point = point, .error_number = ENXIO}}));
+    EXPECT_EQ(firings, (std::vector<Fired>{{.point = point, .error_number = ENXIO}}));
     ASSERT_TRUE(disarm(point).has_value());
     EXPECT_TRUE(write().has_value());  // Other points do not fire, and this one no longer.
   }
@@ -138,11 +140,11 @@ TEST_F(FaultFileSystemTest, AFailedOperationDoesNothingBelow) {
   const auto file = open("wal/1.wal");
   arm_point("wal/segment/write");
   arm_point("wal/segment/sync");
-  const std::uint64_t syncs = below_.file_syncs;
+  const std::uint64_t syncs = disk.file_syncs;
   EXPECT_FALSE(file->write(0, as_bytes("x")).has_value());
   EXPECT_FALSE(file->sync_data().has_value());
   EXPECT_EQ(file->size().value_or(99), 0U);
-  EXPECT_EQ(below_.file_syncs, syncs);
+  EXPECT_EQ(disk.file_syncs, syncs);
 }
 
 TEST_F(FaultFileSystemTest, AFullDiskRefusesOnlyWhatNeedsSpace) {
@@ -155,17 +157,17 @@ TEST_F(FaultFileSystemTest, AFullDiskRefusesOnlyWhatNeedsSpace) {
   EXPECT_TRUE(file->allocate(8192).has_value());
   for (const Status& status : {file->write(8000, as_bytes(std::string(200, 'x'))),
                                file->allocate(8193), other->write(0, as_bytes("x")),
-                               status_of(files_->open(path("wal/2.wal"), OpenMode::kCreateNew)),
-                               files_->create_directory(path("new"))}) {
+                               status_of(faulty->open(path("wal/2.wal"), OpenMode::kCreateNew)),
+                               faulty->create_directory(path("new"))}) {
     ASSERT_FALSE(status.has_value());
     EXPECT_EQ(status.error().code, ErrorCode::kNoSpace);
     EXPECT_TRUE(status.error().injected);
   }
-  const auto space = files_->space(directory_.path());
+  const auto space = faulty->space(store_directory.path());
   ASSERT_TRUE(space.has_value());
   EXPECT_EQ(space->available_bytes, 0U);
   EXPECT_GT(space->total_bytes, 0U);
-  EXPECT_EQ(fired_.back(), (Fired{.point = "space/statvfs", .error_number = ENOSPC}));
+  EXPECT_EQ(firings.back(), (Fired{.point = "space/statvfs", .error_number = ENOSPC}));
   // Existing files open, and what was allocated before is known.
   const auto again = open("wal/1.wal", OpenMode::kReadWrite);
   EXPECT_TRUE(again->write(8191, as_bytes("x")).has_value());
@@ -175,7 +177,16 @@ TEST_F(FaultFileSystemTest, AFullDiskRefusesOnlyWhatNeedsSpace) {
   EXPECT_FALSE(again->write(0, as_bytes("x")).has_value());
   ASSERT_TRUE(disarm("space/*").has_value());
   EXPECT_TRUE(again->write(0, as_bytes("x")).has_value());
-  EXPECT_GT(files_->space(directory_.path())->available_bytes, 0U);
+  EXPECT_GT(faulty->space(store_directory.path())->available_bytes, 0U);
+}
+
+TEST_F(FaultFileSystemTest, AWriteAllocatesWholeBlocks) {
+  const auto file = open("wal/1.wal");
+  ASSERT_TRUE(file->write(0, as_bytes(std::string(5000, 'x'))).has_value());
+  arm_point("space/*", ENOSPC);
+  EXPECT_TRUE(file->write(100, as_bytes(std::string(5000, 'y'))).has_value());
+  EXPECT_TRUE(file->write(8191, as_bytes("z")).has_value());
+  EXPECT_EQ(file->write(8192, as_bytes("z")).error().code, ErrorCode::kNoSpace);
 }
 
 TEST_F(FaultFileSystemTest, AWildcardHitsItsPrefixOnly) {
@@ -190,12 +201,12 @@ TEST_F(FaultFileSystemTest, AWildcardHitsItsPrefixOnly) {
 TEST_F(FaultFileSystemTest, PathsOutsideTheRootNeverFail) {
   const TestDirectory outside(TestDirectory::Where::kMemory);
   arm_point("*", EIO);
-  const auto file = files_->open(outside.path() + "/f", OpenMode::kCreateNew);
+  const auto file = faulty->open(outside.path() + "/f", OpenMode::kCreateNew);
   ASSERT_TRUE(file.has_value());
   EXPECT_TRUE((*file)->write(0, as_bytes("x")).has_value());
-  EXPECT_TRUE(files_->sync_directory(outside.path()).has_value());
-  EXPECT_TRUE(fired_.empty());
-  EXPECT_FALSE(files_->list(directory_.path()).has_value());
+  EXPECT_TRUE(faulty->sync_directory(outside.path()).has_value());
+  EXPECT_TRUE(firings.empty());
+  EXPECT_FALSE(faulty->list(store_directory.path()).has_value());
 }
 
 TEST_F(FaultFileSystemTest, ABudgetEnds) {
@@ -204,7 +215,7 @@ TEST_F(FaultFileSystemTest, ABudgetEnds) {
   EXPECT_FALSE(file->sync_data().has_value());
   EXPECT_FALSE(file->sync_all().has_value());
   EXPECT_TRUE(file->sync_data().has_value());
-  EXPECT_EQ(fired_.size(), 2U);
+  EXPECT_EQ(firings.size(), 2U);
 }
 
 TEST(LyingSyncFileSystem, ClaimsSuccessBelowItsRootAndDoesNothing) {

@@ -58,11 +58,11 @@ TEST(Points, TheListIsSortedAndHasTheOperationsOfEachClass) {
         "base/sst/create", "base/current/rename", "store/lock/open", "store/directory/space",
         "quarantine/file/write", "space/statvfs", "space/wal/spare/allocate",
         "space/base/sst/write", "space/base/directory/create"}) {
-    EXPECT_TRUE(std::ranges::binary_search(points, point)) << point;
+    EXPECT_TRUE(std::binary_search(points.begin(), points.end(), point)) << point;
   }
   for (const std::string_view point : {"wal/segment/list", "wal/directory/write",
                                        "space/wal/segment/sync", "space/space/statvfs"}) {
-    EXPECT_FALSE(std::ranges::binary_search(points, point)) << point;
+    EXPECT_FALSE(std::binary_search(points.begin(), points.end(), point)) << point;
   }
   // The ledger of fired faults keeps 47 characters of a name.
   EXPECT_LT(std::ranges::max(points, {}, &std::string::size).size(), 48U);

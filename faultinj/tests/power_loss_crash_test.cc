@@ -113,25 +113,25 @@ std::vector<Model> possible_states(const Model& before,
 class Generations : public testing::Test {
  protected:
   void SetUp() override {
-    const auto files = make_power_loss_file_system(posix_file_system(), root(), journal_.get());
+    const auto files = make_power_loss_file_system(posix_file_system(), root(), loss_journal.get());
     ASSERT_TRUE(files.has_value());
     ASSERT_TRUE(ModelRunner(**files, root()).make_directories().has_value());
   }
 
-  [[nodiscard]] const std::string& root() const { return directory_.path(); }
+  [[nodiscard]] const std::string& root() const { return store.path(); }
 
-  /// A worker lives from `states_` on and is killed; states_ is what may be true then.
+  /// A worker lives from `candidates` on and is killed; candidates is what may be true then.
   void live_and_die(std::uint64_t life) {
-    Progress& progress = shared_.reset();
+    Progress& progress = shared_progress.reset();
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-      live(root(), journal_.get(), life, states_.front(), progress);
+      live(root(), loss_journal.get(), life, candidates.front(), progress);
     }
-    const std::uint64_t target = random_() % kOperationsPerLife;
+    const std::uint64_t target = dice_cup() % kOperationsPerLife;
     while (progress.begun <= target && progress.failed == 0) {
     }
-    for (std::uint64_t spin = random_() % 20'000; spin > 0; --spin) {
+    for (std::uint64_t spin = dice_cup() % 20'000; spin > 0; --spin) {
       // Into the middle of an operation.
       (void)progress.finished.load();
     }
@@ -144,7 +144,7 @@ class Generations : public testing::Test {
 
   void collect_states(std::uint64_t life, const Progress& progress) {
     std::vector<Model> after;
-    for (Model& state : states_) {
+    for (Model& state : candidates) {
       state.slots = {};
       for (std::uint64_t index = 0; index < progress.finished; ++index) {
         const ModelOperation operation = nth_operation(life, index);
@@ -155,51 +155,51 @@ class Generations : public testing::Test {
       std::optional<ModelOperation> inside;
       if (progress.begun > progress.finished) {
         inside = nth_operation(life, progress.finished);
-        ++kills_inside_;
+        ++kills_inside;
       }
       for (Model& possible : possible_states(state, inside)) {
         after.push_back(std::move(possible));
       }
     }
-    states_ = std::move(after);
+    candidates = std::move(after);
   }
 
   /// The next worker must see one of the possible states.
   void inherit() {
-    const auto files = make_power_loss_file_system(posix_file_system(), root(), journal_.get());
+    const auto files = make_power_loss_file_system(posix_file_system(), root(), loss_journal.get());
     ASSERT_TRUE(files.has_value()) << pluresdb::to_string(files.error());
     const auto contents = read_contents(**files, root());
     ASSERT_TRUE(contents.has_value()) << pluresdb::to_string(contents.error());
-    std::erase_if(states_, [&](const Model& state) {
+    std::erase_if(candidates, [&](const Model& state) {
       return contents_of(state, state.live, false) != *contents;
     });
-    ASSERT_FALSE(states_.empty()) << "after a crash";
+    ASSERT_FALSE(candidates.empty()) << "after a crash";
   }
 
   void lose_power() {
     const auto outcome =
-        apply_power_loss(root(), journal_.get(), {.keep = PowerLossPolicy::Keep::kNothing});
+        apply_power_loss(root(), loss_journal.get(), {.keep = PowerLossPolicy::Keep::kNothing});
     ASSERT_TRUE(outcome.has_value()) << pluresdb::to_string(outcome.error());
-    bytes_discarded_ += outcome->bytes_discarded;
-    changes_undone_ += outcome->directory_changes_undone;
+    total_bytes_discarded += outcome->bytes_discarded;
+    total_changes_undone += outcome->directory_changes_undone;
     const auto contents = read_contents(posix_file_system(), root());
     ASSERT_TRUE(contents.has_value()) << pluresdb::to_string(contents.error());
-    for (Model& state : states_) {
+    for (Model& state : candidates) {
       state.lose_power();
     }
-    std::erase_if(states_, [&](const Model& state) {
+    std::erase_if(candidates, [&](const Model& state) {
       return contents_of(state, state.live, false) != *contents;
     });
-    ASSERT_FALSE(states_.empty()) << "after a power loss";
-    states_.resize(1);
+    ASSERT_FALSE(candidates.empty()) << "after a power loss";
+    candidates.resize(1);
   }
 
-  TestDirectory directory_{TestDirectory::Where::kMemory};
-  Descriptor journal_{*create_power_loss_journal()};
-  SharedProgress shared_;
-  std::minstd_rand random_{20261124};
-  std::vector<Model> states_{Model{}};
-  std::uint64_t kills_inside_ = 0, bytes_discarded_ = 0, changes_undone_ = 0;
+  TestDirectory store{TestDirectory::Where::kMemory};
+  Descriptor loss_journal{*create_power_loss_journal()};
+  SharedProgress shared_progress;
+  std::minstd_rand dice_cup{20261124};
+  std::vector<Model> candidates{Model{}};
+  std::uint64_t kills_inside = 0, total_bytes_discarded = 0, total_changes_undone = 0;
 };
 
 TEST_F(Generations, KilledWorkersLeaveWhatTheModelSays) {
@@ -210,7 +210,7 @@ TEST_F(Generations, KilledWorkersLeaveWhatTheModelSays) {
     if (HasFatalFailure()) {
       return;
     }
-    const std::uint64_t dice = random_() % 4;
+    const std::uint64_t dice = dice_cup() % 4;
     if (dice != 0) {
       inherit();
     }
@@ -222,9 +222,9 @@ TEST_F(Generations, KilledWorkersLeaveWhatTheModelSays) {
     }
   }
   // It tested something.
-  EXPECT_GT(kills_inside_, kLives / 10);
-  EXPECT_GT(bytes_discarded_, 0U);
-  EXPECT_GT(changes_undone_, 0U);
+  EXPECT_GT(kills_inside, kLives / 10);
+  EXPECT_GT(total_bytes_discarded, 0U);
+  EXPECT_GT(total_changes_undone, 0U);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,30 +38,30 @@ class PowerLossTest : public testing::Test {
   PowerLossTest() { boot(); }
 
   void boot() {
-    handles_.clear();
-    files_.reset();
-    auto made = make_power_loss_file_system(below_, root(), journal_.get());
+    open_files.clear();
+    machine.reset();
+    auto made = make_power_loss_file_system(disk, root(), loss_journal.get());
     ASSERT_TRUE(made.has_value()) << pluresdb::to_string(made.error());
-    files_ = *std::move(made);
+    machine = *std::move(made);
   }
 
   PowerLossOutcome lose_power(const PowerLossPolicy& policy = {}) {
-    handles_.clear();
-    files_.reset();
-    const auto outcome = apply_power_loss(root(), journal_.get(), policy);
+    open_files.clear();
+    machine.reset();
+    const auto outcome = apply_power_loss(root(), loss_journal.get(), policy);
     EXPECT_TRUE(outcome.has_value());
     boot();
     return outcome.value_or(PowerLossOutcome{});
   }
 
-  [[nodiscard]] std::string root() const { return directory_.path(); }
+  [[nodiscard]] std::string root() const { return store.path(); }
   [[nodiscard]] std::string path(const std::string& name) const { return root() + "/" + name; }
 
   /// Closed at the end of the worker's life.
   File* open(const std::string& name, OpenMode mode = OpenMode::kCreateOrEmpty) {
-    auto file = files_->open(path(name), mode);
+    auto file = machine->open(path(name), mode);
     EXPECT_TRUE(file.has_value()) << pluresdb::to_string(file.error());
-    return file ? handles_.emplace_back(*std::move(file)).get() : nullptr;
+    return file ? open_files.emplace_back(*std::move(file)).get() : nullptr;
   }
 
   /// A file whose name and contents are durable.
@@ -72,25 +73,25 @@ class PowerLossTest : public testing::Test {
     sync_root();
   }
 
-  void sync_root() { expect_ok(files_->sync_directory(root())); }
+  void sync_root() { expect_ok(machine->sync_directory(root())); }
 
   static void expect_ok(const Status& status) {
     EXPECT_TRUE(status.has_value()) << pluresdb::to_string(status.error());
   }
 
   /// "(none)" when there is no such file.
-  std::string text(const std::string& name) { return text_in(*files_, name); }
+  std::string text(const std::string& name) { return text_in(*machine, name); }
   std::string text_in(FileSystem& files, const std::string& name) {
     const auto bytes = pluresdb::io::read_whole_file(files, path(name), 1 << 24);
     return bytes ? std::string(as_text(*bytes)) : "(none)";
   }
-  std::uint64_t pending() { return power_loss_pending_bytes(journal_.get()).value_or(999999); }
+  std::uint64_t pending() { return power_loss_pending_bytes(loss_journal.get()).value_or(999999); }
 
-  TestDirectory directory_{TestDirectory::Where::kMemory};
-  Descriptor journal_{*create_power_loss_journal()};
-  ObservedFileSystem below_;
-  std::unique_ptr<FileSystem> files_;
-  std::vector<std::unique_ptr<File>> handles_;
+  TestDirectory store{TestDirectory::Where::kMemory};
+  Descriptor loss_journal{*create_power_loss_journal()};
+  ObservedFileSystem disk;
+  std::unique_ptr<FileSystem> machine;
+  std::vector<std::unique_ptr<File>> open_files;
 };
 
 TEST_F(PowerLossTest, AWriteIsSeenAtOnceAndLostWithoutSync) {
@@ -98,7 +99,7 @@ TEST_F(PowerLossTest, AWriteIsSeenAtOnceAndLostWithoutSync) {
   File* const file = open("f", OpenMode::kReadWrite);
   expect_ok(file->write(2, as_bytes("XY")));
   EXPECT_EQ(text("f"), "duXYble");
-  EXPECT_EQ(text_in(below_, "f"), "durable");
+  EXPECT_EQ(text_in(disk, "f"), "durable");
   EXPECT_EQ(pending(), 2U);
   const auto outcome = lose_power();
   EXPECT_EQ(text("f"), "durable");
@@ -121,12 +122,12 @@ TEST_F(PowerLossTest, ASyncPassesThroughAndMovesTheBytesBelow) {
   File* const file = open("f");
   sync_root();
   expect_ok(file->write(0, as_bytes("bytes")));
-  const std::uint64_t before = below_.file_syncs;
+  const std::uint64_t before = disk.file_syncs;
   expect_ok(file->sync_data());
-  EXPECT_EQ(below_.file_syncs, before + 1);
-  EXPECT_EQ(text_in(below_, "f"), "bytes");
+  EXPECT_EQ(disk.file_syncs, before + 1);
+  EXPECT_EQ(text_in(disk, "f"), "bytes");
   expect_ok(file->sync_all());
-  EXPECT_EQ(below_.file_syncs, before + 2);
+  EXPECT_EQ(disk.file_syncs, before + 2);
   EXPECT_EQ(pending(), 0U);
   lose_power();
   EXPECT_EQ(text("f"), "bytes");
@@ -136,9 +137,9 @@ TEST_F(PowerLossTest, AFailedSyncLeavesTheBytesUnsynced) {
   File* const file = open("f");
   sync_root();
   expect_ok(file->write(0, as_bytes("bytes")));
-  below_.fail_syncs = true;
+  disk.fail_syncs = true;
   EXPECT_FALSE(file->sync_data().has_value());
-  below_.fail_syncs = false;
+  disk.fail_syncs = false;
   EXPECT_EQ(pending(), 5U);
   EXPECT_EQ(text("f"), "bytes");
 }
@@ -162,7 +163,7 @@ TEST_F(PowerLossTest, ADurableNameDoesNotMakeBytesDurable) {
 TEST_F(PowerLossTest, ARenameIsUndoneWithTheFileItReplaced) {
   make_durable("old", "old bytes");
   make_durable("new", "new bytes");
-  expect_ok(files_->rename(path("new"), path("old")));
+  expect_ok(machine->rename(path("new"), path("old")));
   EXPECT_EQ(text("old"), "new bytes");
   EXPECT_EQ(text("new"), "(none)");
   lose_power();
@@ -173,7 +174,7 @@ TEST_F(PowerLossTest, ARenameIsUndoneWithTheFileItReplaced) {
 TEST_F(PowerLossTest, ARenameIsDurableAfterTheSyncOfItsDirectory) {
   make_durable("old", "old bytes");
   make_durable("new", "new bytes");
-  expect_ok(files_->rename(path("new"), path("old")));
+  expect_ok(machine->rename(path("new"), path("old")));
   sync_root();
   EXPECT_EQ(lose_power().directory_changes_undone, 0U);
   EXPECT_EQ(text("old"), "new bytes");
@@ -184,7 +185,7 @@ TEST_F(PowerLossTest, ARemovedFileComesBackWithItsDurableBytes) {
   make_durable("f", "durable");
   File* const file = open("f", OpenMode::kReadWrite);
   expect_ok(file->write(0, as_bytes("DUR")));
-  expect_ok(files_->remove(path("f")));
+  expect_ok(machine->remove(path("f")));
   EXPECT_EQ(text("f"), "(none)");
   lose_power();
   EXPECT_EQ(text("f"), "durable");
@@ -195,7 +196,7 @@ TEST_F(PowerLossTest, ARemovalIsDurableAfterTheSyncOfItsDirectory) {
   {
     File* const file = open("f", OpenMode::kReadWrite);
     expect_ok(file->write(0, as_bytes("unsynced")));
-    expect_ok(files_->remove(path("f")));
+    expect_ok(machine->remove(path("f")));
     sync_root();
     expect_ok(file->close());
   }
@@ -208,10 +209,10 @@ TEST_F(PowerLossTest, ARemovalIsDurableAfterTheSyncOfItsDirectory) {
 TEST_F(PowerLossTest, HandlesOutliveRenameAndRemove) {
   File* const file = open("f");
   expect_ok(file->write(0, as_bytes("one")));
-  expect_ok(files_->rename(path("f"), path("g")));
+  expect_ok(machine->rename(path("f"), path("g")));
   expect_ok(file->write(3, as_bytes("two")));
   EXPECT_EQ(text("g"), "onetwo");
-  expect_ok(files_->remove(path("g")));
+  expect_ok(machine->remove(path("g")));
   sync_root();
   expect_ok(file->write(6, as_bytes("three")));
   std::string bytes(11, '?');
@@ -243,49 +244,49 @@ TEST_F(PowerLossTest, AnAllocationWaitsForTheSync) {
   sync_root();
   expect_ok(file->allocate(1 << 20));
   EXPECT_EQ(file->size().value_or(0), 1U << 20);
-  EXPECT_EQ(files_->info(path("f"))->size_bytes, 1U << 20);
-  EXPECT_EQ(files_->info(path("f"))->allocated_bytes, 1U << 20);
+  EXPECT_EQ(machine->info(path("f"))->size_bytes, 1U << 20);
+  EXPECT_EQ(machine->info(path("f"))->allocated_bytes, 1U << 20);
   lose_power();
-  EXPECT_EQ(files_->info(path("f"))->size_bytes, 0U);
+  EXPECT_EQ(machine->info(path("f"))->size_bytes, 0U);
   File* const again = open("f", OpenMode::kReadWrite);
   expect_ok(again->allocate(1 << 20));
   expect_ok(again->sync_all());
   lose_power();
-  EXPECT_EQ(files_->info(path("f"))->allocated_bytes, 1U << 20);
+  EXPECT_EQ(machine->info(path("f"))->allocated_bytes, 1U << 20);
 }
 
 TEST_F(PowerLossTest, ADirectoryNeedsTheSyncOfItsParent) {
-  expect_ok(files_->create_directory(path("d")));
+  expect_ok(machine->create_directory(path("d")));
   {
     File* const file = open("d/f");
     expect_ok(file->write(0, as_bytes("x")));
     expect_ok(file->sync_all());
-    expect_ok(files_->sync_directory(path("d")));
+    expect_ok(machine->sync_directory(path("d")));
   }
   lose_power();
-  EXPECT_EQ(files_->info(path("d")).error().code, ErrorCode::kNotFound);
-  expect_ok(files_->create_directory(path("d")));
+  EXPECT_EQ(machine->info(path("d")).error().code, ErrorCode::kNotFound);
+  expect_ok(machine->create_directory(path("d")));
   sync_root();
-  expect_ok(files_->remove(path("d")));
-  EXPECT_EQ(files_->info(path("d")).error().code, ErrorCode::kNotFound);
+  expect_ok(machine->remove(path("d")));
+  EXPECT_EQ(machine->info(path("d")).error().code, ErrorCode::kNotFound);
   lose_power();
-  EXPECT_TRUE(files_->info(path("d")).has_value());
+  EXPECT_TRUE(machine->info(path("d")).has_value());
 }
 
 TEST_F(PowerLossTest, ARenameBetweenDirectoriesIsOneStep) {
-  expect_ok(files_->create_directory(path("a")));
-  expect_ok(files_->create_directory(path("b")));
+  expect_ok(machine->create_directory(path("a")));
+  expect_ok(machine->create_directory(path("b")));
   make_durable("a/f", "from a");
   make_durable("b/f", "from b");
-  expect_ok(files_->sync_directory(path("a")));
-  expect_ok(files_->sync_directory(path("b")));
-  expect_ok(files_->remove(path("b/f")));
-  expect_ok(files_->rename(path("a/f"), path("b/f")));
-  expect_ok(files_->sync_directory(path("a")));
+  expect_ok(machine->sync_directory(path("a")));
+  expect_ok(machine->sync_directory(path("b")));
+  expect_ok(machine->remove(path("b/f")));
+  expect_ok(machine->rename(path("a/f"), path("b/f")));
+  expect_ok(machine->sync_directory(path("a")));
   lose_power();
   EXPECT_EQ(text("a/f"), "(none)");
   EXPECT_EQ(text("b/f"), "from a");
-  expect_ok(files_->rename(path("b/f"), path("a/f")));
+  expect_ok(machine->rename(path("b/f"), path("a/f")));
   lose_power();
   EXPECT_EQ(text("a/f"), "(none)");
   EXPECT_EQ(text("b/f"), "from a");
@@ -293,17 +294,17 @@ TEST_F(PowerLossTest, ARenameBetweenDirectoriesIsOneStep) {
 
 TEST_F(PowerLossTest, ErrorsFromBelowLeaveNothingBehind) {
   make_durable("f", "durable");
-  EXPECT_EQ(files_->open(path("f"), OpenMode::kCreateNew).error().sys_errno, EEXIST);
-  EXPECT_EQ(files_->open(path("no/f"), OpenMode::kCreateNew).error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(files_->rename(path("no"), path("f")).error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(files_->rename(path("f"), path("no/f")).error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(files_->remove(path("no")).error().code, ErrorCode::kNotFound);
-  expect_ok(files_->create_directory(path("d")));
+  EXPECT_EQ(machine->open(path("f"), OpenMode::kCreateNew).error().sys_errno, EEXIST);
+  EXPECT_EQ(machine->open(path("no/f"), OpenMode::kCreateNew).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(machine->rename(path("no"), path("f")).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(machine->rename(path("f"), path("no/f")).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(machine->remove(path("no")).error().code, ErrorCode::kNotFound);
+  expect_ok(machine->create_directory(path("d")));
   make_durable("d/f", "x");
-  EXPECT_FALSE(files_->remove(path("d")).has_value());
-  EXPECT_EQ(files_->rename(path("d"), path("e")).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_FALSE(files_->rename(path("f"), path("d")).has_value());
-  expect_ok(files_->sync_directory(path("d")));
+  EXPECT_FALSE(machine->remove(path("d")).has_value());
+  EXPECT_EQ(machine->rename(path("d"), path("e")).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_FALSE(machine->rename(path("f"), path("d")).has_value());
+  expect_ok(machine->sync_directory(path("d")));
   sync_root();
   EXPECT_EQ(lose_power().directory_changes_undone, 0U);
   EXPECT_EQ(text("f"), "durable");
@@ -338,20 +339,20 @@ TEST_F(PowerLossTest, AReaderOfInheritedBytesCanSyncThem) {
 TEST_F(PowerLossTest, WhatIsSetAsideIsNotListed) {
   make_durable("f", "durable");
   make_durable("g", "durable");
-  expect_ok(files_->remove(path("f")));
+  expect_ok(machine->remove(path("f")));
   EXPECT_TRUE(std::filesystem::exists(path(".power-loss")));
-  EXPECT_EQ(files_->list(root()).value_or(std::vector<std::string>{}),
+  EXPECT_EQ(machine->list(root()).value_or(std::vector<std::string>{}),
             std::vector<std::string>{"g"});
 }
 
 TEST_F(PowerLossTest, PathsOutsideTheRootPassThrough) {
   const TestDirectory outside(TestDirectory::Where::kMemory);
-  const auto file = files_->open(outside.path() + "/f", OpenMode::kCreateNew);
+  const auto file = machine->open(outside.path() + "/f", OpenMode::kCreateNew);
   ASSERT_TRUE(file.has_value());
   expect_ok((*file)->write(0, as_bytes("below at once")));
   EXPECT_EQ(pending(), 0U);
   EXPECT_EQ(std::filesystem::file_size(outside.path() + "/f"), 13U);
-  EXPECT_EQ(files_->rename(outside.path() + "/f", path("f")).error().code,
+  EXPECT_EQ(machine->rename(outside.path() + "/f", path("f")).error().code,
             ErrorCode::kInvalidArgument);
 }
 
@@ -398,7 +399,7 @@ TEST_F(PowerLossTest, ASubsetDependsOnlyOnTheSeed) {
     const TestDirectory directory(TestDirectory::Where::kMemory);
     const Descriptor journal(*create_power_loss_journal());
     {
-      const auto files = make_power_loss_file_system(below_, directory.path(), journal.get());
+      const auto files = make_power_loss_file_system(disk, directory.path(), journal.get());
       ASSERT_TRUE(files.has_value());
       const auto file = (*files)->open(directory.path() + "/f", OpenMode::kCreateNew);
       ASSERT_TRUE(file.has_value());
@@ -411,7 +412,7 @@ TEST_F(PowerLossTest, ASubsetDependsOnlyOnTheSeed) {
     ASSERT_TRUE(
         apply_power_loss(directory.path(), journal.get(), {.keep = Keep::kSubset, .seed = 42})
             .has_value());
-    const auto bytes = pluresdb::io::read_whole_file(below_, directory.path() + "/f", 1 << 20);
+    const auto bytes = pluresdb::io::read_whole_file(disk, directory.path() + "/f", 1 << 20);
     ASSERT_TRUE(bytes.has_value());
     found.emplace_back(as_text(*bytes));
   }
@@ -419,7 +420,7 @@ TEST_F(PowerLossTest, ASubsetDependsOnlyOnTheSeed) {
 }
 
 TEST_F(PowerLossTest, SectorsHave512Or4096Bytes) {
-  const auto outcome = apply_power_loss(root(), journal_.get(), {.sector_bytes = 1000});
+  const auto outcome = apply_power_loss(root(), loss_journal.get(), {.sector_bytes = 1000});
   ASSERT_FALSE(outcome.has_value());
   EXPECT_EQ(outcome.error().code, ErrorCode::kInvalidArgument);
 }

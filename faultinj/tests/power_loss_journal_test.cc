@@ -1,15 +1,18 @@
 // The journal alone: what survives a torn end, and that it stays small.
 #include "faultinj/power_loss_journal.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "engine/base/bytes.h"
@@ -25,7 +28,7 @@ using pluresdb::base::as_bytes;
 class JournalTest : public testing::Test {
  protected:
   std::unique_ptr<Journal> open() {
-    auto journal = Journal::open(descriptor_.get());
+    auto journal = Journal::open(memfd.get());
     EXPECT_TRUE(journal.has_value());
     return journal ? *std::move(journal) : nullptr;
   }
@@ -52,17 +55,17 @@ class JournalTest : public testing::Test {
 
   std::uint64_t file_bytes() {
     struct stat status{};
-    EXPECT_EQ(::fstat(descriptor_.get(), &status), 0);
+    EXPECT_EQ(::fstat(memfd.get(), &status), 0);
     return static_cast<std::uint64_t>(status.st_size);
   }
 
   std::uint64_t memory_bytes() {
     struct stat status{};
-    EXPECT_EQ(::fstat(descriptor_.get(), &status), 0);
+    EXPECT_EQ(::fstat(memfd.get(), &status), 0);
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
 
-  Descriptor descriptor_{*create_power_loss_journal()};
+  Descriptor memfd{*create_power_loss_journal()};
 };
 
 TEST_F(JournalTest, KeepsWhatIsNotRetiredOverReopening) {
@@ -92,7 +95,7 @@ TEST_F(JournalTest, ARecordCutOffAnywhereIsNotThereAndLeavesNoTrace) {
   // A kill inside append has written the payload, or a part of it, but not the header.
   const std::vector<std::byte> zeros(56);
   const auto start = static_cast<off_t>(whole_bytes + (8 - whole_bytes % 8) % 8);
-  ASSERT_EQ(::pwrite(descriptor_.get(), zeros.data(), zeros.size(), start), 56);
+  ASSERT_EQ(::pwrite(memfd.get(), zeros.data(), zeros.size(), start), 56);
   {
     const auto journal = open();
     EXPECT_EQ(live_texts(*journal), (std::vector<std::string>{"whole"}));
@@ -111,13 +114,13 @@ TEST_F(JournalTest, ADamagedHeaderEndsTheLog) {
   }
   for (off_t byte = 0; byte < 56; ++byte) {
     std::uint8_t value = 0;
-    ASSERT_EQ(::pread(descriptor_.get(), &value, 1, second + byte), 1);
+    ASSERT_EQ(::pread(memfd.get(), &value, 1, second + byte), 1);
     const auto damaged = static_cast<std::uint8_t>(value ^ 0x10U);
-    ASSERT_EQ(::pwrite(descriptor_.get(), &damaged, 1, second + byte), 1);
-    const auto image = read_journal(descriptor_.get());
+    ASSERT_EQ(::pwrite(memfd.get(), &damaged, 1, second + byte), 1);
+    const auto image = read_journal(memfd.get());
     ASSERT_TRUE(image.has_value());
     EXPECT_EQ(image->live.size(), 1U) << "byte " << byte;
-    ASSERT_EQ(::pwrite(descriptor_.get(), &value, 1, second + byte), 1);
+    ASSERT_EQ(::pwrite(memfd.get(), &value, 1, second + byte), 1);
   }
 }
 
@@ -144,6 +147,7 @@ TEST_F(JournalTest, AnUnfinishedCompactionIsIgnored) {
     const auto journal = open();
     write(*journal, 7, "survivor");
     std::vector<const JournalRecord*> records;
+    records.reserve(3);
     for (int round = 0; round < 3; ++round) {
       records.push_back(write(*journal, 1, block));
     }
@@ -152,10 +156,9 @@ TEST_F(JournalTest, AnUnfinishedCompactionIsIgnored) {
     // The copies of a compaction, without its superblock: the record again, behind the end.
     bytes.resize(4096);
     const JournalRecord& survivor = *journal->live().front();
-    ASSERT_GT(::pread(descriptor_.get(), bytes.data(), 64, static_cast<off_t>(survivor.position)),
-              0);
+    ASSERT_GT(::pread(memfd.get(), bytes.data(), 64, static_cast<off_t>(survivor.position)), 0);
     const std::uint64_t end = 4096 + before;
-    ASSERT_EQ(::pwrite(descriptor_.get(), bytes.data(), 64, static_cast<off_t>(end)), 64);
+    ASSERT_EQ(::pwrite(memfd.get(), bytes.data(), 64, static_cast<off_t>(end)), 64);
   }
   const auto journal = open();
   EXPECT_EQ(live_texts(*journal), (std::vector<std::string>{"survivor"}));
@@ -165,8 +168,8 @@ TEST_F(JournalTest, AnUnfinishedCompactionIsIgnored) {
 }
 
 TEST_F(JournalTest, AnotherFileIsRefused) {
-  ASSERT_EQ(::ftruncate(descriptor_.get(), 0), 0);
-  const auto journal = Journal::open(descriptor_.get());
+  ASSERT_EQ(::ftruncate(memfd.get(), 0), 0);
+  const auto journal = Journal::open(memfd.get());
   ASSERT_FALSE(journal.has_value());
   EXPECT_EQ(journal.error().code, pluresdb::ErrorCode::kCorruption);
 }

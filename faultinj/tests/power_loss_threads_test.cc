@@ -1,9 +1,10 @@
 // Many threads on one power_loss_file_system, for TSan and for the locks: writers with a sync per
 // block, readers beside them, directory changes, and a journal that compacts underneath.
+#include <array>
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -37,11 +38,11 @@ char fill_of(int writer, std::size_t block) {
 class PowerLossThreads : public testing::Test {
  protected:
   [[nodiscard]] std::string path(int writer) const {
-    return directory_.path() + "/w" + std::to_string(writer);
+    return store.path() + "/w" + std::to_string(writer);
   }
 
   std::unique_ptr<FileSystem> boot() {
-    auto made = make_power_loss_file_system(below_, directory_.path(), journal_.get());
+    auto made = make_power_loss_file_system(disk, store.path(), loss_journal.get());
     EXPECT_TRUE(made.has_value());
     return made ? *std::move(made) : nullptr;
   }
@@ -55,7 +56,7 @@ class PowerLossThreads : public testing::Test {
       if (block % 2 == 0) {
         ASSERT_TRUE((*file)->sync_data().has_value());
       }
-      blocks_[static_cast<std::size_t>(writer)] = block + 1;
+      written_blocks[static_cast<std::size_t>(writer)] = block + 1;
     }
   }
 
@@ -71,7 +72,7 @@ class PowerLossThreads : public testing::Test {
   void read(FileSystem& files, int writer) {
     std::size_t done = 0;
     while (done < kBlocks) {
-      done = blocks_[static_cast<std::size_t>(writer)];
+      done = written_blocks[static_cast<std::size_t>(writer)];
       if (done == 0) {
         std::this_thread::yield();
         continue;
@@ -84,26 +85,26 @@ class PowerLossThreads : public testing::Test {
   }
 
   void change_names(FileSystem& files, const std::string& prefix) {
-    const std::string from = directory_.path() + "/" + prefix + "-from";
-    const std::string to = directory_.path() + "/" + prefix + "-to";
+    const std::string from = store.path() + "/" + prefix + "-from";
+    const std::string to = store.path() + "/" + prefix + "-to";
     for (int round = 0; round < 100; ++round) {
       const auto file = files.open(from, OpenMode::kCreateOrEmpty);
       ASSERT_TRUE(file.has_value());
       ASSERT_TRUE((*file)->write(0, as_bytes("name")).has_value());
       ASSERT_TRUE(files.rename(from, to).has_value());
       ASSERT_TRUE((*file)->sync_all().has_value());
-      ASSERT_TRUE(files.list(directory_.path()).has_value());
+      ASSERT_TRUE(files.list(store.path()).has_value());
       if (round % 10 == 0) {
-        ASSERT_TRUE(files.sync_directory(directory_.path()).has_value());
+        ASSERT_TRUE(files.sync_directory(store.path()).has_value());
         ASSERT_TRUE(files.remove(to).has_value());
       }
     }
   }
 
-  TestDirectory directory_{TestDirectory::Where::kMemory};
-  Descriptor journal_{*create_power_loss_journal()};
-  ObservedFileSystem below_;
-  std::array<std::atomic<std::size_t>, kWriters> blocks_{};
+  TestDirectory store{TestDirectory::Where::kMemory};
+  Descriptor loss_journal{*create_power_loss_journal()};
+  ObservedFileSystem disk;
+  std::array<std::atomic<std::size_t>, kWriters> written_blocks{};
 };
 
 TEST_F(PowerLossThreads, WritersReadersAndRenamersDoNotDisturbEachOther) {
@@ -118,9 +119,9 @@ TEST_F(PowerLossThreads, WritersReadersAndRenamersDoNotDisturbEachOther) {
       threads.emplace_back([&] { change_names(*files, "a"); });
       threads.emplace_back([&] { change_names(*files, "b"); });
     }
-    ASSERT_TRUE(files->sync_directory(directory_.path()).has_value());
+    ASSERT_TRUE(files->sync_directory(store.path()).has_value());
   }
-  const auto pending = power_loss_pending_bytes(journal_.get());
+  const auto pending = power_loss_pending_bytes(loss_journal.get());
   ASSERT_TRUE(pending.has_value());
   EXPECT_EQ(*pending, kWriters * kBlockBytes);  // The last block of each was not synced.
   {
@@ -133,11 +134,11 @@ TEST_F(PowerLossThreads, WritersReadersAndRenamersDoNotDisturbEachOther) {
       }
     }
   }
-  const auto outcome = apply_power_loss(directory_.path(), journal_.get(), {});
+  const auto outcome = apply_power_loss(store.path(), loss_journal.get(), {});
   ASSERT_TRUE(outcome.has_value());
   EXPECT_EQ(outcome->bytes_discarded, kWriters * kBlockBytes);
   for (int writer = 0; writer < kWriters; ++writer) {
-    EXPECT_EQ(below_.info(path(writer))->size_bytes, (kBlocks - 1) * kBlockBytes);
+    EXPECT_EQ(disk.info(path(writer))->size_bytes, (kBlocks - 1) * kBlockBytes);
   }
 }
 
@@ -146,10 +147,11 @@ TEST_F(PowerLossThreads, SyncsOfOneFileRunBesideItsWriter) {
   const auto files = boot();
   const auto file = files->open(path(0), OpenMode::kCreateNew);
   ASSERT_TRUE(file.has_value());
-  ASSERT_TRUE(files->sync_directory(directory_.path()).has_value());
+  ASSERT_TRUE(files->sync_directory(store.path()).has_value());
   std::atomic<bool> done = false;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(2);
     for (int syncer = 0; syncer < 2; ++syncer) {
       threads.emplace_back([&] {
         while (!done) {
@@ -164,8 +166,8 @@ TEST_F(PowerLossThreads, SyncsOfOneFileRunBesideItsWriter) {
     done = true;
   }
   ASSERT_TRUE((*file)->sync_data().has_value());
-  EXPECT_EQ(power_loss_pending_bytes(journal_.get()).value_or(1), 0U);
-  const auto bytes = pluresdb::io::read_whole_file(below_, path(0), 1 << 20);
+  EXPECT_EQ(power_loss_pending_bytes(loss_journal.get()).value_or(1), 0U);
+  const auto bytes = pluresdb::io::read_whole_file(disk, path(0), 1 << 20);
   ASSERT_TRUE(bytes.has_value());
   std::string expected;
   for (std::size_t block = 0; block < kBlocks; ++block) {
