@@ -13,6 +13,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -143,17 +145,42 @@ TEST_F(PosixFileSystemTest, NamesAreListedRenamedAndRemoved) {
   EXPECT_TRUE(files_.list(directory_.path())->empty());
 }
 
-TEST_F(PosixFileSystemTest, FullDeviceIsNoSpaceAndTooLargeIsIo) {
+TEST_F(PosixFileSystemTest, SpaceIsWithinTheWhole) {
   const auto space = files_.space(directory_.path());
   ASSERT_TRUE(space);
   EXPECT_GT(space->total_bytes, 0U);
   EXPECT_LE(space->available_bytes, space->total_bytes);
-  // More than the file system has: refused without harm.
-  const auto file = opened("huge", OpenMode::kCreateNew);
-  const Status outcome = file->allocate(space->total_bytes * 2);
-  ASSERT_FALSE(outcome);
-  EXPECT_TRUE(outcome.error().code == ErrorCode::kNoSpace || outcome.error().sys_errno == EFBIG)
-      << to_string(outcome.error());
+}
+
+// A file system of 64 KiB in a mount namespace of a child: full without harm to anybody else.
+TEST_F(PosixFileSystemTest, FullDeviceIsNoSpace) {
+  constexpr int kNoRights = 77;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, "size=64k") != 0) {
+      ::_exit(kNoRights);
+    }
+    const auto file = files_.open(directory_ / "file", OpenMode::kCreateNew);
+    if (!file) {
+      ::_exit(2);
+    }
+    const Status written = (*file)->write(0, std::vector<std::byte>(1 << 20));
+    const Status allocated = (*file)->allocate(1 << 20);
+    const bool right = !written && written.error().code == ErrorCode::kNoSpace &&
+                       written.error().sys_errno == ENOSPC && !allocated &&
+                       allocated.error().code == ErrorCode::kNoSpace;
+    ::_exit(right ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kNoRights) {
+    GTEST_SKIP() << "no right to mount a small file system";
+  }
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(PosixFileSystemTest, WriteBeyondTheProcessLimitKeepsItsErrno) {

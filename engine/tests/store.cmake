@@ -1,6 +1,7 @@
 # Tests of engine/store.
 pluresdb_test(store_base_store_test.cc unit LIBS engine_store)
 pluresdb_test(store_codec_test.cc unit LIBS engine_store RocksDB::rocksdb-shared)
+pluresdb_test(store_rocks_file_system_test.cc unit LIBS engine_store RocksDB::rocksdb-shared)
 pluresdb_test(store_property_test.cc property LIBS engine_store rapidcheck
   ENVIRONMENT "RC_PARAMS=max_success=1000")
 # A case is a whole store: fewer of them.

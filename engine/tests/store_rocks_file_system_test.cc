@@ -1,0 +1,96 @@
+// RocksDB's view of the seam: what its calls become, and which of its deletions are believed.
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <rocksdb/file_system.h>
+#include <rocksdb/io_status.h>
+
+#include "engine/base/bytes.h"
+#include "engine/io/file_system.h"
+#include "engine/store/rocks_file_system.h"
+#include "engine/tests/store_simulated_disk.h"
+
+namespace pluresdb::store {
+namespace {
+
+class RocksFileSystemTest : public testing::Test {
+ protected:
+  RocksFileSystemTest() { EXPECT_TRUE(disk_.create_directory("base")); }
+
+  std::unique_ptr<rocksdb::FSWritableFile> created(const std::string& path) {
+    std::unique_ptr<rocksdb::FSWritableFile> file;
+    EXPECT_TRUE(rocks_->NewWritableFile(path, {}, &file, nullptr).ok());
+    return file;
+  }
+  bool exists(const std::string& path) { return disk_.info(path).has_value(); }
+
+  SimulatedDisk disk_;
+  std::shared_ptr<DeletionGate> deletions_ = std::make_shared<DeletionGate>(disk_);
+  std::shared_ptr<rocksdb::FileSystem> rocks_ = make_rocks_file_system(disk_, deletions_);
+};
+
+TEST_F(RocksFileSystemTest, DeletionsWaitForTheRelease) {
+  (void)created("base/000001.sst");
+  EXPECT_TRUE(rocks_->DeleteFile("base//000001.sst", {}, nullptr).ok());
+  EXPECT_TRUE(exists("base/000001.sst"));
+  deletions_->release();
+  EXPECT_FALSE(exists("base/000001.sst"));
+  (void)created("base/000002.sst");
+  EXPECT_TRUE(rocks_->DeleteFile("base/000002.sst", {}, nullptr).ok());
+  EXPECT_FALSE(exists("base/000002.sst"));
+}
+
+// RocksDB uses a file number again when nothing named it: the new file is not the one it deleted.
+TEST_F(RocksFileSystemTest, FileMadeAgainUnderAWaitingNameIsKept) {
+  for (const std::string path : {"base/000001.sst", "base/000002.sst", "base/000003.sst"}) {
+    (void)created(path);
+    EXPECT_TRUE(rocks_->DeleteFile(path, {}, nullptr).ok());
+  }
+  (void)created("base/000001.sst");
+  (void)created("base/ingest.sst");
+  EXPECT_TRUE(rocks_->LinkFile("base/ingest.sst", "base/000002.sst", {}, nullptr).ok());
+  deletions_->release();
+  EXPECT_TRUE(exists("base/000001.sst"));
+  EXPECT_TRUE(exists("base/000002.sst"));
+  EXPECT_FALSE(exists("base/000003.sst"));
+  EXPECT_FALSE(exists("base/ingest.sst")) << "linking moves";
+}
+
+TEST_F(RocksFileSystemTest, NothingIsDeletedAfterAFailedChangeOfTheManifest) {
+  (void)created("base/000001.sst");
+  deletions_->release();
+  const auto manifest = created("base/MANIFEST-000002");
+  disk_.plan_fault(disk_.operations() + 1, SimulatedDisk::Fault::kNotDone);
+  const auto failed = manifest->Sync({}, nullptr);
+  EXPECT_TRUE(failed.IsIOError());
+  EXPECT_TRUE(rocks_->DeleteFile("base/000001.sst", {}, nullptr).ok());
+  EXPECT_TRUE(exists("base/000001.sst"));
+}
+
+TEST_F(RocksFileSystemTest, FailedTableWriteLeavesDeletionsAlone) {
+  deletions_->release();
+  const auto table = created("base/000001.sst");
+  disk_.plan_fault(disk_.operations() + 1, SimulatedDisk::Fault::kNoSpaceFromHere);
+  EXPECT_TRUE(table->Append("x", {}, nullptr).IsNoSpace());
+  disk_.heal();
+  EXPECT_TRUE(rocks_->DeleteFile("base/000001.sst", {}, nullptr).ok());
+  EXPECT_FALSE(exists("base/000001.sst"));
+}
+
+TEST_F(RocksFileSystemTest, ReopenedFileIsContinuedAtItsEnd) {
+  const auto first = created("base/x");
+  EXPECT_TRUE(first->Append("abc", {}, nullptr).ok());
+  std::unique_ptr<rocksdb::FSWritableFile> again;
+  ASSERT_TRUE(rocks_->ReopenWritableFile("base/x", {}, &again, nullptr).ok());
+  EXPECT_EQ(again->GetFileSize({}, nullptr), 3U);
+  EXPECT_TRUE(again->Append("de", {}, nullptr).ok());
+  const auto contents = io::read_whole_file(disk_, "base/x", 100);
+  ASSERT_TRUE(contents);
+  EXPECT_EQ(base::as_text(*contents), "abcde");
+  EXPECT_TRUE(rocks_->FileExists("base/none", {}, nullptr).IsNotFound());
+}
+
+}  // namespace
+}  // namespace pluresdb::store
