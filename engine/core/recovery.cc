@@ -167,7 +167,13 @@ class Opening {
     if (!present) {
       TRY(rebuild_base(identity));
     }
-    return store::BaseStore::open(base_options(kBaseDirectoryName));
+    auto opened = store::BaseStore::open(base_options(kBaseDirectoryName));
+    if (!opened && opened.error().code == ErrorCode::kNoSpace &&
+        files_.remove(path_of(kReserveFileName))) {
+      // It died while the disk was full: this is what the reserve is for (D6).
+      return store::BaseStore::open(base_options(kBaseDirectoryName));
+    }
+    return opened;
   }
 
   /// A missing base store is made again only where the log still has everything since seq 1.

@@ -262,6 +262,9 @@ class RocksBaseStore final : public BaseStore {
     if (!visit.is_open()) {
       return closed_error();
     }
+    if (visit->is_read_only()) {
+      return fail(ErrorCode::kIo, "the base store is open for reading only; reopen it");
+    }
     visit->release_deletions();
     TRY(make_room(*visit.operator->()));
     return ingest_into(*visit.operator->(), source, meta);
@@ -274,7 +277,9 @@ class RocksBaseStore final : public BaseStore {
     old.reset();
     auto opened = open_database(false);
     if (!opened) {
-      gate_.end_change(nullptr);
+      // Opening writes files. Where that fails, on a full disk above all, reads still work (D6).
+      auto readable = RocksDatabase::open(options_, cache_, RocksDatabase::Mode::kReadOnly);
+      gate_.end_change(readable ? *std::move(readable) : nullptr);
       return std::unexpected(opened.error());
     }
     gate_.end_change(*std::move(opened));
@@ -315,7 +320,8 @@ class RocksBaseStore final : public BaseStore {
     if (!removed && removed.error().code != ErrorCode::kNotFound) {
       return std::unexpected(removed.error());
     }
-    auto opened = RocksDatabase::open(options_, cache_, create);
+    auto opened = RocksDatabase::open(
+        options_, cache_, create ? RocksDatabase::Mode::kCreate : RocksDatabase::Mode::kExisting);
     if (!opened) {
       return std::unexpected(open_failure(opened.error(), options_.directory));
     }

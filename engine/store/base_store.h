@@ -83,7 +83,9 @@ class BaseStore {
   /// After an error call reopen() and trust only meta(). Thread: one at a time; reads go on
   /// meanwhile.
   virtual Status ingest(CheckpointSource& source, const CheckpointMeta& meta) = 0;
-  /// Closes and opens again after an I/O error. Blocks reads while it runs.
+  /// Closes and opens again after an I/O error. Blocks reads while it runs. On failure the store is
+  /// left open for reading when that is possible (a full disk); get() and cursor() then work,
+  /// meta() is not to be trusted, and ingest() needs another reopen().
   virtual Status reopen() = 0;
   /// Bytes of its files.
   virtual std::uint64_t file_bytes() const = 0;

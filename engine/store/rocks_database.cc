@@ -147,21 +147,24 @@ class RocksDatabase::SeamEnv final : public rocksdb::EnvWrapper {
   const std::shared_ptr<InterruptibleClock> clock_;
 };
 
-RocksDatabase::RocksDatabase() = default;
+RocksDatabase::RocksDatabase(Mode mode) : mode_(mode) {}
 
 Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(
-    const BaseStoreOptions& options, const std::shared_ptr<rocksdb::Cache>& cache, bool create) {
-  std::unique_ptr<RocksDatabase> database(new RocksDatabase);
+    const BaseStoreOptions& options, const std::shared_ptr<rocksdb::Cache>& cache, Mode mode) {
+  std::unique_ptr<RocksDatabase> database(new RocksDatabase(mode));
   database->deletions_ = std::make_shared<DeletionGate>(*options.files);
   database->env_ =
       std::make_unique<SeamEnv>(make_rocks_file_system(*options.files, database->deletions_),
                                 std::make_shared<InterruptibleClock>(options.background_threads));
   database->options_ = make_options(options.background_threads, cache);
   database->options_.env = database->env_.get();
-  database->options_.create_if_missing = create;
-  database->options_.error_if_exists = create;
+  database->options_.create_if_missing = mode == Mode::kCreate;
+  database->options_.error_if_exists = mode == Mode::kCreate;
   rocksdb::DB* opened = nullptr;
-  const auto status = rocksdb::DB::Open(database->options_, options.directory, &opened);
+  const auto status =
+      mode == Mode::kReadOnly
+          ? rocksdb::DB::OpenForReadOnly(database->options_, options.directory, &opened)
+          : rocksdb::DB::Open(database->options_, options.directory, &opened);
   database->db_.reset(opened);
   if (!status.ok()) {
     return std::unexpected(to_error(status, "open the base store"));

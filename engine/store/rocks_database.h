@@ -18,11 +18,16 @@ namespace pluresdb::store {
 
 class RocksDatabase {
  public:
-  /// `create`: the directory exists and is empty. Otherwise nothing is ever created. `cache`
-  /// survives a reopen.
+  enum class Mode {
+    kCreate,    ///< The directory exists and is empty.
+    kExisting,  ///< Nothing is ever created but RocksDB's own files.
+    kReadOnly,  ///< Writes nothing at all; for a disk that is full. What it shows may not be
+                ///< durable.
+  };
+  /// `cache` survives a reopen.
   static Result<std::unique_ptr<RocksDatabase>> open(const BaseStoreOptions& options,
                                                      const std::shared_ptr<rocksdb::Cache>& cache,
-                                                     bool create);
+                                                     Mode mode);
   /// Waits for background work; sleeping work is woken.
   ~RocksDatabase();
   RocksDatabase(const RocksDatabase&) = delete;
@@ -32,6 +37,7 @@ class RocksDatabase {
 
   rocksdb::DB& db() { return *db_; }
   [[nodiscard]] const rocksdb::Options& options() const { return options_; }
+  [[nodiscard]] bool is_read_only() const { return mode_ == Mode::kReadOnly; }
   /// Sorted runs that wait for a compaction.
   std::uint64_t waiting_files();
   /// Lets RocksDB delete what it does not need: the state it opened with has been accepted.
@@ -40,8 +46,9 @@ class RocksDatabase {
 
  private:
   class SeamEnv;
-  RocksDatabase();
+  explicit RocksDatabase(Mode mode);
 
+  const Mode mode_;
   std::shared_ptr<DeletionGate> deletions_;
   std::unique_ptr<SeamEnv> env_;  // Outlives db_.
   rocksdb::Options options_;

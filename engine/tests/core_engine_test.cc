@@ -415,5 +415,25 @@ TEST(Engine, OpensWhileTheDiskIsFull) {
   EXPECT_TRUE(engine->put("a", "new", "1").has_value());
 }
 
+// Goal: a crash with not a byte left on the disk must not lock the owner out of the store. Method:
+// the capacity shrinks to what is used; only the reserve can give the base store its room.
+TEST(Engine, OpensOnTheReserveWhenNotAByteIsLeft) {
+  MemoryDisk disk;
+  Model model;
+  {
+    const auto engine = open_engine(kStore, small_options(&disk));
+    for (std::uint64_t i = 0; i < 50; ++i) {
+      model[fmt::format("{}", i)] = json_of(i, 900);
+      ASSERT_TRUE(engine->put("a", fmt::format("{}", i), json_of(i, 900)).has_value());
+    }
+  }
+  disk.restart();
+  ASSERT_TRUE(disk.info(std::string(kStore) + "/RESERVE").has_value());
+  disk.set_capacity(disk.used());
+  const auto engine = open_engine(kStore, small_options(&disk));
+  ASSERT_NE(engine, nullptr);
+  expect_model(*engine, model);
+}
+
 }  // namespace
 }  // namespace pluresdb::testing

@@ -219,6 +219,34 @@ TEST_F(BaseStoreTest, WritesEveryCheckpointOnceAndLeavesNoSecondName) {
   }
 }
 
+TEST(BaseStore, ReadsGoOnWhenAFullDiskForbidsReopening) {
+  SimulatedDisk disk;
+  const BaseStoreOptions options{.directory = "base",
+                                 .block_cache_bytes = 1 << 20,
+                                 .files = &disk,
+                                 .background_threads = false};
+  const auto store = BaseStore::create(options);
+  ASSERT_TRUE(store) << to_string(store.error());
+  const auto [first, first_meta] = make_checkpoint(1, 20);
+  Model model;
+  ASSERT_TRUE(ingest(**store, first, first_meta));
+  model.apply(first, first_meta);
+  disk.plan_fault(disk.operations() + 1, SimulatedDisk::Fault::kNoSpaceFromHere);
+  const auto [second, second_meta] = make_checkpoint(2, 20);
+  ASSERT_FALSE(ingest(**store, second, second_meta));
+  const Status refused = (*store)->reopen();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kNoSpace) << to_string(refused.error());
+  expect_holds(**store, model);
+  EXPECT_FALSE(ingest(**store, second, second_meta)) << "not before it is reopened";
+  disk.heal();
+  ASSERT_TRUE((*store)->reopen());
+  expect_holds(**store, model);
+  ASSERT_TRUE(ingest(**store, second, second_meta));
+  model.apply(second, second_meta);
+  expect_holds(**store, model);
+}
+
 // Many small checkpoints, on a disk in memory because each costs several syncs: the number of files
 // stays bounded with and without background threads, and merging loses nothing of the model.
 void expect_bounded(bool background_threads, std::size_t files_max) {
