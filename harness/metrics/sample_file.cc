@@ -273,6 +273,7 @@ Status SampleFile::replace_file(bool end) {
     return fail(ErrorCode::kIo, "create " + temporary, errno);
   }
   TRY(write_grouped(file.get(), end));
+  // NOLINTNEXTLINE(misc-include-cleaner): fileno is in <cstdio>, which is included.
   if (std::fflush(file.get()) != 0 || ::fsync(::fileno(file.get())) != 0) {
     return fail(ErrorCode::kIo, "write " + temporary, errno);
   }

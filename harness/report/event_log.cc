@@ -23,6 +23,7 @@ using pluresdb::fail;
 
 std::string utc_now() {
   timespec now{};
+  // NOLINTNEXTLINE(misc-include-cleaner): it is in <ctime>, which is included.
   static_cast<void>(::clock_gettime(CLOCK_REALTIME, &now));  // Cannot fail for this clock.
   tm parts{};
   static_cast<void>(::gmtime_r(&now.tv_sec, &parts));

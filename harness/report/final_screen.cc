@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
@@ -187,9 +186,9 @@ void add_faults(Screen& screen, const RunResult& result) {
     return printable(fault.point.empty() ? fault.kind : fault.kind + " at " + fault.point);
   };
   const std::size_t names = name_columns(result.faults, name);
-  const std::size_t numbers = 3 * 10;
-  const std::size_t places =
-      std::min(name_columns(result.faults, where) + 12, screen.columns() - names - numbers - 7);
+  constexpr std::size_t kNumbersColumns = 30;  // Three columns of ten.
+  const std::size_t places = std::min(name_columns(result.faults, where) + 12,
+                                      screen.columns() - names - kNumbersColumns - 7);
   screen.heading("Faults");
   screen.line(
       screen.paint()(Ink::kDim, fmt::format("{}  {} {}{}{}{}", kMargin, padded("name", names),

@@ -156,6 +156,7 @@ class DescriptorTerminal : public Terminal {
 
   [[nodiscard]] int columns() const override {
     winsize size{};
+    // NOLINTNEXTLINE(misc-include-cleaner): it is in <sys/ioctl.h>, which is included.
     if (::ioctl(descriptor_, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
       return kDefaultColumns;
     }
