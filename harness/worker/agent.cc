@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -210,10 +211,10 @@ bool Agent::read() {
     environment_.errors->add("get", id, result.error());
     return publish(record);
   }
-  if (result->has_value()) {
+  if (const std::optional<std::string>& document = *result; document.has_value()) {
     record.found = 1;
-    record.length = (*result)->size();
-    record.hash = content_hash(**result);
+    record.length = document->size();
+    record.hash = content_hash(*document);
   }
   histogram_record(environment_.region->counters
                        .operation_duration[static_cast<std::size_t>(OperationKind::kRead)],

@@ -172,21 +172,21 @@ Status CommandLoop::verify(const ControlPacket& command) {
                             fmt::format("there is no agent {}", key.agent));
     }
     const std::string id = names_.id(key);
-    const Result<std::optional<std::string>> document = target_.get(id);
+    const Result<std::optional<std::string>> result = target_.get(id);
     LedgerRecord record{.type = LedgerType::kRead,
                         .agent = key.agent,
                         .operation = OperationKind::kRead,
                         .stream = key.stream,
                         .number = key.number,
                         .time_ns = monotonic_ns()};
-    if (!document.has_value()) {
+    if (!result.has_value()) {
       record.outcome = Outcome::kFailed;
-      record.error_code = ledger_error_code(document.error().code);
-      errors_.add("verify", id, document.error());
-    } else if (document->has_value()) {
+      record.error_code = ledger_error_code(result.error().code);
+      errors_.add("verify", id, result.error());
+    } else if (const std::optional<std::string>& document = *result; document.has_value()) {
       record.found = 1;
-      record.length = (*document)->size();
-      record.hash = content_hash(**document);
+      record.length = document->size();
+      record.hash = content_hash(*document);
     }
     TRY(publish(record));
   }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <ratio>
 
 #include "harness/common/document_id.h"
 #include "harness/common/operation.h"

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <fmt/core.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "harness/common/shared_region.h"

@@ -1,6 +1,5 @@
 // pluresdb-soak-worker: started by pluresdb-soak only (worker_protocol.h).
 #include <charconv>
-#include <csignal>
 #include <cstddef>
 #include <cstdlib>
 #include <optional>
@@ -9,7 +8,7 @@
 #include <string_view>
 #include <system_error>
 
-#include <fmt/core.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -59,7 +58,7 @@ bool bind_to_supervisor() {
     return false;
   }
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
-    if (std::signal(number, SIG_IGN) == SIG_ERR) {
+    if (signal(number, SIG_IGN) == SIG_ERR) {
       return false;
     }
   }

@@ -2,15 +2,16 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <ios>
 #include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "engine/io/file_system.h"
 #include "faultinj/fiu_control.h"
 #include "harness/common/control_channel.h"
 #include "harness/common/shared_region.h"
