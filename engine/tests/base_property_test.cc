@@ -101,7 +101,7 @@ TEST(BaseProperties, JsonByConstructionIsAccepted) {
                         [] { RC_ASSERT(validate_json(any_json(4)).has_value()); }));
 }
 
-// Red with: validate_with() looks only at the first value of the text.
+// Red with: validate_with() ignores errors when the text begins with a bracket.
 TEST(BaseProperties, ValidJsonWithAnythingBehindItIsRefused) {
   EXPECT_TRUE(rc::check("value + junk", [] {
     const auto junk = *rc::gen::element<std::string>("x", "]", "}", "\"", " 1", ",", "\x01");
