@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <expected>
 #include <optional>
 #include <string>
 #include <thread>
@@ -11,6 +12,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/mutex.h"
+#include "engine/core/compactor.h"
 #include "engine/core/disk_space.h"
 #include "engine/core/document_table.h"
 #include "engine/core/duration_recorder.h"

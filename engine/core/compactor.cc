@@ -11,6 +11,7 @@
 #include "engine/core/store_identity.h"
 #include "engine/store/base_store.h"
 #include "engine/wal/log.h"
+#include <pluresdb/document.h>
 #include <pluresdb/error.h>
 
 namespace pluresdb::core {
@@ -35,7 +36,9 @@ std::vector<std::uint64_t> ids_of(const std::vector<wal::SegmentInfo>& segments)
 
 /// A rewritten segment has a later id than its neighbours; only the seqs tell who is next to whom.
 std::vector<wal::SegmentInfo> in_seq_order(std::vector<wal::SegmentInfo> segments) {
-  std::ranges::stable_sort(segments, {}, &wal::SegmentInfo::first_seq);
+  std::ranges::sort(segments, {}, [](const wal::SegmentInfo& segment) {
+    return std::pair(segment.first_seq, segment.id);
+  });
   return segments;
 }
 

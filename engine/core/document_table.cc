@@ -1,7 +1,9 @@
 #include "engine/core/document_table.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,7 +26,6 @@
 #include "engine/core/document_table.h"
 #include "engine/core/recovery.h"
 #include "engine/core/stamper.h"
-#include "engine/crdt/version_vector.h"
 #include "engine/wal/log.h"
 #include <pluresdb/document.h>
 #include <pluresdb/engine.h>
@@ -158,7 +158,7 @@ class EngineImpl final : public Engine {
 
 /// Nothing was written yet when this fails, and the caller hears exactly that.
 Status EngineImpl::make_room() {
-  const Status relieved = checkpointer_.relieve_pressure();
+  Status relieved = checkpointer_.relieve_pressure();
   if (relieved || relieved.error().code == ErrorCode::kNoSpace) {
     return relieved;
   }
@@ -172,7 +172,7 @@ Result<Seq> EngineImpl::write(const wal::AppendRequest& request) {
   TRY(check_open());
   TRY(space_.admit(request.type == wal::OperationType::kDelete));
   TRY(make_room());
-  const auto seq = parts_.log->append(request);
+  auto seq = parts_.log->append(request);
   space_.note_outcome(seq ? nullptr : &seq.error());
   TRY(seq);
   checkpointer_.poll();

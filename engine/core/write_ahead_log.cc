@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -140,7 +140,7 @@ class Cursor final : public WalCursor {
     }
     std::size_t bytes = 0;
     bool stopped = false;
-    const Status read = log_.replay(next_seq_, true, [&](const wal::RecordView& record) -> Status {
+    Status read = log_.replay(next_seq_, true, [&](const wal::RecordView& record) -> Status {
       if (record.seq > last_seq_ || bytes >= kCursorBytes || entries_.size() >= kCursorEntries) {
         stopped = true;
         return fail(ErrorCode::kNotFound, "");  // Only ends this visit.

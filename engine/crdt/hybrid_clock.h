@@ -16,7 +16,7 @@ struct ClockReading {
 
 inline constexpr int kHlcCounterBits = 16;
 /// How far a remote stamp, or one step of the wall clock, may lead before it is not believed.
-inline constexpr std::int64_t kHlcDriftMsMax = 5 * 60 * 1000;
+inline constexpr std::int64_t kHlcDriftMsMax = 5LL * 60 * 1000;
 
 constexpr std::uint64_t hlc_milliseconds(Hlc hlc) { return hlc >> kHlcCounterBits; }
 constexpr std::uint64_t hlc_counter(Hlc hlc) { return hlc & ((1ULL << kHlcCounterBits) - 1); }
