@@ -108,16 +108,25 @@ Status BufferedFile::sync(File& writable, bool all) {
     const MutexLock lock(mutex_);
     moved = contents_;
   }
-  for (const JournalRecord* record : moved) {
-    TRY(apply_record(journal_, *record, writable));
-  }
+  // The disk's time comes first, and what it writes is what the sync before moved below: a kill
+  // while the disk works must find nothing of this sync below, or a power loss could not take it
+  // away. The commit is the instant at which all of it is durable.
   TRY(all ? writable.sync_all() : writable.sync_data());
   if (moved.empty()) {
     return {};
   }
+  TRY_ASSIGN(const JournalRecord* commit,
+             journal_.append(RecordType::kCommitFile, id_, moved.back()->seq, {}));
+  for (const JournalRecord* record : moved) {
+    if (Status applied = apply_record(journal_, *record, writable); !applied) {
+      TRY(journal_.retire({&commit, 1}));
+      return applied;
+    }
+  }
   const MutexLock lock(mutex_);
   TRY_ASSIGN(const std::uint64_t below_bytes, writable.size());
   TRY(journal_.retire_file(id_, moved));
+  TRY(journal_.retire({&commit, 1}));
   contents_.erase(contents_.begin(), contents_.begin() + static_cast<std::ptrdiff_t>(moved.size()));
   index_.reset(below_bytes);
   for (const JournalRecord* record : contents_) {

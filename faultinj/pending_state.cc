@@ -14,6 +14,7 @@
 
 #include "engine/base/check.h"
 #include "engine/io/file_system.h"
+#include "faultinj/buffered_file.h"
 #include "faultinj/power_loss_journal.h"
 #include <pluresdb/error.h>
 
@@ -27,6 +28,7 @@ using pluresdb::Status;
 using pluresdb::io::FileKind;
 using pluresdb::io::FileSystem;
 using pluresdb::io::join_path;
+using pluresdb::io::OpenMode;
 
 constexpr char kPathSeparator = '\0';
 
@@ -73,6 +75,8 @@ Status collect(Journal& journal, PendingState& state) {
       PendingFile& file = state.files[record->file];
       TRY_ASSIGN(file.path, read_text(journal, *record));
       file.name_records.push_back(record);
+    } else if (record->type == RecordType::kCommitFile) {
+      state.files[record->file].commits.push_back(record);
     } else {
       TRY_ASSIGN(auto change, read_change(journal, *record));
       move_files(state, change);
@@ -110,10 +114,39 @@ Status settle(FileSystem& files, const std::string& root, Journal& journal, Pend
     case RecordType::kAllocate:
     case RecordType::kRetireFile:
     case RecordType::kRetireRecords:
+    case RecordType::kCommitFile:
       return {};
   }
   TRY(journal.retire({&newest.record, 1}));
   state.changes.pop_back();
+  return {};
+}
+
+/// A sync that was killed between its commit and its end: its bytes are durable, so they go below.
+Status finish_syncs(FileSystem& files, const std::string& root, Journal& journal,
+                    PendingState& state) {
+  for (auto& [id, pending] : state.files) {
+    if (pending.commits.empty()) {
+      continue;
+    }
+    const std::uint64_t durable_seq = pending.commits.back()->offset;
+    const auto durable_end = std::ranges::find_if(
+        pending.contents, [&](const JournalRecord* record) { return record->seq > durable_seq; });
+    const std::vector<const JournalRecord*> durable(pending.contents.begin(), durable_end);
+    const std::string path = join_path(root, pending.path);
+    TRY_ASSIGN(const bool there, exists(files, path));
+    if (there && !durable.empty()) {
+      TRY_ASSIGN(const auto below, files.open(path, OpenMode::kReadWrite));
+      for (const JournalRecord* record : durable) {
+        TRY(apply_record(journal, *record, *below));
+      }
+      TRY(below->close());
+    }
+    TRY(journal.retire_file(id, durable));
+    TRY(journal.retire(pending.commits));
+    pending.contents.erase(pending.contents.begin(), durable_end);
+    pending.commits.clear();
+  }
   return {};
 }
 
@@ -199,6 +232,7 @@ Status make_change(FileSystem& files, const std::string& root, const DirectoryCh
     case RecordType::kAllocate:
     case RecordType::kRetireFile:
     case RecordType::kRetireRecords:
+    case RecordType::kCommitFile:
       return {};
   }
   return {};
@@ -309,6 +343,7 @@ Result<PendingState> load_pending(FileSystem& files, const std::string& root, Jo
   PendingState state;
   TRY(collect(journal, state));
   TRY(settle(files, root, journal, state));
+  TRY(finish_syncs(files, root, journal, state));
   TRY(forget_removed(journal, state));
   TRY(clean_aside(files, root, state.changes));
   return state;

@@ -43,6 +43,7 @@ struct PendingFile {
   std::string path;  ///< Where it is now; below kAsideDirectory when it was removed.
   std::vector<const JournalRecord*> name_records;
   std::vector<const JournalRecord*> contents;  ///< In order.
+  std::vector<const JournalRecord*> commits;   ///< Empty after load_pending.
 };
 
 struct PendingState {
@@ -51,8 +52,8 @@ struct PendingState {
   std::uint64_t highest_file = 0;
 };
 
-/// Reads the journal's live records, settles the newest change and forgets the content of files
-/// that are durably removed.
+/// Reads the journal's live records, settles the newest change, moves below what a sync had made
+/// durable when it was killed, and forgets the content of files that are durably removed.
 pluresdb::Result<PendingState> load_pending(pluresdb::io::FileSystem& files,
                                             const std::string& root, Journal& journal);
 

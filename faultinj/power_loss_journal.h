@@ -34,6 +34,7 @@ enum class RecordType : std::uint32_t {
   kRemoveDirectory = 9,  ///< Payload: path.
   kRetireFile = 10,      ///< The bytes of `file` up to seq `offset` are durable.
   kRetireRecords = 11,   ///< Payload: seqs of records that no longer count.
+  kCommitFile = 12,  ///< The bytes of `file` up to seq `offset` are durable, but perhaps not below.
 };
 
 /// kWrite, kTruncate, kAllocate.
