@@ -25,6 +25,9 @@ constexpr double kFullScanSeconds = 3600;
 constexpr double kLoadBetweenKillsSeconds = 0.25;
 // Kills wait this long for the moment they are meant to hit.
 constexpr double kAimSeconds = 0.5;
+// Unsynced bytes that a torn power loss waits for, in sectors: fewer are kept or lost as a whole
+// too often.
+constexpr std::uint64_t kTearableSectors = 64;
 // Of crashes that come at the planned instant, whatever the agents are doing then.
 constexpr double kUnaimedFraction = 0.25;
 constexpr int kReapMs = 30'000;
@@ -109,7 +112,8 @@ void Life::perform(const FaultAction& action) {
 }
 
 /// Lets the worker run into the moment that the kill is meant for: a write begun and not
-/// acknowledged, and for a power loss something that was never synced.
+/// acknowledged, and for a power loss something that was never synced. It is stopped to be looked
+/// at, so that the moment does not pass between the look and the kill.
 void Life::aim(const FaultSection& fault) {
   const bool power_loss = fault.kind == FaultKind::kPowerLoss;
   if (!power_loss && random_.unit() < kUnaimedFraction) {
@@ -121,12 +125,22 @@ void Life::aim(const FaultSection& fault) {
     if (!parts_.drain.operation_in_flight()) {
       continue;
     }
-    const auto pending = power_loss ? faultinj::power_loss_pending_bytes(parts_.journal_descriptor)
-                                    : pluresdb::Result<std::uint64_t>(1);
-    if (pending.value_or(1) > 0) {
+    if (!worker_->pause() ||
+        (parts_.drain.operation_in_flight() && (!power_loss || enough_unsynced(fault)))) {
       return;
     }
+    worker_->resume();
+    parts_.loop.turn(1);
   }
+}
+
+/// Whether a power loss would take something away now, and could tear it when it is to.
+bool Life::enough_unsynced(const FaultSection& fault) {
+  const auto pending = faultinj::power_loss_pending_bytes(parts_.journal_descriptor);
+  if (!pending.has_value()) {
+    return true;  // apply_power_loss will say what is wrong.
+  }
+  return *pending >= (fault.keep == "subset" ? kTearableSectors * fault.sector_bytes : 1);
 }
 
 void Life::kill_under_load(std::size_t index) {

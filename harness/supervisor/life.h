@@ -91,6 +91,7 @@ class Life {
   void perform(const FaultAction& action);
   void kill_under_load(std::size_t fault);
   void aim(const scenario::FaultSection& fault);
+  bool enough_unsynced(const scenario::FaultSection& fault);
   bool take_power(const scenario::FaultSection& fault, KillReport& report);
   void finish();
   void finish_with_evidence();

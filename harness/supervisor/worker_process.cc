@@ -196,10 +196,26 @@ pluresdb::Result<std::optional<ControlPacket>> WorkerProcess::receive() {
   return state == ControlChannel::ReceiveState::kPacket ? std::optional(packet) : std::nullopt;
 }
 
-void WorkerProcess::kill() {
+void WorkerProcess::send_signal(int signal) const {
   // Fails only when the process has ended already, which waiting shows.
-  static_cast<void>(::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0));
+  static_cast<void>(::syscall(SYS_pidfd_send_signal, process_.get(), signal, nullptr, 0));
 }
+
+bool WorkerProcess::pause() {
+  send_signal(SIGSTOP);
+  siginfo_t info{};
+  // Nothing can ignore SIGSTOP, so this wait ends. An exit is left for poll_exit().
+  while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT) != 0) {
+    if (errno != EINTR) {
+      return false;
+    }
+  }
+  return info.si_code == CLD_STOPPED;
+}
+
+void WorkerProcess::resume() { send_signal(SIGCONT); }
+
+void WorkerProcess::kill() { send_signal(SIGKILL); }
 
 std::optional<WorkerExit> WorkerProcess::poll_exit() {
   if (exit_.has_value()) {

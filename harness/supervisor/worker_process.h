@@ -55,6 +55,9 @@ class WorkerProcess {
   /// The next packet, if one is there. Never waits. Errors: kIo.
   pluresdb::Result<std::optional<ControlPacket>> receive();
 
+  /// Stops every thread where it is, until resume() or kill(). False when it has ended.
+  bool pause();
+  void resume();
   /// SIGKILL; the caller then waits.
   void kill();
   /// How it ended, if it has. Never waits.
@@ -73,6 +76,8 @@ class WorkerProcess {
   UniqueFd process_;
   ControlChannel control_;
   std::optional<WorkerExit> exit_;
+
+  void send_signal(int signal) const;
 };
 
 /// Resident memory of a process in bytes; 0 when there is none.

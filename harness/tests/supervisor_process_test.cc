@@ -98,6 +98,28 @@ TEST_F(WorkerProcessTest, IsKilledAtOnce) {
   EXPECT_EQ(worker.resident_bytes(), 0U);
 }
 
+TEST_F(WorkerProcessTest, IsStoppedAndGoesOn) {
+  WorkerProcess worker = spawn("read line <&3; exit 0");
+  ASSERT_TRUE(worker.pause());
+  EXPECT_NE(worker.describe_threads().find("state T"), std::string::npos);
+  worker.resume();
+  EXPECT_FALSE(worker.poll_exit().has_value());
+  ASSERT_TRUE(worker.pause());
+  worker.kill();
+  const WorkerExit killed{.killed = true, .status = SIGKILL};
+  EXPECT_EQ(worker.wait_exit(kWaitMs), killed);
+  EXPECT_FALSE(worker.pause());
+}
+
+TEST_F(WorkerProcessTest, PauseLeavesTheExitOfADeadWorkerToBeSeen) {
+  WorkerProcess worker = spawn("exit 4");
+  while (worker.pause()) {
+    worker.resume();
+  }
+  const WorkerExit status_four{.killed = false, .status = 4};
+  EXPECT_EQ(worker.wait_exit(kWaitMs), status_four);
+}
+
 TEST_F(WorkerProcessTest, DoesNotSurviveItsOwner) {
   int pid = 0;
   {
