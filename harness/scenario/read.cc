@@ -2,18 +2,27 @@
 #include "harness/scenario/read.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <limits>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <random>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "harness/common/operation.h"
+#include "harness/common/worker_config.h"
 #include "harness/scenario/catalog.h"
+#include "harness/scenario/document.h"
 #include "harness/scenario/read_value.h"
+#include "harness/scenario/scenario.h"
 #include "harness/scenario/schema.h"
 #include "harness/scenario/suggest.h"
-#include "harness/scenario/units.h"
 
 namespace soak::scenario {
 namespace {

@@ -4,12 +4,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "faultinj/points.h"
+#include "harness/scenario/document.h"
+#include "harness/scenario/schema.h"
 #include "harness/scenario/suggest.h"
 #include "harness/scenario/units.h"
 #include <pluresdb/error.h>

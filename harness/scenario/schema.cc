@@ -498,11 +498,12 @@ SectionInfo describe(std::string path, bool repeated, std::string_view doc,
                      const std::vector<Field<S>>& fields) {
   SectionInfo info{
       .path = std::move(path), .repeated = repeated, .doc = doc, .keys = {}, .defaults = {}};
-  const S defaults{};
+  // Static, or g++ 12 takes its empty optionals for uninitialised.
+  static const S kDefaults{};
   for (const Field<S>& field : fields) {
     info.keys.push_back(&field.spec);
     const bool shown = !field.spec.required && field.spec.default_note.empty();
-    info.defaults.push_back(shown ? field_to_toml(field, defaults).value_or("")
+    info.defaults.push_back(shown ? field_to_toml(field, kDefaults).value_or("")
                                   : std::string(field.spec.default_note));
   }
   return info;

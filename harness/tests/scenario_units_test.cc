@@ -8,6 +8,7 @@
 #include "harness/scenario/scenario.h"
 #include "harness/scenario/suggest.h"
 #include "harness/scenario/units.h"
+#include "pluresdb/error.h"
 
 namespace soak::scenario {
 namespace {
