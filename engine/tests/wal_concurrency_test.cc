@@ -1,10 +1,12 @@
 // Group commit with many writers, readers and maintenance at once; also what TSan looks at.
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>

@@ -2,6 +2,7 @@
 // Method: one workload that crosses append, rotation, sealing, removal, rewriting and reopening is
 // stopped at its Nth changing operation, for every N (crash of the process, power loss, power loss
 // that keeps a random part). Then the log is opened again, with a second crash inside the recovery.
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>

@@ -2,6 +2,7 @@
 // flipped byte by byte. Whatever is hit: every record is read unchanged or not at all; behind
 // damage to bytes that were durable the exact lost seqs are named; all later records are kept.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>

@@ -1,4 +1,5 @@
 // What a failing file does to a write: rewritten elsewhere (D5), refused (D6), or unknown.
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <memory>

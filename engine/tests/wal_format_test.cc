@@ -1,4 +1,5 @@
 // Encoding and decoding of the structures of a segment, one by one.
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>

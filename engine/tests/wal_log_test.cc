@@ -1,6 +1,8 @@
 // The log through its interface, on a disk in memory.
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>

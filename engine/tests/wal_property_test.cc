@@ -1,6 +1,8 @@
 // Laws of the codec and of the log as a whole, with random inputs.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>

@@ -1,8 +1,10 @@
 // What opening a log decides from files that a crash, or a predecessor's bug, left behind.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <string>
 #include <string_view>

@@ -2,6 +2,7 @@
 #include "engine/wal/group_builder.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -1,6 +1,7 @@
 // Builds the bytes of one group in memory; they can be placed again elsewhere when a file fails.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

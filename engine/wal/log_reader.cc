@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -156,7 +158,7 @@ Status validate_segments(SegmentSet& segments, ValidationReport& report) {
                                      .id = segment.id,
                                      .known_end = known_end,
                                      .first_seq_at_least = segment.lowest_seq,
-                                     .has_successor = segment.id < newest->id,
+                                     .has_successor = newest != nullptr && segment.id < newest->id,
                                      .verify_values = true}));
     add_to_report(report, scan);
   }

@@ -2,7 +2,10 @@
 #include "engine/wal/recovery.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <limits>
 #include <map>
 #include <memory>
@@ -292,29 +295,36 @@ class Recovery {
   /// a sync that failed before may have left them marked clean there: a sync alone would lie. They
   /// are written again, unchanged, and then synced.
   Status make_trusted_durable() {
-    const SegmentScan* last = newest();
-    if (last != nullptr) {
-      const std::string path = path_of(last->id);
-      const std::uint64_t end = last->sealed ? last->file_bytes : last->valid_end;
-      TRY_ASSIGN(const std::unique_ptr<io::File> file, files_.open(path, io::OpenMode::kReadWrite));
-      std::vector<std::byte> buffer(kCopyBytes);
-      std::uint64_t offset = last->sealed ? last->valid_end : last->durable_end;
-      while (offset < end) {
-        const std::uint64_t wanted = std::min(kCopyBytes, end - offset);
-        TRY_ASSIGN(const std::size_t count,
-                   file->read(offset, base::MutableByteSpan(buffer).first(wanted)));
-        if (count == 0) {
-          break;
-        }
-        TRY(file->write(offset, base::ByteSpan(buffer).first(count)));
-        offset += count;
+    for (const auto& [id, found] : found_) {
+      const SegmentScan& scan = found.scan;
+      const bool is_proven = scan.sealed || found.known_end.has_value();
+      if (&scan == newest() || (!is_proven && !is_rewritten(scan))) {
+        TRY(write_again(scan));
       }
-      TRY(file->sync_all());
     }
     if (!ids_.empty() || directory_changed_) {
       TRY(files_.sync_directory(options_.directory));
     }
     return {};
+  }
+
+  Status write_again(const SegmentScan& scan) {
+    const std::uint64_t end = scan.sealed ? scan.file_bytes : scan.valid_end;
+    TRY_ASSIGN(const std::unique_ptr<io::File> file,
+               files_.open(path_of(scan.id), io::OpenMode::kReadWrite));
+    std::vector<std::byte> buffer(kCopyBytes);
+    std::uint64_t offset = scan.sealed ? scan.valid_end : scan.durable_end;
+    while (offset < end) {
+      const std::uint64_t wanted = std::min(kCopyBytes, end - offset);
+      TRY_ASSIGN(const std::size_t count,
+                 file->read(offset, base::MutableByteSpan(buffer).first(wanted)));
+      if (count == 0) {
+        break;
+      }
+      TRY(file->write(offset, base::ByteSpan(buffer).first(count)));
+      offset += count;
+    }
+    return file->sync_all();
   }
 
   /// What a durable successor has made void. Failing costs only space: the segment then depends on

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -156,10 +157,10 @@ Status SegmentAppender::try_open_segment(const GroupBuilder& group, Hlc hlc_floo
   TRY_ASSIGN(std::unique_ptr<SegmentWriter> writer,
              pool_.take(SegmentWriter::capacity_for(group.bytes(), group.values().size())));
   Status opened = retire_active();
-  SegmentHeader header{.first_seq = group.first_seq(),
-                       .predecessor = previous_,
-                       .hlc_floor = hlc_floor,
-                       .store_uuid = options_.store_uuid};
+  const SegmentHeader header{.first_seq = group.first_seq(),
+                             .predecessor = previous_,
+                             .hlc_floor = hlc_floor,
+                             .store_uuid = options_.store_uuid};
   if (opened) {
     opened = writer->write_header(header);
   }
@@ -185,7 +186,8 @@ Status SegmentAppender::try_open_segment(const GroupBuilder& group, Hlc hlc_floo
   active_ = std::move(writer);
   active_segment_ = std::move(segment);
   trim_predecessor();
-  pool_.request_spare(mean_group_bytes_ <= kZeroFillGroupBytesMax);
+  pool_.request_spare(options_.durability != Durability::kNone &&
+                      mean_group_bytes_ <= kZeroFillGroupBytesMax);
   return {};
 }
 
@@ -268,6 +270,7 @@ GroupOutcome SegmentAppender::write_elsewhere(GroupBuilder& group, Hlc last_hlc,
     }
     return poison(GroupFate::kUnknown, failure.cause);
   }
+  DB_CHECK(active_ != nullptr);
   bool sync_failed = false;
   const std::uint64_t new_offset = active_->offset();
   if (const Status written = write_group(group, true, sync_failed); !written) {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <expected>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "engine/base/mutex.h"

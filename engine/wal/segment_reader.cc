@@ -2,10 +2,12 @@
 #include "engine/wal/segment_reader.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"

@@ -1,6 +1,7 @@
 // Reads frames, records and large values of one segment through a small window, trusting nothing.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -70,7 +71,8 @@ class Rewrite {
     const std::vector<Segment> all = segments_.snapshot();
     for (const std::uint64_t id : ids) {
       const auto found = std::ranges::find(all, id, &Segment::id);
-      if (found == all.end() || found->active || found->id == newest->id ||
+      const bool is_newest = newest != nullptr && newest->id == id;
+      if (found == all.end() || found->active || is_newest ||
           segments_.is_needed_as_successor(id)) {
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("segment {:x} cannot be rewritten", id));

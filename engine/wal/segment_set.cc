@@ -2,7 +2,9 @@
 #include "engine/wal/segment_set.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>

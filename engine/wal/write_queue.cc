@@ -1,6 +1,7 @@
 // See write_queue.h.
 #include "engine/wal/write_queue.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <thread>
