@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include <linux/prctl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
