@@ -203,7 +203,7 @@ class Generations : public testing::Test {
 };
 
 TEST_F(Generations, KilledWorkersLeaveWhatTheModelSays) {
-  constexpr std::uint64_t kLives = 120;
+  constexpr std::uint64_t kLives = 80;
   for (std::uint64_t life = 0; life < kLives; ++life) {
     SCOPED_TRACE("life " + std::to_string(life));
     live_and_die(life);

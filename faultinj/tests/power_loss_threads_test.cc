@@ -28,7 +28,7 @@ using pluresdb::io::FileSystem;
 using pluresdb::io::OpenMode;
 
 constexpr std::size_t kBlockBytes = 64 << 10;
-constexpr std::size_t kBlocks = 150;
+constexpr std::size_t kBlocks = 200;
 constexpr int kWriters = 3;
 
 char fill_of(int writer, std::size_t block) {
