@@ -61,7 +61,7 @@ void bare_write_sync(benchmark::State& state) {
   }
   const std::string data = make_json(size_bytes);
   std::uint64_t offset = 0;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     if (offset + size_bytes > kFileBytes) {
       offset = 0;
     }
@@ -88,19 +88,19 @@ class StoreFixture : public benchmark::Fixture {
  public:
   void SetUp(benchmark::State& state) override {
     if (state.thread_index() == 0) {
-      directory_ = std::make_unique<BenchDirectory>();
+      directory = std::make_unique<BenchDirectory>();
       EngineOptions options;
       options.durability = static_cast<Durability>(state.range(1));
-      auto opened = open(directory_->path() + "/store", options);
-      if (opened) {
-        opened_ = *std::move(opened);
+      auto outcome = open(directory->path() + "/store", options);
+      if (outcome) {
+        opened = *std::move(outcome);
       }
     }
   }
   void TearDown(benchmark::State& state) override {
     if (state.thread_index() == 0) {
-      opened_.reset();
-      directory_.reset();
+      opened.reset();
+      directory.reset();
     }
   }
 
@@ -113,8 +113,8 @@ class StoreFixture : public benchmark::Fixture {
       return WriteAheadLog::open(path, options);
     }
   }
-  std::unique_ptr<BenchDirectory> directory_;
-  std::unique_ptr<Opened> opened_;
+  std::unique_ptr<BenchDirectory> directory;
+  std::unique_ptr<Opened> opened;
 };
 
 using LogFixture = StoreFixture<WriteAheadLog>;
@@ -123,8 +123,8 @@ using EngineFixture = StoreFixture<Engine>;
 BENCHMARK_DEFINE_F(LogFixture, wal_append)(benchmark::State& state) {
   const std::string json = make_json(static_cast<std::size_t>(state.range(0)));
   const std::string actor = "writer-" + std::to_string(state.thread_index());
-  for (auto _ : state) {
-    if (opened_ == nullptr || !opened_->append(actor, Put{.id = "document", .json = json})) {
+  while (state.KeepRunning()) {
+    if (opened == nullptr || !opened->append(actor, Put{.id = "document", .json = json})) {
       state.SkipWithError("append failed");
       break;
     }
@@ -136,9 +136,9 @@ BENCHMARK_DEFINE_F(EngineFixture, engine_put)(benchmark::State& state) {
   const std::string json = make_json(static_cast<std::size_t>(state.range(0)));
   const std::string actor = "writer-" + std::to_string(state.thread_index());
   std::uint64_t number = 0;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     const std::string id = actor + "/" + std::to_string(number++ % kDocumentsPerWriter);
-    if (opened_ == nullptr || !opened_->put(actor, id, json)) {
+    if (opened == nullptr || !opened->put(actor, id, json)) {
       state.SkipWithError("put failed");
       break;
     }

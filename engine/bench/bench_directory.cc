@@ -6,7 +6,8 @@
 #include <system_error>
 
 #include <fmt/format.h>
-#include <sys/vfs.h>
+#include <stdlib.h>
+#include <sys/statfs.h>
 
 #include "engine/base/check.h"
 

@@ -58,7 +58,7 @@ void replay_into_documents(benchmark::State& state) {
     return;
   }
   std::uint64_t replayed = 0;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     auto engine = Engine::open_with_recovery(path, quiet_options());
     if (!engine || (*engine)->recovery().replayed_entries != kReplayEntries) {
       state.SkipWithError("not every entry was replayed");
@@ -76,7 +76,7 @@ BENCHMARK(replay_into_documents)->Iterations(5)->Unit(benchmark::kMillisecond)->
 /// Reading a log from end to end: items are entries.
 void cursor_over_log(benchmark::State& state) {
   const BenchDirectory directory;
-  EngineOptions options = quiet_options();
+  const EngineOptions options = quiet_options();
   auto log = WriteAheadLog::open(directory.path() + "/wal", options);
   for (std::uint64_t number = 0; log && number < kReplayEntries; number += kBatch) {
     std::vector<Operation> batch;
@@ -93,7 +93,7 @@ void cursor_over_log(benchmark::State& state) {
     return;
   }
   std::uint64_t entries = 0;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     const auto cursor = (*log)->cursor();
     Entry entry;
     while (cursor) {
@@ -119,7 +119,7 @@ void checkpoint_documents(benchmark::State& state) {
     state.SkipWithError("cannot open the store");
     return;
   }
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     state.PauseTiming();
     for (std::uint64_t number = 0; number < kCheckpointDocuments; ++number) {
       if (!(*engine)->put("writer", "document " + std::to_string(number), json_of(number))) {
@@ -137,7 +137,7 @@ BENCHMARK(checkpoint_documents)->Iterations(5)->Unit(benchmark::kMillisecond)->U
 
 void checksum(benchmark::State& state) {
   const std::vector<std::byte> bytes(static_cast<std::size_t>(state.range(0)), std::byte{0x5a});
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     benchmark::DoNotOptimize(base::crc32c(bytes));
   }
   state.SetBytesProcessed(state.iterations() * state.range(0));

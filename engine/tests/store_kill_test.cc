@@ -4,7 +4,6 @@
 // a second child opens what is left and compares. The parent never touches RocksDB, so that each
 // fork finds a process with one thread.
 #include <atomic>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -15,6 +14,8 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "engine/store/base_store.h"
 #include "engine/tests/io_test_directory.h"
 #include "engine/tests/store_test_support.h"
+#include <pluresdb/document.h>
 #include <pluresdb/error.h>
 
 namespace pluresdb::store {
