@@ -2,7 +2,8 @@
 //
 // Usage: core_crash_child DIRECTORY AGENTS FIRST_VERSION. After each acknowledged write one line
 // "a ID VERSION" (or "d ID 0" for a delete) goes to stdout in a single write(); before each attempt
-// "t ID VERSION". Pipes survive the kill, so the parent knows what was promised.
+// "t ID VERSION". With 0 agents: says "o" and holds the store open until a byte comes in. Pipes
+// survive the kill, so the parent knows what was promised.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -58,6 +59,11 @@ int main(int argc, char** argv) {
     return 1;
   }
   const int agents = std::atoi(argv[2]);
+  if (agents == 0) {
+    char ignored = 0;
+    pluresdb::testing::say("o");
+    return ::read(STDIN_FILENO, &ignored, 1) == 1 ? 0 : 5;
+  }
   const std::uint64_t first = std::strtoull(argv[3], nullptr, 10);
   std::vector<std::thread> threads;
   for (int agent = 0; agent < agents; ++agent) {

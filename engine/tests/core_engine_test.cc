@@ -268,24 +268,23 @@ TEST(Engine, StoreWithoutIdentityFileIsRefusedNotOverwritten) {
 
 TEST(Engine, SecondOpenInAnotherProcessSaysLockedByPid) {
   const TemporaryDirectory directory;
-  auto options = small_options();
+  const auto options = small_options();
+  const std::string path = directory.path();
   int ready[2];
   int done[2];
   ASSERT_EQ(pipe(ready), 0);
   ASSERT_EQ(pipe(done), 0);
   const pid_t child = fork();
   if (child == 0) {
-    const auto engine = Engine::open_with_recovery(directory.path(), options);
-    const char answer = engine.has_value() ? '1' : '0';
-    char ignored = 0;
-    (void)!write(ready[1], &answer, 1);
-    (void)!read(done[0], &ignored, 1);
-    _exit(0);
+    (void)dup2(ready[1], STDOUT_FILENO);
+    (void)dup2(done[0], STDIN_FILENO);
+    execl(PLURESDB_CRASH_CHILD, "core_crash_child", path.c_str(), "0", "0", nullptr);
+    _exit(127);
   }
   char answer = 0;
   ASSERT_EQ(read(ready[0], &answer, 1), 1);
-  EXPECT_EQ(answer, '1');
-  const auto engine = Engine::open_with_recovery(directory.path(), options);
+  EXPECT_EQ(answer, 'o');
+  const auto engine = Engine::open_with_recovery(path, options);
   ASSERT_EQ(write(done[1], "x", 1), 1);
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
@@ -293,7 +292,7 @@ TEST(Engine, SecondOpenInAnotherProcessSaysLockedByPid) {
   EXPECT_EQ(engine.error().code, ErrorCode::kLocked);
   EXPECT_NE(engine.error().context.find(fmt::format("locked by pid {}", child)), std::string::npos)
       << text_of(engine);
-  EXPECT_TRUE(open_engine(directory.path(), options) != nullptr) << "the lock dies with its owner";
+  EXPECT_TRUE(open_engine(path, options) != nullptr) << "the lock dies with its owner";
 }
 
 TEST(Engine, DirtyTableStaysBelowItsLimit) {
