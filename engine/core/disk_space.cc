@@ -75,6 +75,7 @@ Status DiskSpace::admit(bool is_delete) {
     release_reserve_locked();
     return {};
   }
+  ++refusals_;
   return fail(
       ErrorCode::kNoSpace,
       fmt::format("{} has {} bytes available; free some space, reads and deletes still work",
@@ -84,6 +85,11 @@ Status DiskSpace::admit(bool is_delete) {
 void DiskSpace::note_outcome(const Error* error) {
   const base::MutexLock lock(mutex_);
   refused_ = error != nullptr && error->code == ErrorCode::kNoSpace;
+}
+
+std::uint64_t DiskSpace::refusals() const {
+  const base::MutexLock lock(mutex_);
+  return refusals_;
 }
 
 SpaceState DiskSpace::state() const {

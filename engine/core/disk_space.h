@@ -33,6 +33,8 @@ class DiskSpace {
   /// What became of an admitted write, or of a checkpoint.
   void note_outcome(const Error* error);
   [[nodiscard]] SpaceState state() const;
+  /// How often admit() refused.
+  [[nodiscard]] std::uint64_t refusals() const;
 
   /// Makes the reserve when there is room for it and it is missing.
   void restore_reserve();
@@ -55,6 +57,7 @@ class DiskSpace {
   bool refused_ GUARDED_BY(mutex_) = false;  ///< The last outcome was "no space".
   bool reserve_exists_ GUARDED_BY(mutex_) = false;
   std::uint32_t admitted_since_refresh_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t refusals_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace pluresdb::core

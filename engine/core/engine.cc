@@ -193,6 +193,7 @@ EngineStats EngineImpl::stats() const {
   const Compactor::Counts compactions = compactor_.counts();
   EngineStats stats;
   stats.wal = parts_.log->stats();
+  stats.wal.no_space_refusals += space_.refusals();  // Those that never reached the log.
   stats.recovery = parts_.report;
   stats.documents_dirty = table.documents;
   stats.dirty_bytes = table.bytes;

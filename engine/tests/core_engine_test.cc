@@ -365,6 +365,7 @@ TEST(Engine, FullDiskRefusesPutsKeepsReadsAndDeletesAndResumes) {
   ASSERT_FALSE(put.has_value());
   EXPECT_EQ(put.error().code, ErrorCode::kNoSpace) << text_of(put);
   EXPECT_EQ(engine->stats().space, SpaceState::kFull);
+  EXPECT_GT(engine->stats().wal.no_space_refusals, 0U);
   expect_model(*engine, model);
   const auto erased = engine->erase("a", "x");
   ASSERT_TRUE(erased.has_value()) << text_of(erased);

@@ -180,6 +180,7 @@ TEST(DiskSpace, GoesFromNormalOverLowToFullAndBack) {
   const auto refused = space.admit(false);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, ErrorCode::kNoSpace);
+  EXPECT_EQ(space.refusals(), 1U);
   EXPECT_EQ(space.state(), SpaceState::kFull);
   EXPECT_TRUE(space.admit(true).has_value()) << "deletes go on";
   EXPECT_FALSE(disk.info("/RESERVE").has_value()) << "into the space of the reserve";

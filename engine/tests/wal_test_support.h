@@ -73,9 +73,9 @@ inline Record record_of(const wal::RecordView& view) {
           .argument = view.argument};
 }
 
-inline void PrintTo(const Record& record, std::ostream* out) {
-  *out << "{seq " << record.seq << ", " << record.actor << "/" << record.actor_seq << ", "
-       << record.id << ", " << record.value.size() << " bytes}";
+inline std::ostream& operator<<(std::ostream& out, const Record& record) {
+  return out << "{seq " << record.seq << ", " << record.actor << "/" << record.actor_seq << ", "
+             << record.id << ", " << record.value.size() << " bytes}";
 }
 
 /// Stamps from a counter; remembers what it was told to make visible. Checks the order of calls.

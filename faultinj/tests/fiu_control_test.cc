@@ -33,6 +33,7 @@ Firings run_lanes() {
   std::vector<Firings> of_lane(kLanes);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kLanes);
     for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
       threads.emplace_back([&of_lane, lane] {
         set_fault_lane(lane);
@@ -80,8 +81,8 @@ TEST_F(FiuControl, TheErrorNumberIsTheArmedOne) {
   ASSERT_TRUE(arm({.point = "wal/segment/sync", .error_number = ENOSPC}).has_value());
   EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), ENOSPC);
   EXPECT_EQ(fiu_error_at("wal/segment/write", EIO), 0);
-  ASSERT_TRUE(arm({.point = "wal/segment/sync", .error_number = EDQUOT}).has_value());
-  EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), EDQUOT);
+  ASSERT_TRUE(arm({.point = "wal/segment/sync", .error_number = ENXIO}).has_value());
+  EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), ENXIO);
   EXPECT_EQ(fiu_sources().load(), 1);
   ASSERT_TRUE(disarm("wal/segment/sync").has_value());
   EXPECT_EQ(fiu_error_at("wal/segment/sync", EIO), 0);

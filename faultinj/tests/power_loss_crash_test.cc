@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,7 +69,7 @@ ModelOperation nth_operation(std::uint64_t life, std::uint64_t index) {
     ::_exit(1);
   }
   ModelRunner runner(**files, root);
-  model.slots = {};
+  model.close_slots();
   for (std::uint64_t index = 0; index < kOperationsPerLife; ++index) {
     const ModelOperation operation = nth_operation(life, index);
     ++progress.begun;
@@ -97,16 +96,6 @@ std::vector<Model> possible_states(const Model& before,
   }
   states.push_back(before);
   states.back().apply(*operation);
-  if (operation->kind == ModelOperation::Kind::kSyncData ||
-      operation->kind == ModelOperation::Kind::kSyncAll) {
-    Model between = before;
-    ModelFile& file = between.files.at(*between.slots.at(operation->slot));
-    for (const ModelOperation& unsynced :
-         before.files.at(*before.slots.at(operation->slot)).unsynced) {
-      apply_to(file.durable, unsynced);
-      states.push_back(between);
-    }
-  }
   return states;
 }
 
@@ -145,7 +134,7 @@ class Generations : public testing::Test {
   void collect_states(std::uint64_t life, const Progress& progress) {
     std::vector<Model> after;
     for (Model& state : candidates) {
-      state.slots = {};
+      state.close_slots();
       for (std::uint64_t index = 0; index < progress.finished; ++index) {
         const ModelOperation operation = nth_operation(life, index);
         if (state.is_possible(operation)) {

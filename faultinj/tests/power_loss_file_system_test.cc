@@ -123,6 +123,25 @@ TEST_F(PowerLossTest, WhileTheDiskSyncsNothingOfItIsBelow) {
   EXPECT_EQ(pending(), 0U);
 }
 
+TEST_F(PowerLossTest, AWriteDuringASyncStaysUnsynced) {
+  File* const file = open("f");
+  sync_root();
+  expect_ok(file->write(0, as_bytes("before")));
+  bool written = false;
+  disk.before_change = [&] {
+    if (!std::exchange(written, true)) {
+      expect_ok(file->write(6, as_bytes("during")));
+    }
+  };
+  expect_ok(file->sync_data());
+  disk.before_change = [] {};
+  EXPECT_TRUE(written);
+  EXPECT_EQ(text("f"), "beforeduring");
+  EXPECT_EQ(pending(), 6U);
+  lose_power();
+  EXPECT_EQ(text("f"), "before");
+}
+
 TEST_F(PowerLossTest, ACrashLosesNothing) {
   {
     File* const file = open("f");

@@ -96,11 +96,13 @@ inline void apply_to(std::string& contents, const ModelOperation& operation) {
 using ModelNames = std::array<std::map<std::string, std::size_t>, kModelDirectories>;
 
 struct Model {
+  static constexpr std::size_t kClosed = ~std::size_t{0};
+
   std::vector<ModelFile> files;  ///< Never shrinks: open handles keep removed files.
   ModelNames live, durable;
   std::vector<ModelOperation> changes;  ///< Not durable directory changes, in order.
   std::vector<std::size_t> created;     ///< File of each change (kCreate).
-  std::array<std::optional<std::size_t>, kModelSlots> slots{};
+  std::array<std::size_t, kModelSlots> slots{kClosed, kClosed, kClosed};
 
   /// False when the operation makes no sense now; then it must not be carried out.
   [[nodiscard]] bool is_possible(const ModelOperation& operation) const {
@@ -122,7 +124,7 @@ struct Model {
       case Kind::kSyncData:
       case Kind::kSyncAll:
       case Kind::kClose:
-        return slots.at(operation.slot).has_value();
+        return slots.at(operation.slot) != kClosed;
     }
     return false;
   }
@@ -168,15 +170,15 @@ struct Model {
       case Kind::kWrite:
       case Kind::kTruncate:
       case Kind::kAllocate:
-        change_contents(*slot, operation);
+        change_contents(slot, operation);
         break;
       case Kind::kSyncData:
       case Kind::kSyncAll:
-        files.at(*slot).durable = files.at(*slot).live;
-        files.at(*slot).unsynced.clear();
+        files.at(slot).durable = files.at(slot).live;
+        files.at(slot).unsynced.clear();
         break;
       case Kind::kClose:
-        slot.reset();
+        slot = kClosed;
         break;
       case Kind::kRename:
       case Kind::kRemove:
@@ -197,9 +199,11 @@ struct Model {
     return names;
   }
 
+  void close_slots() { slots.fill(kClosed); }
+
   /// All handles are gone and so is what was not durable.
   void lose_power() {
-    slots = {};
+    close_slots();
     live = durable;
     changes.clear();
     created.clear();
@@ -313,15 +317,17 @@ inline pluresdb::Result<Contents> read_contents(pluresdb::io::FileSystem& files,
   Contents contents;
   TRY_ASSIGN(const auto directories, files.list(root));
   for (const std::string& directory : directories) {
-    TRY_ASSIGN(const auto names, files.list(root + "/" + directory));
+    const std::string place = pluresdb::io::join_path(root, directory);
+    TRY_ASSIGN(const auto names, files.list(place));
     for (const std::string& name : names) {
-      const std::string path = root + "/" + directory + "/" + name;
+      const std::string path = pluresdb::io::join_path(place, name);
       TRY_ASSIGN(const auto file, files.open(path, pluresdb::io::OpenMode::kRead));
-      TRY_ASSIGN(contents[directory + "/" + name], ModelRunner::read_all(*file));
+      TRY_ASSIGN(const std::string text, ModelRunner::read_all(*file));
       TRY_ASSIGN(const auto info, files.info(path));
-      if (info.size_bytes != contents[directory + "/" + name].size()) {
+      if (info.size_bytes != text.size()) {
         return pluresdb::fail(pluresdb::ErrorCode::kCorruption, "info and contents differ");
       }
+      contents.emplace(pluresdb::io::join_path(directory, name), text);
     }
   }
   return contents;
@@ -338,25 +344,14 @@ inline Contents contents_of(const Model& model, const ModelNames& names, bool du
   return contents;
 }
 
-/// The states a kill inside `operation` and a power loss may leave: all of it, nothing of it, and
-/// for a sync any first part of what was not synced.
+/// What a kill inside `operation` and a power loss may leave: the durable state before it or after.
 inline std::set<Contents> durable_states(const Model& before,
                                          const std::optional<ModelOperation>& operation) {
   std::set<Contents> states{contents_of(before, before.durable, true)};
-  if (!operation) {
-    return states;
-  }
-  Model after = before;
-  after.apply(*operation);
-  states.insert(contents_of(after, after.durable, true));
-  if (operation->kind == ModelOperation::Kind::kSyncData ||
-      operation->kind == ModelOperation::Kind::kSyncAll) {
-    Model between = before;
-    ModelFile& file = between.files.at(*between.slots.at(operation->slot));
-    for (const ModelOperation& unsynced : file.unsynced) {
-      apply_to(file.durable, unsynced);
-      states.insert(contents_of(between, between.durable, true));
-    }
+  if (operation) {
+    Model after = before;
+    after.apply(*operation);
+    states.insert(contents_of(after, after.durable, true));
   }
   return states;
 }

@@ -67,7 +67,7 @@ struct Machine {
     RC_ASSERT(made.has_value());
     files = *std::move(made);
     runner = std::make_unique<ModelRunner>(*files, directory.path());
-    model.slots = {};
+    model.close_slots();
   }
 
   /// False when the operation is impossible in this state.
@@ -126,10 +126,10 @@ std::vector<std::uint32_t> any_operations() {
 
 void check_slots(Machine& machine) {
   for (std::size_t slot = 0; slot < kModelSlots; ++slot) {
-    if (machine.model.slots.at(slot)) {
+    if (machine.model.slots.at(slot) != Model::kClosed) {
       const auto contents = machine.runner->read_slot(slot);
       RC_ASSERT(contents.has_value());
-      RC_ASSERT(*contents == machine.model.files.at(*machine.model.slots.at(slot)).live);
+      RC_ASSERT(*contents == machine.model.files.at(machine.model.slots.at(slot)).live);
     }
   }
 }
