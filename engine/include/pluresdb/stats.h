@@ -67,7 +67,7 @@ struct WalStats {
   std::uint64_t groups = 0;
   std::uint64_t syncs = 0;
   std::uint64_t sync_failures = 0;
-  std::uint64_t groups_rewritten = 0;  ///< After a failed write or sync (D5).
+  std::uint64_t groups_rewritten = 0;   ///< After a failed write or sync (D5).
   std::uint64_t no_space_refusals = 0;  ///< Writes refused because the disk was full.
   DurationHistogram sync_duration;
   Seq last_seq = 0;
