@@ -19,6 +19,7 @@
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
 #include "engine/wal/log.h"
+#include "engine/wal/quarantine.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_scan.h"
 #include "engine/wal/segment_set.h"
@@ -245,49 +246,18 @@ class Recovery {
   Status quarantine_damage() {
     for (const auto& [id, found] : found_) {
       for (const DamagedBytes& damage : found.scan.damages) {
-        const Status copied = quarantine(id, damage, found.scan.file_bytes);
-        if (!copied && copied.error().code != ErrorCode::kNoSpace) {
-          return copied;
-        }
-        if (!copied) {  // A full disk must not keep a store closed; the original stays.
-          log_.report.validation.problems.push_back("not quarantined: " +
-                                                    to_string(copied.error()));
+        const Result<std::uint64_t> kept = quarantine_bytes(
+            files_, options_.quarantine_directory, path_of(id), damage, found.scan.file_bytes);
+        if (kept) {
+          log_.report.quarantined_bytes += *kept;
+        } else if (kept.error().code == ErrorCode::kNoSpace) {
+          // A full disk must not keep a store closed; the original stays.
+          log_.report.validation.problems.push_back("not quarantined: " + to_string(kept.error()));
+        } else {
+          return std::unexpected(kept.error());
         }
       }
     }
-    return {};
-  }
-
-  Status quarantine(std::uint64_t id, DamagedBytes damage, std::uint64_t file_bytes) {
-    damage.end = std::min(damage.end, file_bytes);
-    if (options_.quarantine_directory.empty() || damage.begin >= damage.end) {
-      return {};
-    }
-    const std::string path = io::join_path(options_.quarantine_directory,
-                                           fmt::format("{}-{:x}", segment_name(id), damage.begin));
-    const Result<io::FileInfo> present = files_.info(path);
-    if (present && present->size_bytes == damage.end - damage.begin) {
-      log_.report.quarantined_bytes += damage.end - damage.begin;
-      return {};  // An earlier open has saved them.
-    }
-    TRY(files_.create_directory(options_.quarantine_directory));
-    TRY(files_.sync_directory(io::parent_path(options_.quarantine_directory)));
-    TRY_ASSIGN(const std::unique_ptr<io::File> from, files_.open(path_of(id), io::OpenMode::kRead));
-    TRY_ASSIGN(const std::unique_ptr<io::File> to, files_.open(path, io::OpenMode::kCreateOrEmpty));
-    std::vector<std::byte> buffer(kCopyBytes);
-    for (std::uint64_t offset = damage.begin; offset < damage.end;) {
-      const std::uint64_t wanted = std::min(kCopyBytes, damage.end - offset);
-      TRY_ASSIGN(const std::size_t count,
-                 from->read(offset, base::MutableByteSpan(buffer).first(wanted)));
-      if (count == 0) {
-        break;
-      }
-      TRY(to->write(offset - damage.begin, base::ByteSpan(buffer).first(count)));
-      offset += count;
-    }
-    TRY(to->sync_all());
-    TRY(files_.sync_directory(options_.quarantine_directory));
-    log_.report.quarantined_bytes += damage.end - damage.begin;
     return {};
   }
 
