@@ -11,6 +11,7 @@
 #include "engine/base/crc32c.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
+#include <pluresdb/document.h>
 
 namespace pluresdb::wal {
 

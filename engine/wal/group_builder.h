@@ -8,6 +8,8 @@
 #include "engine/base/bytes.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
+#include <pluresdb/document.h>
+#include <pluresdb/stats.h>
 
 namespace pluresdb::wal {
 

@@ -24,6 +24,7 @@
 #include "engine/wal/segment_scan.h"
 #include "engine/wal/segment_set.h"
 #include "engine/wal/segment_writer.h"
+#include <pluresdb/document.h>
 #include <pluresdb/error.h>
 #include <pluresdb/stats.h>
 

@@ -10,7 +10,9 @@
 #include "engine/wal/log.h"
 #include "engine/wal/segment_scan.h"
 #include "engine/wal/segment_set.h"
+#include <pluresdb/document.h>
 #include <pluresdb/error.h>
+#include <pluresdb/stats.h>
 
 namespace pluresdb::wal {
 

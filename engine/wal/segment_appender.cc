@@ -270,7 +270,7 @@ GroupOutcome SegmentAppender::write_elsewhere(GroupBuilder& group, Hlc last_hlc,
     }
     return poison(GroupFate::kUnknown, failure.cause);
   }
-  DB_CHECK(active_ != nullptr);
+  DB_CHECK(active_);
   bool sync_failed = false;
   const std::uint64_t new_offset = active_->offset();
   if (const Status written = write_group(group, true, sync_failed); !written) {

@@ -15,6 +15,8 @@
 
 #include "engine/base/bytes.h"
 #include "engine/wal/log.h"
+#include <pluresdb/document.h>
+#include <pluresdb/stats.h>
 
 namespace pluresdb::wal {
 

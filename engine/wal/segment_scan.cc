@@ -21,6 +21,7 @@
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_reader.h"
+#include <pluresdb/document.h>
 #include <pluresdb/error.h>
 #include <pluresdb/stats.h>
 

@@ -10,6 +10,7 @@
 #include "engine/io/file_system.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
+#include <pluresdb/document.h>
 #include <pluresdb/error.h>
 #include <pluresdb/stats.h>
 

@@ -19,6 +19,7 @@
 #include "engine/wal/group_builder.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/error.h>
+#include <pluresdb/stats.h>
 
 namespace pluresdb::wal {
 namespace {
