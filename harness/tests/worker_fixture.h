@@ -139,6 +139,11 @@ class TestSupervisor {
     drain_until([&] { return oracle.counts().acknowledged >= goal; });
   }
 
+  /// Until the worker has published its engine's numbers, which it does every so often.
+  void run_until_published() {
+    drain_until([&] { return region->counters.wal_appended_entries_total.load() > 0; });
+  }
+
   /// Reads what was touched, then everything.
   void verify() {
     const auto keys = oracle.keys_to_verify(100);

@@ -14,7 +14,8 @@
 namespace soak::worker {
 namespace {
 
-constexpr std::chrono::milliseconds kPublishEvery{200};
+/// A kill loses what happened since: short, so that a run seldom loses the trace of a fault.
+constexpr std::chrono::milliseconds kPublishEvery{25};
 constexpr double kNanoseconds = 1e9;
 
 static_assert(kDurationBuckets == pluresdb::DurationHistogram::kBucketCount);
