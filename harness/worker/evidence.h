@@ -17,7 +17,7 @@ namespace soak::worker {
 void publish_recovery(const pluresdb::RecoveryReport& report, std::uint32_t incarnation,
                       RecoveryEvidence& evidence);
 
-/// Publishes the target's stats about every 200 ms. Totals: what the region held when the worker
+/// Publishes the target's stats about every 25 ms. Totals: what the region held when the worker
 /// started (earlier incarnations) plus what this incarnation did.
 class StatsPublisher {
  public:
