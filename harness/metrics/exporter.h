@@ -52,7 +52,7 @@ struct RunNumbers {
 };
 
 struct ExporterOptions {
-  std::string listen;  ///< "ADDR:PORT", port 0: any free one; empty: no endpoint.
+  std::string listen;        ///< "ADDR:PORT", port 0: any free one; empty: no endpoint.
   std::string samples_file;  ///< metrics.om; empty: none.
   std::string scenario, version;
   std::uint64_t seed = 0;
