@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/bytes.h"
+#include "engine/base/check.h"
 #include "engine/io/file_system.h"
 #include "engine/wal/log.h"
 #include "engine/wal/quarantine.h"
@@ -162,6 +163,11 @@ class Recovery {
     return nullptr;
   }
 
+  static const SegmentHeader& header_of(const SegmentScan& scan) {
+    DB_CHECK(scan.header.has_value());
+    return *scan.header;
+  }
+
   /// A crash between the rename of a rewritten file and the removal of its inputs leaves both.
   Status drop_superseded() {
     std::vector<std::uint64_t> dropped;
@@ -169,7 +175,7 @@ class Recovery {
       if (!is_rewritten(found.scan)) {
         continue;
       }
-      const SeqRange covers = found.scan.header->covers;
+      const SeqRange covers = header_of(found.scan).covers;
       const bool usable = found.scan.sealed && !found.scan.is_damaged();
       std::vector<std::uint64_t> inputs;
       for (const auto& [other_id, other] : found_) {
@@ -198,11 +204,12 @@ class Recovery {
     if (&scan == newest()) {
       return false;
     }
-    if (scan.header->rewritten) {
-      return scan.header->covers.first >= covers.first && scan.header->covers.last <= covers.last;
+    const SegmentHeader& header = header_of(scan);
+    if (header.rewritten) {
+      return header.covers.first >= covers.first && header.covers.last <= covers.last;
     }
-    return scan.header->first_seq >= covers.first && scan.last_seq <= covers.last &&
-           scan.header->first_seq <= covers.last;
+    return header.first_seq >= covers.first && scan.last_seq <= covers.last &&
+           header.first_seq <= covers.last;
   }
 
   /// Seqs above the floor that a vanished file must have held. Below the floor files may have been
@@ -237,7 +244,7 @@ class Recovery {
     std::vector<SeqRange> ranges;
     for (const auto& [id, found] : found_) {
       if (is_rewritten(found.scan)) {
-        ranges.push_back(found.scan.header->covers);
+        ranges.push_back(header_of(found.scan).covers);
       }
     }
     std::ranges::sort(ranges, {}, &SeqRange::first);

@@ -182,6 +182,7 @@ class Rewrite {
     output_->file_bytes = writer_->file_bytes();
     output_->hlc_floor = hlc_floor_;
     std::vector<std::uint64_t> ids;
+    ids.reserve(inputs_.size());
     for (const Segment& input : inputs_) {
       ids.push_back(input.id);
     }

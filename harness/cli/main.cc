@@ -37,6 +37,7 @@ struct Arguments {
 };
 
 bool use_color(const Arguments& arguments, int descriptor) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread exists yet.
   const char* no_color = std::getenv("NO_COLOR");
   return !arguments.no_color && (no_color == nullptr || *no_color == '\0') &&
          isatty(descriptor) == 1;

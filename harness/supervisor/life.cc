@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -226,7 +225,7 @@ void Life::finish() {
     case EndReason::kViolation:
       // All that is wrong, not only what the last verification touched. The worker is then killed:
       // a clean close would change the files.
-      if (worker_.has_value() && stop_load()) {
+      if (worker_ != nullptr && stop_load()) {
         scan();
       }
       return;

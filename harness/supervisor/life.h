@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -110,7 +110,7 @@ class Life {
   LifeParts parts_;
   std::vector<AgentConfig> agents_;
   Random random_;
-  std::optional<WorkerProcess> worker_;
+  std::unique_ptr<WorkerProcess> worker_;
   std::uint32_t incarnation_ = 0;
   std::set<std::string> armed_;  ///< Points armed in the worker that runs.
   bool load_running_ = false;

@@ -96,7 +96,7 @@ bool Life::harness_error(const std::string& text) {
 
 /// The worker is gone, or is to go at once.
 void Life::bury_worker() {
-  if (!worker_.has_value()) {
+  if (worker_ == nullptr) {
     return;
   }
   const int pid = worker_->pid();

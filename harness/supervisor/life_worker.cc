@@ -1,6 +1,7 @@
 // The steps of one worker: start, verify, load, close.
 #include <cstddef>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -57,9 +58,9 @@ bool Life::start_worker(const std::string& cause) {
   if (!spawned.has_value()) {
     return harness_error(pluresdb::to_string(spawned.error()));
   }
-  worker_.emplace(std::move(*spawned));
+  worker_ = std::make_unique<WorkerProcess>(std::move(*spawned));
   armed_.clear();
-  parts_.loop.attach(&*worker_);
+  parts_.loop.attach(worker_.get());
   parts_.monitor.set_worker(worker_->pid(), incarnation_);
   parts_.recorder.worker_spawned(incarnation_, worker_->pid(), cause);
   const auto reply = parts_.loop.await_reply(kOpenSeconds);

@@ -78,10 +78,10 @@ Attempt<ControlPacket> Loop::await_reply(double stall_seconds) {
     if (!received.has_value()) {
       return std::unexpected(Trouble{TroubleKind::kRefused, pluresdb::to_string(received.error())});
     }
-    if (received->has_value()) {
+    if (const auto& reply = *received; reply.has_value()) {
       turn(0);  // What it published before it replied.
       note_progress();
-      const ControlPacket& packet = **received;
+      const ControlPacket& packet = *reply;
       if (packet.type == CommandType::kError) {
         return std::unexpected(Trouble{TroubleKind::kRefused, packet_text(packet)});
       }
