@@ -7,21 +7,38 @@ function(pluresdb_library name)
   target_link_libraries(${name} PUBLIC project_flags ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
 endfunction()
 
+# pluresdb_skips(RESULT LABELS...): whether this build tree leaves out tests with these labels. A plain
+# build leaves out none. A sanitizer multiplies the time of long ones, refuses the preload of libfiu
+# ones and sees nothing in those of scripts; ThreadSanitizer has nothing to see in property and golden
+# tests, which have one thread.
+function(pluresdb_skips result)
+  set(${result} FALSE PARENT_SCOPE)
+  if(NOT PLURESDB_SANITIZE)
+    return()
+  endif()
+  set(excluded_labels long libfiu tool)
+  if(PLURESDB_SANITIZE MATCHES thread)
+    list(APPEND excluded_labels property golden)
+  endif()
+  foreach(excluded ${excluded_labels})
+    if(${excluded} IN_LIST ARGN)
+      set(${result} TRUE PARENT_SCOPE)
+    endif()
+  endforeach()
+endfunction()
+
 # pluresdb_register(NAME label TIMEOUT s [LABELS ...] [ENVIRONMENT ...] COMMAND ...): one CTest test,
 # named label.NAME; in a sanitizer build sanitizer.label.NAME, so that one ctest run can hold the
-# tests of several build trees. Tests labelled long, libfiu or tool are registered in plain builds
-# only: a sanitizer multiplies the time of the first, refuses the preload of the second, and sees
-# nothing in the third.
+# tests of several build trees.
 function(pluresdb_register name label)
   cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;ENVIRONMENT;COMMAND" ${ARGN})
   set(labels ${label} ${ARG_LABELS})
   set(test_name ${label}.${name})
+  pluresdb_skips(skipped ${labels})
+  if(skipped)
+    return()
+  endif()
   if(PLURESDB_SANITIZE)
-    foreach(excluded long libfiu tool)
-      if(${excluded} IN_LIST labels)
-        return()
-      endif()
-    endforeach()
     string(REGEX MATCH "^[a-z]+" sanitizer ${PLURESDB_SANITIZE})
     set(test_name ${sanitizer}.${test_name})
     list(APPEND labels sanitizer)
@@ -51,7 +68,9 @@ function(pluresdb_test file label)
   get_filename_component(name ${file} NAME_WE)
   add_executable(${name} ${file})
   target_link_libraries(${name} PRIVATE project_flags ${ARG_LIBS} GTest::gtest GTest::gtest_main)
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  pluresdb_skips(skipped ${label} ${ARG_EXTRA_LABELS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests
+                                           EXCLUDE_FROM_ALL ${skipped})
   pluresdb_register(${name} ${label} TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_EXTRA_LABELS}
     ENVIRONMENT ${ARG_ENVIRONMENT} COMMAND ${name})
 endfunction()
