@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -21,6 +22,10 @@ namespace {
 constexpr std::size_t kTextBytesMax = 1U << 20;
 
 std::string read_text(const std::string& file) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error)) {
+    return {};
+  }
   std::ifstream stream(file, std::ios::binary);
   std::string text(kTextBytesMax, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));

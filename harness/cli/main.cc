@@ -1,13 +1,16 @@
 // pluresdb-soak: the command line. The only file that includes CLI11.
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -144,9 +147,19 @@ std::string join(int argc, char** argv) {
   return line;
 }
 
-}  // namespace
+/// A descriptor 0, 1 or 2 that is closed would be given to the next file opened, and what is meant
+/// for the terminal would be written into it.
+void fill_standard_descriptors() {
+  int descriptor = -1;
+  do {
+    descriptor = open("/dev/null", O_RDWR);
+  } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+  if (descriptor >= 0) {
+    close(descriptor);
+  }
+}
 
-int main(int argc, char** argv) {
+int run_command(int argc, char** argv) {
   if (argc > 1 && std::find(kLaterCommands.begin(), kLaterCommands.end(),
                             std::string_view(argv[1])) != kLaterCommands.end()) {
     fmt::print(stderr, "pluresdb-soak {}: not implemented in this version\n", argv[1]);
@@ -183,4 +196,21 @@ int main(int argc, char** argv) {
                      .color = use_color(arguments, STDERR_FILENO)});
   }
   return run(arguments, parse, join(argc, argv));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  fill_standard_descriptors();
+  // A reader that goes away (`| head`) must not end a run: only its text is lost.
+  if (std::signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+    return kExitEnvironment;
+  }
+  try {
+    const int status = run_command(argc, argv);
+    return std::fflush(stdout) == 0 || status != kExitPass ? status : kExitEnvironment;
+  } catch (const std::system_error& error) {  // fmt::print, when its text cannot be written.
+    static_cast<void>(std::fprintf(stderr, "pluresdb-soak: %s\n", error.what()));
+    return kExitEnvironment;
+  }
 }

@@ -150,8 +150,9 @@ void add_lost_documents(Screen& screen, const RunResult& result) {
 void add_evidence(Screen& screen, const RunResult& result) {
   const EvidenceResult& evidence = result.evidence;
   screen.heading("Evidence");
-  screen.item("crashes, power losses",
-              fmt::format("{}, {}", with_commas(result.crashes), with_commas(result.power_losses)));
+  screen.item("kills of the worker",
+              fmt::format("{}, {} of them power losses", with_commas(result.crashes),
+                          with_commas(result.power_losses)));
   screen.item("kills that left maybes", with_commas(evidence.kills_with_maybes));
   screen.item(
       "unsynced data discarded",

@@ -113,7 +113,8 @@ std::string head(const RunResult& result) {
 
 std::string evidence(const RunResult& result) {
   const EvidenceResult& e = result.evidence;
-  std::string cards = card(with_commas(result.crashes), "crashes: the process killed under load");
+  std::string cards =
+      card(with_commas(result.crashes), "kills of the worker under load, power losses included");
   cards += card(with_commas(result.power_losses), "power losses: unsynced data taken away");
   cards += card(with_commas(e.kills_with_maybes), "kills that hit a write between call and answer");
   cards += card(bytes(e.unsynced_bytes_discarded),

@@ -248,12 +248,19 @@ ParseResult parse(const std::string& file, const std::string& text, const ParseO
 
 ParseResult parse_file(const std::string& file, const ParseOptions& options) {
   ParseResult result;
-  std::ifstream stream(file, std::ios::binary);
   std::error_code error;
-  if (std::filesystem::is_directory(file, error) || !stream) {
+  // Asked before it is opened: opening a pipe would wait for its writer.
+  const auto status = std::filesystem::status(file, error);
+  const bool is_other =
+      std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+  std::ifstream stream;
+  if (!is_other) {
+    stream.open(file, std::ios::binary);
+  }
+  if (is_other || !stream) {
     result.diagnostics.push_back({.file = file,
-                                  .message = stream ? "is a directory; name a scenario file"
-                                                    : "cannot be read; is the path right?"});
+                                  .message = is_other ? "is not a file; name a scenario file"
+                                                      : "cannot be read; is the path right?"});
     return result;
   }
   std::string text(kTextBytesMax + 1, '\0');

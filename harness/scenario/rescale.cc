@@ -18,14 +18,16 @@ constexpr double kShortestPhaseSeconds = 1e-3;
 constexpr double kShortestWindowSeconds = 1e-3;
 constexpr double kLongestSeconds = 31.0 * 86400;
 
+/// Intervals stay, and an instant may come as late as this: a run that ends before it would prove
+/// nothing about the fault.
+bool leaves_no_time(const Scenario& scenario, const FaultSection& fault) {
+  return fault.must_fire > 0 && fault.every_seconds.has_value() &&
+         *fault.every_seconds * (1 + fault.jitter) > longest_active_seconds(scenario, fault);
+}
+
 std::uint64_t rescaled_must_fire(const Scenario& scenario, const FaultSection& fault,
                                  double factor) {
   if (fault.must_fire == 0) {
-    return 0;
-  }
-  // An instant may come as late as this; a run that ends before it proves nothing about the fault.
-  if (fault.every_seconds.has_value() &&
-      *fault.every_seconds * (1 + fault.jitter) > longest_active_seconds(scenario, fault)) {
     return 0;
   }
   const double scaled = std::floor(static_cast<double>(fault.must_fire) * factor + kRounding);
@@ -70,6 +72,13 @@ void rescale(Scenario& scenario, double duration_seconds, Findings& findings) {
     // With `every` the window is a part of each interval, and intervals stay.
     if (fault.for_seconds.has_value() && !fault.every_seconds.has_value()) {
       fault.for_seconds = std::max(*fault.for_seconds * factor, kShortestWindowSeconds);
+    }
+    if (leaves_no_time(scenario, fault)) {
+      findings.add({},
+                   fmt::format("--duration: {} leaves no time for the fault \"{}\", which comes "
+                               "every {}; write a longer one",
+                               format_duration(duration_seconds), fault.name,
+                               format_duration(*fault.every_seconds)));
     }
     fault.must_fire = rescaled_must_fire(scenario, fault, factor);
   }

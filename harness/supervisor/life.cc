@@ -163,8 +163,9 @@ void Life::kill_under_load(std::size_t index) {
   if (fault.kind == FaultKind::kPowerLoss && !take_power(fault, report)) {
     return;
   }
-  // Below durability wal a process death may lose what was acknowledged: nothing promised more.
-  report.maybes = parts_.oracle.worker_died(parts_.scenario.engine.durability == "none");
+  // Without durability a power loss may take what was acknowledged; a process death may not.
+  report.maybes = parts_.oracle.worker_died(fault.kind == FaultKind::kPowerLoss &&
+                                            parts_.scenario.engine.durability == "none");
   parts_.faults.kill_fired(index);
   parts_.monitor.kill_counted(scenario::fault_kind_name(fault.kind));
   parts_.recorder.killed(report);

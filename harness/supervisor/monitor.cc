@@ -77,7 +77,8 @@ void Monitor::refresh(double now) {
   numbers_.resident_memory_bytes = worker_pid_ == 0 ? 0 : resident_bytes_of(worker_pid_);
   numbers_.supervisor_resident_memory_bytes = resident_bytes_of(::getpid());
   numbers_.progress_ratio = std::min(1.0, now / observed_.scenario.duration_seconds);
-  numbers_.phase = phase_at(observed_.scenario, now);
+  const std::string phase = phase_at(observed_.scenario, now);
+  numbers_.phase = phase.empty() ? "running" : phase;
   exporter_.update(numbers_);
   numbers_.recovery_seconds.clear();
 }
@@ -128,7 +129,7 @@ void Monitor::show(double now) {
   }
   shown_at_ = now;
   shown_operations_ = operations;
-  const std::string phase = numbers_.phase.empty() ? "running" : numbers_.phase;
+  const std::string phase = numbers_.phase.empty() ? "starting" : numbers_.phase;
   terminal_.status({.elapsed_seconds = now,
                     .planned_seconds = observed_.scenario.duration_seconds,
                     .operations_per_second = operations_per_second_,

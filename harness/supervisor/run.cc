@@ -208,16 +208,28 @@ Status write_everything(const RunOptions& options, Ground& ground,
   return {};
 }
 
-void show(const RunOptions& options, Ground& ground, const report::RunResult& result) {
+/// False when the text could not be written: a full disk, a reader that went away.
+bool print(const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+         std::fflush(stdout) == 0;
+}
+
+Status show(const RunOptions& options, Ground& ground, const report::RunResult& result) {
   ground.terminal->finish(report::final_screen(result, ground.folder.path(), options.color,
                                                ground.terminal->columns()));
+  std::string text;
   if (options.json) {
-    fmt::print("{}", report::summary_json(result));
+    text = report::summary_json(result);
   } else if (options.quiet) {
-    fmt::print("{}: {} ({})\n", report::verdict_name(result.verdict), result.scenario_title,
-               ground.folder.path());
+    text = fmt::format("{}: {} ({})\n", report::verdict_name(result.verdict), result.scenario_title,
+                       ground.folder.path());
   }
-  std::fflush(stdout);
+  if (!print(text)) {
+    return pluresdb::fail(
+        pluresdb::ErrorCode::kIo,
+        "standard output cannot be written; the result is in " + ground.folder.path());
+  }
+  return {};
 }
 
 void hold(const RunOptions& options, const Ground& ground, Signals& signals) {
@@ -253,8 +265,10 @@ int run(const RunOptions& options) {
   result.planned_seconds = options.scenario.duration_seconds;
 
   const std::string harness_error = play(options, *ground, *signals, result);
-  const Status written = write_everything(options, *ground, result);
-  show(options, *ground, result);
+  Status written = write_everything(options, *ground, result);
+  if (Status shown = show(options, *ground, result); written && !shown) {
+    written = std::move(shown);
+  }
   hold(options, *ground, *signals);
   if (!written.has_value()) {
     return environment_error(pluresdb::to_string(written.error()));

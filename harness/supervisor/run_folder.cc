@@ -74,9 +74,14 @@ std::string repro_script(const report::RunResult& result) {
 pluresdb::Result<RunFolder> RunFolder::create(const RunFolderOptions& options) {
   RunFolder folder;
   std::error_code error;
-  folder.root_ = options.out_directory.empty()
-                     ? fs::path("runs") / fmt::format("{}-{}", slug(options.title), options.utc)
-                     : fs::path(options.out_directory);
+  folder.root_ = fs::path(options.out_directory);
+  if (options.out_directory.empty()) {
+    const std::string name = fmt::format("{}-{}", slug(options.title), options.utc);
+    folder.root_ = fs::path("runs") / name;
+    for (int another = 2; fs::exists(folder.root_, error); ++another) {  // Begun in one second.
+      folder.root_ = fs::path("runs") / fmt::format("{}-{}", name, another);
+    }
+  }
   folder.root_ = fs::absolute(folder.root_, error).lexically_normal();
   const std::string shown = folder.root_.string();
   if (fs::exists(folder.root_, error) &&

@@ -240,6 +240,11 @@ for = "10s"
   const Scenario twice = good(text, {.duration_seconds = 120.0});
   EXPECT_EQ(twice.faults[0].must_fire, 12U);
   EXPECT_DOUBLE_EQ(twice.faults[1].at_seconds.value_or(-1), 80);
+  // A run too short for a fault that must fire is refused: it could only pass for the wrong reason.
+  const ParseResult shortest = parse("x.toml", text, {.duration_seconds = 4.0});
+  ASSERT_FALSE(shortest.scenario.has_value());
+  EXPECT_NE(shortest.diagnostics.at(0).message.find("leaves no time for the fault \"kill\""),
+            std::string::npos);
 }
 
 TEST(ScenarioParse, WhatIsNotImplementedIsRefusedAndNeverIgnored) {
