@@ -82,7 +82,11 @@ Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lo
       continue;
     }
     lookups += segment.large_values;
-    TRY_ASSIGN(const std::uint64_t live_bytes, live_bytes_of(segment));
+    TRY_ASSIGN(const std::optional<std::uint64_t> looked_at, live_bytes_of(segment));
+    if (!looked_at) {
+      continue;  // Damaged since it was opened: what it still holds may be live.  INV-CORE-12
+    }
+    const std::uint64_t live_bytes = *looked_at;
     if (live_bytes == 0) {
       removable.push_back(segment);
     } else if (live_bytes < segment.file_bytes / kLiveDivisor) {
@@ -107,15 +111,17 @@ Result<bool> Compactor::is_live(Seq seq, std::string_view id) const {
   return current && current->kind == store::ValueKind::kInLog && current->seq == seq;
 }
 
-Result<std::uint64_t> Compactor::live_bytes_of(const wal::SegmentInfo& segment) {
+Result<std::optional<std::uint64_t>> Compactor::live_bytes_of(const wal::SegmentInfo& segment) {
   std::uint64_t live_bytes = 0;
+  std::uint64_t seen = 0;
   TRY(log_.visit_large_values(
       segment.id, [&](Seq seq, std::string_view id, std::uint64_t value_bytes) -> Status {
         TRY_ASSIGN(const bool live, is_live(seq, id));
         live_bytes += live ? value_bytes : 0;
+        ++seen;
         return {};
       }));
-  return live_bytes;
+  return seen == segment.large_values ? std::optional(live_bytes) : std::nullopt;
 }
 
 Status Compactor::note_compaction(Seq last_seq) {

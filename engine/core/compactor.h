@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -39,7 +40,9 @@ class Compactor {
 
  private:
   Status run_locked(const store::CheckpointMeta& meta, std::uint64_t lookups_max) REQUIRES(mutex_);
-  Result<std::uint64_t> live_bytes_of(const wal::SegmentInfo& segment) REQUIRES(mutex_);
+  /// Empty when not every large value that the segment holds could be looked at.
+  Result<std::optional<std::uint64_t>> live_bytes_of(const wal::SegmentInfo& segment)
+      REQUIRES(mutex_);
   Result<bool> is_live(Seq seq, std::string_view id) const;
   Status remove(const std::vector<wal::SegmentInfo>& segments) REQUIRES(mutex_);
   Status rewrite(const std::vector<wal::SegmentInfo>& segments) REQUIRES(mutex_);

@@ -89,7 +89,9 @@ class DatabaseGate {
   /// Keeps everybody out and waits for those inside; the caller then owns the database.
   std::unique_ptr<RocksDatabase> begin_change() {
     const base::MutexLock lock(mutex_);
-    DB_CHECK(!closing_);
+    while (closing_) {
+      changed_.wait(mutex_);
+    }
     closing_ = true;
     while (inside_ != 0) {
       changed_.wait(mutex_);

@@ -435,5 +435,33 @@ TEST(Engine, OpensOnTheReserveWhenNotAByteIsLeft) {
   expect_model(*engine, model);
 }
 
+// Goal: damage that appears after opening must not make compaction throw away what is still
+// readable. Method: the first record chunk of a segment goes bad, so that the record which names
+// the only live value cannot be read any more; the value itself, and the index of it in memory, are
+// intact.
+TEST(Engine, CompactionKeepsASegmentThatItCannotJudge) {
+  MemoryDisk disk;
+  const auto engine = open_engine(kStore, small_options(&disk));
+  ASSERT_TRUE(engine->put("a", "kept", json_of(1, 5000)).has_value());
+  const auto files = disk.list(std::string(kStore) + "/wal");
+  ASSERT_TRUE(files.has_value());
+  const std::string segment = std::string(kStore) + "/wal/" + files->front();
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    ASSERT_TRUE(engine->put("a", "again", json_of(i, 5000)).has_value());
+  }
+  constexpr std::uint64_t kFirstRecord =
+      4096 + 64 + 32;  // Behind the headers of segment and group.
+  disk.flip_byte(segment, kFirstRecord + 30);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(engine->put("a", "small", json_of(7)).has_value());
+    ASSERT_TRUE(engine->checkpoint().has_value());
+  }
+  EXPECT_TRUE(disk.info(segment).has_value());
+  const auto kept = engine->get("kept");
+  ASSERT_TRUE(kept.has_value()) << text_of(kept);
+  ASSERT_TRUE(kept->has_value());
+  EXPECT_EQ((*kept)->json, json_of(1, 5000));
+}
+
 }  // namespace
 }  // namespace pluresdb::testing

@@ -132,15 +132,27 @@ class Rewrite {
       return fail(ErrorCode::kNotFound, input.path + " was removed");
     }
     TRY_ASSIGN(const std::shared_ptr<io::File> file, segments_.file_of(input));
-    return visit_records(*file, *span, ValueMode::kRead, [&](const ReadRecord& record) -> Status {
-      if (record.view.seq < next_seq_ || !record.value_readable || !keep(record.view)) {
+    std::uint64_t values = 0;
+    TRY(visit_records(*file, *span, ValueMode::kRead, [&](const ReadRecord& record) -> Status {
+      values += record.view.value_in_log ? 1 : 0;
+      if (record.view.seq < next_seq_ || !keep(record.view)) {
         return {};
+      }
+      if (!record.value_readable) {
+        return fail(ErrorCode::kCorruption,
+                    fmt::format("value of seq {} in {} is damaged", record.view.seq, input.path));
       }
       next_seq_ = record.view.seq + 1;
       group_.add(record.view);
       ++records_;
       return group_.bytes() >= kGroupBytes ? flush() : Status{};
-    });
+    }));
+    // A record that is unreadable by now may be the only name of a value that is not.
+    if (values != input.values.size()) {
+      return fail(ErrorCode::kCorruption, fmt::format("{} has only {} of {} large values",
+                                                      input.path, values, input.values.size()));
+    }
+    return {};
   }
 
   Status write_output(const std::function<bool(const RecordView&)>& keep) {

@@ -155,6 +155,11 @@ void Oracle::State::read_failed(const LedgerRecord& record) {
       position->second.state.may_be_absent()) {
     return;
   }
+  if (record.error_code == ledger_error_code(pluresdb::ErrorCode::kCorruption) ||
+      record.error_code == ledger_error_code(pluresdb::ErrorCode::kNotFound) ||
+      record.error_code == ledger_error_code(pluresdb::ErrorCode::kBaseLost)) {
+    ++counts.lost_acknowledged_writes;  // Not there for whoever needs it, whatever is on the disk.
+  }
   convict(position, ViolationKind::kReadFailed,
           fmt::format("expected: {}; the engine returned error {}",
                       soak::oracle::describe(position->second.state.certain()),

@@ -84,6 +84,12 @@ void Oracle::State::resolve_pending(PendingWrite& pending, Outcome outcome) {
   ++operation_count(pending.operation, outcome);
   if (outcome == Outcome::kNotWritten || outcome == Outcome::kFailed) {
     ++counts.not_written;
+    // Certainly not in the store: that is read back too.
+    if (const auto known = documents.find(pending.key); known != documents.end()) {
+      known->second.touched = true;
+    } else {
+      absent.add(pending.key, AbsentKeys::Reason::kNeverThere);
+    }
     return;
   }
   const auto position = documents.try_emplace(pending.key).first;
@@ -228,6 +234,17 @@ std::vector<DocumentKey> Oracle::keys_to_verify(std::size_t sample) {
   // In the store's order, which is kind to its caches; also removes what was chosen twice.
   std::sort(keys.begin(), keys.end());
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  return keys;
+}
+
+std::vector<DocumentKey> Oracle::live_keys() const {
+  std::vector<DocumentKey> keys;
+  for (const auto& [key, document] : state_->documents) {
+    if (!document.state.may_be_absent()) {
+      keys.push_back(key);
+    }
+  }
+  std::sort(keys.begin(), keys.end());
   return keys;
 }
 

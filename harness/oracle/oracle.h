@@ -88,6 +88,8 @@ class Oracle {
   /// Ids to read after a restart: touched since the last call, unresolved maybes, and a seeded
   /// sample of up to `sample` others (deleted ids among them).
   std::vector<DocumentKey> keys_to_verify(std::size_t sample);
+  /// Every document that must be there, for a store that cannot list itself any more.
+  [[nodiscard]] std::vector<DocumentKey> live_keys() const;
   /// One kRead record of the verify ring, while no agent runs and their rings are drained. Any
   /// failed read of a document that must be there is a violation.
   void verify(const LedgerRecord& record);

@@ -218,6 +218,12 @@ void Life::finish() {
       "the harness failed"};
   parts_.recorder.load_ended(std::string(kReasons[static_cast<std::size_t>(end_)]));
   parts_.result.interrupted = end_ == EndReason::kStopped || end_ == EndReason::kAborted;
+  look_for_the_last_time();
+  // A second signal may have cut that short.
+  parts_.result.interrupted = parts_.result.interrupted || end_ == EndReason::kAborted;
+}
+
+void Life::look_for_the_last_time() {
   switch (end_) {
     case EndReason::kCompleted:
     case EndReason::kStopped:
@@ -261,6 +267,7 @@ void Life::finish_with_evidence() {
     }
   }
   if (verify() && scan() && close_worker() && start_worker("clean_close") && verify() && scan()) {
+    facts_.final_check_done = true;
     close_worker();
   }
 }

@@ -94,6 +94,7 @@ class Life {
   bool enough_unsynced(const scenario::FaultSection& fault);
   bool take_power(const scenario::FaultSection& fault, KillReport& report);
   void finish();
+  void look_for_the_last_time();
   void finish_with_evidence();
   void write_unsynced_down();
 

@@ -73,7 +73,7 @@ void Life::worker_ended(const std::string& how) {
                                        log.empty() ? "" : "; its last words:\n", log);
   facts_.unexpected_ends.push_back(text);
   parts_.recorder.trouble("worker_ended", text);
-  parts_.oracle.worker_died(parts_.scenario.engine.durability == "none");
+  parts_.oracle.worker_died(false);
   bury_worker();
   // Dead a second time, in the run's last look at the data: then there is nothing more to do.
   end_ = EndReason::kWorkerEnded;

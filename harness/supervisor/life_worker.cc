@@ -194,7 +194,7 @@ bool Life::end_read_only_worker() {
     return harness_error(fmt::format("worker {} cannot be killed", worker_->pid()));
   }
   parts_.loop.turn(0);
-  parts_.oracle.worker_died(parts_.scenario.engine.durability == "none");
+  parts_.oracle.worker_died(false);
   bury_worker();
   return true;
 }

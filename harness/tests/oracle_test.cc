@@ -256,6 +256,35 @@ TEST(Oracle, UnreadableDocumentIsAViolationWhenItMustBeThere) {
   EXPECT_EQ(found(history), Kinds{ViolationKind::kReadFailed});
 }
 
+TEST(Oracle, DocumentThatIsReportedDamagedCountsAsLost) {
+  History history;
+  history.put(kCapture);
+  history.oracle.verify(history.failed_read(kCapture, pluresdb::ErrorCode::kCorruption));
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kReadFailed});
+  EXPECT_EQ(history.oracle.counts().lost_acknowledged_writes, 1U);
+}
+
+TEST(Oracle, RefusedWriteIsReadBackAndMustNotBeThere) {
+  History history;
+  const auto refused = history.put(kCapture, Outcome::kNotWritten);
+  history.crash();
+  const auto keys = history.oracle.keys_to_verify(0);
+  EXPECT_NE(std::find(keys.begin(), keys.end(), kCapture), keys.end());
+  history.read(kCapture, refused);
+  EXPECT_NE(found(history), Kinds{});
+}
+
+TEST(Oracle, RefusedWriteOfAKnownDocumentIsReadBack) {
+  History history;
+  history.put(kNote);
+  static_cast<void>(history.oracle.keys_to_verify(0));
+  const auto refused = history.put(kNote, Outcome::kNotWritten);
+  history.crash();
+  EXPECT_EQ(history.oracle.keys_to_verify(0).size(), 1U);
+  history.read(kNote, refused);
+  EXPECT_NE(found(history), Kinds{});
+}
+
 TEST(Oracle, DamageThatTheEngineReportsToAnAgentIsAViolation) {
   History history;
   history.put(kCapture);

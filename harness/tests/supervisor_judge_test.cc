@@ -36,6 +36,7 @@ class JudgeTest : public ::testing::Test {
     facts_.counts.maybe = 4;
     facts_.counts.verified_reads = 500;
     facts_.memory.name = "memory_bounded";
+    facts_.final_check_done = true;
     facts_.replayed_entries = 10;
     result_.crashes = 5;
     result_.power_losses = 2;
@@ -120,6 +121,11 @@ TEST_F(JudgeTest, AResurrectedDeleteFails) {
 TEST_F(JudgeTest, WrongBytesFail) {
   facts_.counts.corrupt_reads = 1;
   expect("reads_exact", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, AnUnfinishedLastLookIsInconclusive) {
+  facts_.final_check_done = false;
+  expect("evidence", Verdict::kInconclusive);
 }
 
 TEST_F(JudgeTest, AReadThatFailsFails) {
