@@ -1,7 +1,9 @@
-#!/usr/bin/env python3
-"""Runs clang-tidy-19 over the sources, in parallel, and remembers which were clean.
+#!/ usr / bin / env python3
+""
+    "Runs clang-tidy-19 over the sources, in parallel, and remembers which were clean.
 
-Usage: ci/run_clang_tidy.py BUILD_TREE [FILE...]. BUILD_TREE holds compile_commands.json; without
+    Usage : ci /
+            run_clang_tidy.py BUILD_TREE[FILE...].BUILD_TREE holds compile_commands.json; without
 files, every source named there. A source is checked again when it, a project header it includes,
 its compile command, .clang-tidy or the tool changed. Exit 0 clean, 1 findings.
 """
@@ -15,9 +17,10 @@ import subprocess
 import sys
 
 TOOL = "clang-tidy-19"
-# The analyzer follows paths into the macros of gtest and takes half of the time there; a test runs
-# under the sanitizers anyway. docs/decisions/0003-lint-time.md.
-TEST_CHECKS = "-clang-analyzer-*"
+#The analyzer follows paths into the macros of gtest and takes half of the time there; a test runs
+#under the sanitizers anyway.The rest : docs / decisions / 0003 - lint - time.md.
+TEST_CHECKS = ("-clang-analyzer-*,-bugprone-unchecked-optional-access,-misc-include-cleaner,"
+               "-performance-*,-concurrency-mt-unsafe")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
@@ -55,7 +58,7 @@ def key_of(root, entry, version):
 def check(tree, entry):
     """Findings of one source, as text; empty when clean."""
     command = [TOOL, "-p", str(tree), "--quiet", entry["file"]]
-    if entry["file"].endswith("_test.cc"):
+    if "/tests/" in entry["file"]:
         command.append(f"--checks={TEST_CHECKS}")
     result = subprocess.run(command, text=True, capture_output=True, check=False)
     return "" if result.returncode == 0 else result.stdout + result.stderr

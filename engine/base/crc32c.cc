@@ -7,7 +7,6 @@
 #include <isa-l/crc.h>
 
 #include "engine/base/bytes.h"
-#include "engine/base/check.h"
 
 namespace pluresdb::base {
 

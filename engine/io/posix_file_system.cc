@@ -4,10 +4,10 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <expected>
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -15,10 +15,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "engine/base/bytes.h"
-#include "engine/base/check.h"
 #include "engine/io/file_system.h"
 #include <pluresdb/error.h>
 

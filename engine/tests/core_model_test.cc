@@ -24,15 +24,18 @@ void check_model(Engine& engine, const Model& model) {
   for (const auto& [id, json] : model) {
     const auto document = engine.get(id);
     RC_ASSERT(document.has_value());
-    RC_ASSERT(document->has_value() == json.has_value());
-    RC_ASSERT(!json || (*document)->json == *json);
+    const std::optional<Document>& read = *document;
+    const bool is_right =
+        json.has_value() ? read.has_value() && read->json == *json : !read.has_value();
+    RC_ASSERT(is_right);
     live += json ? 1U : 0U;
   }
   const auto listed = engine.list("", {}, 1000);
   RC_ASSERT(listed.has_value());
   RC_ASSERT(listed->size() == live);
   for (const auto& document : *listed) {
-    RC_ASSERT(document.json == model.at(document.id));
+    const bool is_right = model.at(document.id) == document.json;
+    RC_ASSERT(is_right);
   }
 }
 

@@ -65,7 +65,9 @@ TEST(DocumentTableLaws, TableOverBaseStoreIsTheModelWhateverCheckpointsDo) {
       if (kind < 7) {
         const std::string id = fmt::format("{}", *rc::gen::inRange(0, 8));
         const bool erases = *rc::gen::inRange(0, 4) == 0;
-        const auto record = record_of(++seq, id, fmt::format("{}", seq), erases);
+        ++seq;
+        const std::string json = fmt::format("{}", seq);
+        const auto record = record_of(seq, id, json, erases);
         table.apply({&record, 1});
         model[id] = seq;
       } else if (!is_frozen) {

@@ -224,7 +224,7 @@ class FaultRun {
     after.apply(documents, meta);
     const Status outcome = ingest(*store_, documents, meta);
     if (outcome) {
-      model_ = std::move(after);
+      model_ = after;
     } else {
       expect_clean(outcome);
       disk_.heal();
@@ -233,7 +233,7 @@ class FaultRun {
     const auto found = read_all(*store_);
     ASSERT_TRUE(found) << to_string(found.error());
     if (!outcome && *found == after) {
-      model_ = std::move(after);
+      model_ = after;
     }
     ASSERT_TRUE(*found == model_) << "meta says " << found->meta.checkpoint_seq;
     if (!outcome) {

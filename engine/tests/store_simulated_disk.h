@@ -87,7 +87,7 @@ class SimulatedDisk final : public io::FileSystem {
 
   Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
     const bool creates = mode == io::OpenMode::kCreateNew || mode == io::OpenMode::kCreateOrEmpty;
-    std::unique_lock lock(mutex_);
+    const std::unique_lock lock(mutex_);
     const auto found = live_names_.find(path);
     if (!creates) {
       if (found == live_names_.end()) {

@@ -20,6 +20,7 @@
 #include "engine/base/check.h"
 #include "engine/base/crc32c.h"
 #include "engine/wal/log.h"
+#include "pluresdb/document.h"
 
 namespace pluresdb::wal {
 namespace {

@@ -219,7 +219,9 @@ std::vector<ReadSpan> SegmentSet::plan(Seq from) const {
       }
     }
   }
-  std::ranges::stable_sort(spans, {}, [](const ReadSpan& span) { return span.range.first; });
+  std::ranges::sort(spans, {}, [](const ReadSpan& span) {
+    return std::pair(span.range.first, span.segment->id);
+  });
   return spans;
 }
 

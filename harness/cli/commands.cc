@@ -5,14 +5,18 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
-#include <utility>
+#include <ios>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "faultinj/points.h"
 #include "harness/cli/scenario_files.h"
 #include "harness/scenario/reference.h"
+#include "harness/scenario/scenario.h"
 #include "harness/scenario/units.h"
 
 namespace soak::cli {

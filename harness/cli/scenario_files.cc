@@ -2,9 +2,14 @@
 #include "harness/cli/scenario_files.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <string>
 #include <system_error>
+#include <vector>
 
 #include <fmt/format.h>
+
+#include "pluresdb/error.h"
 
 namespace soak::cli {
 namespace {

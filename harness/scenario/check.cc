@@ -1,16 +1,25 @@
 // Checks across sections: references, sums, and faults whose instants can never come.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <set>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "faultinj/points.h"
+#include "harness/common/operation.h"
 #include "harness/common/shared_region.h"
+#include "harness/common/worker_config.h"
 #include "harness/scenario/catalog.h"
+#include "harness/scenario/document.h"
 #include "harness/scenario/read.h"
+#include "harness/scenario/scenario.h"
 #include "harness/scenario/suggest.h"
 #include "harness/scenario/units.h"
 

@@ -1,4 +1,6 @@
 // Text to document with toml++ (included only here), --set, then reading, checking, rescaling.
+#include <cstddef>
+#include <ios>
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"

@@ -1,5 +1,9 @@
 // A finding as people read it: place, message, the line, a caret.
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 

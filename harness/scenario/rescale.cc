@@ -2,10 +2,13 @@
 // the same load and fewer events.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 #include <fmt/format.h>
 
+#include "harness/scenario/document.h"
 #include "harness/scenario/read.h"
+#include "harness/scenario/scenario.h"
 #include "harness/scenario/units.h"
 
 namespace soak::scenario {

@@ -3,12 +3,23 @@
 #include "harness/scenario/schema.h"
 
 #include <array>
-#include <limits>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "harness/common/operation.h"
 #include "harness/common/shared_region.h"
+#include "harness/common/worker_config.h"
 #include "harness/scenario/catalog.h"
+#include "harness/scenario/scenario.h"
 #include "harness/scenario/units.h"
 
 namespace soak::scenario {

@@ -2,6 +2,10 @@
 #include "harness/scenario/suggest.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>

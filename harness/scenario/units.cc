@@ -4,10 +4,16 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <system_error>
 
 #include <fmt/format.h>
+
+#include "pluresdb/error.h"
 
 namespace soak::scenario {
 namespace {

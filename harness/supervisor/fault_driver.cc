@@ -2,8 +2,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
+
+#include "harness/report/run_result.h"
+#include "harness/scenario/scenario.h"
+#include "harness/supervisor/schedule.h"
 
 namespace soak::supervisor {
 namespace {

@@ -4,12 +4,19 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
-#include "harness/supervisor/schedule.h"
+#include "harness/common/operation.h"
+#include "harness/oracle/oracle.h"
+#include "harness/report/run_result.h"
+#include "harness/scenario/scenario.h"
 
 namespace soak::supervisor {
 namespace {

@@ -2,7 +2,14 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <span>
+#include <vector>
+
+#include "harness/common/shared_region.h"
+#include "harness/oracle/oracle.h"
 
 namespace soak::supervisor {
 namespace {

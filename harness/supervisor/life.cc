@@ -2,8 +2,9 @@
 // happens when one does not do as it was told.
 #include "harness/supervisor/life.h"
 
-#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,14 @@
 #include <fmt/format.h>
 
 #include "faultinj/power_loss.h"
+#include "harness/common/operation.h"
+#include "harness/common/worker_config.h"
+#include "harness/scenario/scenario.h"
+#include "harness/supervisor/fault_driver.h"
+#include "harness/supervisor/loop.h"
+#include "harness/supervisor/recorder.h"
+#include "harness/supervisor/worker_process.h"
+#include "pluresdb/error.h"
 
 namespace soak::supervisor {
 namespace {

@@ -3,10 +3,16 @@
 #include <cstddef>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "harness/common/worker_config.h"
+#include "harness/scenario/scenario.h"
 #include "harness/supervisor/life.h"
+#include "harness/supervisor/loop.h"
+#include "harness/supervisor/run_folder.h"
+#include "harness/supervisor/worker_process.h"
 
 namespace soak::supervisor {
 namespace {

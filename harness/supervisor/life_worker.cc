@@ -1,15 +1,26 @@
 // The steps of one worker: start, verify, load, close.
 #include <cstddef>
+#include <cstdint>
 #include <fstream>
+#include <ios>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "harness/common/control_channel.h"
+#include "harness/common/worker_config.h"
+#include "harness/common/worker_protocol.h"
+#include "harness/supervisor/fault_driver.h"
 #include "harness/supervisor/life.h"
+#include "harness/supervisor/loop.h"
+#include "harness/supervisor/monitor.h"
+#include "harness/supervisor/recorder.h"
 #include "harness/supervisor/verification.h"
+#include "harness/supervisor/worker_process.h"
 #include "harness/supervisor/worker_setup.h"
+#include "pluresdb/error.h"
 
 namespace soak::supervisor {
 namespace {

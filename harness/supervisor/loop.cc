@@ -2,11 +2,20 @@
 
 #include <array>
 #include <cstddef>
+#include <expected>
 #include <optional>
-#include <utility>
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/poll.h>
+
+#include "harness/common/control_channel.h"
+#include "harness/common/shared_region.h"
+#include "harness/common/worker_protocol.h"
+#include "harness/oracle/oracle.h"
+#include "harness/supervisor/fault_driver.h"
+#include "harness/supervisor/worker_process.h"
+#include "pluresdb/error.h"
 
 namespace soak::supervisor {
 

@@ -6,11 +6,20 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
-#include <utility>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <unistd.h>
 
+#include "harness/common/operation.h"
+#include "harness/common/shared_region.h"
+#include "harness/metrics/exporter.h"
+#include "harness/report/reports.h"
+#include "harness/report/run_result.h"
+#include "harness/supervisor/schedule.h"
 #include "harness/supervisor/worker_process.h"
+#include "pluresdb/error.h"
 
 namespace soak::supervisor {
 namespace {

@@ -1,12 +1,23 @@
 // Wording of events. Lists in the result are bounded: a day must fit into one report.
 #include "harness/supervisor/recorder.h"
 
-#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+
+#include "faultinj/power_loss.h"
+#include "harness/common/shared_region.h"
+#include "harness/oracle/oracle.h"
+#include "harness/report/reports.h"
+#include "harness/report/run_result.h"
+#include "harness/scenario/scenario.h"
+#include "harness/supervisor/run_clock.h"
 
 namespace soak::supervisor {
 namespace {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <expected>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 
 #include "faultinj/power_loss.h"
 #include "harness/common/shared_region.h"
+#include "harness/common/worker_config.h"
 #include "harness/metrics/exporter.h"
 #include "harness/oracle/oracle.h"
 #include "harness/report/reports.h"

@@ -6,12 +6,19 @@
 #include <cctype>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <fstream>
+#include <ios>
+#include <string>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "harness/report/run_result.h"
+#include "pluresdb/error.h"
 
 namespace soak::supervisor {
 namespace {

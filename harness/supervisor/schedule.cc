@@ -2,8 +2,12 @@
 #include "harness/supervisor/schedule.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <string>
 #include <tuple>
+#include <vector>
 
+#include "harness/scenario/scenario.h"
 #include "harness/supervisor/random.h"
 
 namespace soak::supervisor {

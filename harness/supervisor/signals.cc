@@ -6,9 +6,13 @@
 #include <utility>
 
 #include <poll.h>
-#include <pthread.h>
+#include <signal.h>
+#include <sys/poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "harness/supervisor/unique_fd.h"
+#include "pluresdb/error.h"
 
 namespace soak::supervisor {
 

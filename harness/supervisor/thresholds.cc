@@ -2,9 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 #include "harness/common/operation.h"
 #include "harness/report/reports.h"
+#include "harness/report/run_result.h"
+#include "harness/scenario/scenario.h"
 
 namespace soak::supervisor {
 namespace {

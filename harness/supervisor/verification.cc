@@ -2,15 +2,21 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <expected>
 #include <functional>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "harness/common/operation.h"
 #include "harness/common/shared_region.h"
 #include "harness/common/worker_protocol.h"
+#include "harness/oracle/oracle.h"
+#include "harness/supervisor/loop.h"
 
 namespace soak::supervisor {
 namespace {

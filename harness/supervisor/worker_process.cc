@@ -2,14 +2,17 @@
 // fixed numbers; all others are close-on-exec.
 #include "harness/supervisor/worker_process.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <ios>
 #include <iterator>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -17,10 +20,19 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <sys/poll.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "harness/common/control_channel.h"
+#include "harness/common/worker_protocol.h"
+#include "harness/supervisor/unique_fd.h"
+#include "pluresdb/error.h"
 
 extern char** environ;
 

@@ -1,9 +1,15 @@
 #include "harness/supervisor/worker_setup.h"
 
 #include <cmath>
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+
+#include "harness/common/worker_config.h"
+#include "harness/oracle/oracle.h"
+#include "harness/scenario/scenario.h"
 
 namespace soak::supervisor {
 
