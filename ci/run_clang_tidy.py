@@ -1,9 +1,7 @@
-#!/ usr / bin / env python3
-""
-    "Runs clang-tidy-19 over the sources, in parallel, and remembers which were clean.
+#!/usr/bin/env python3
+"""Runs clang-tidy-19 over the sources, in parallel, and remembers which were clean.
 
-    Usage : ci /
-            run_clang_tidy.py BUILD_TREE[FILE...].BUILD_TREE holds compile_commands.json; without
+Usage: ci/run_clang_tidy.py BUILD_TREE [FILE...]. BUILD_TREE holds compile_commands.json; without
 files, every source named there. A source is checked again when it, a project header it includes,
 its compile command, .clang-tidy or the tool changed. Exit 0 clean, 1 findings.
 """
@@ -17,8 +15,8 @@ import subprocess
 import sys
 
 TOOL = "clang-tidy-19"
-#The analyzer follows paths into the macros of gtest and takes half of the time there; a test runs
-#under the sanitizers anyway.The rest : docs / decisions / 0003 - lint - time.md.
+# The analyzer follows paths into the macros of gtest and takes half of the time there; a test runs
+# under the sanitizers anyway. The rest: docs/decisions/0003-lint-time.md.
 TEST_CHECKS = ("-clang-analyzer-*,-bugprone-unchecked-optional-access,-misc-include-cleaner,"
                "-performance-*,-concurrency-mt-unsafe")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
