@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,7 +27,8 @@ namespace {
 
 using BaseContents = std::map<std::string, store::BaseValue>;
 
-wal::RecordView record_of(Seq seq, const std::string& id, const std::string& json, bool erases) {
+/// `id` and `json` must outlive the record.
+wal::RecordView record_of(Seq seq, std::string_view id, std::string_view json, bool erases) {
   wal::RecordView record;
   record.seq = seq;
   record.hlc = seq;
@@ -34,7 +36,7 @@ wal::RecordView record_of(Seq seq, const std::string& id, const std::string& jso
   record.actor = "a";
   record.type = erases ? wal::OperationType::kDelete : wal::OperationType::kPut;
   record.id = id;
-  record.value = erases ? std::string_view{} : std::string_view(json);
+  record.value = erases ? std::string_view{} : json;
   return record;
 }
 

@@ -4,7 +4,8 @@ pluresdb_test(supervisor_faults_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_judge_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_memory_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_process_test.cc unit LIBS harness_supervisor)
-pluresdb_test(supervisor_scenario_test.cc scenario LIBS fmt::fmt simdjson::simdjson TIMEOUT 300)
+pluresdb_test(supervisor_scenario_test.cc scenario LIBS fmt::fmt simdjson::simdjson TIMEOUT 300
+              EXTRA_LABELS web_server)
 pluresdb_test(supervisor_negative_test.cc negative LIBS fmt::fmt simdjson::simdjson TIMEOUT 180)
 pluresdb_test(supervisor_fiu_test.cc libfiu LIBS fmt::fmt simdjson::simdjson TIMEOUT 180)
 pluresdb_test(supervisor_nightly_test.cc scenario LIBS fmt::fmt simdjson::simdjson TIMEOUT 600
