@@ -88,19 +88,19 @@ class StoreFixture : public benchmark::Fixture {
  public:
   void SetUp(benchmark::State& state) override {
     if (state.thread_index() == 0) {
-      directory = std::make_unique<BenchDirectory>();
+      directory_ = std::make_unique<BenchDirectory>();
       EngineOptions options;
       options.durability = static_cast<Durability>(state.range(1));
-      auto outcome = open(directory->path() + "/store", options);
+      auto outcome = open(directory_->path() + "/store", options);
       if (outcome) {
-        opened = *std::move(outcome);
+        opened_ = *std::move(outcome);
       }
     }
   }
   void TearDown(benchmark::State& state) override {
     if (state.thread_index() == 0) {
-      opened.reset();
-      directory.reset();
+      opened_.reset();
+      directory_.reset();
     }
   }
 
@@ -113,8 +113,8 @@ class StoreFixture : public benchmark::Fixture {
       return WriteAheadLog::open(path, options);
     }
   }
-  std::unique_ptr<BenchDirectory> directory;
-  std::unique_ptr<Opened> opened;
+  std::unique_ptr<BenchDirectory> directory_;
+  std::unique_ptr<Opened> opened_;
 };
 
 using LogFixture = StoreFixture<WriteAheadLog>;
@@ -124,7 +124,7 @@ BENCHMARK_DEFINE_F(LogFixture, wal_append)(benchmark::State& state) {
   const std::string json = make_json(static_cast<std::size_t>(state.range(0)));
   const std::string actor = "writer-" + std::to_string(state.thread_index());
   while (state.KeepRunning()) {
-    if (opened == nullptr || !opened->append(actor, Put{.id = "document", .json = json})) {
+    if (opened_ == nullptr || !opened_->append(actor, Put{.id = "document", .json = json})) {
       state.SkipWithError("append failed");
       break;
     }
@@ -138,7 +138,7 @@ BENCHMARK_DEFINE_F(EngineFixture, engine_put)(benchmark::State& state) {
   std::uint64_t number = 0;
   while (state.KeepRunning()) {
     const std::string id = actor + "/" + std::to_string(number++ % kDocumentsPerWriter);
-    if (opened == nullptr || !opened->put(actor, id, json)) {
+    if (opened_ == nullptr || !opened_->put(actor, id, json)) {
       state.SkipWithError("put failed");
       break;
     }

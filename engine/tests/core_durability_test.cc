@@ -181,7 +181,6 @@ TEST(CompactionPreservesRecentData, LogKeepsEverythingAboveTheCheckpoint) {
 
 TEST(CompactionPreservesRecentData, SeqsAndDotsGoOnWhenEverythingOldIsGone) {
   MemoryDisk disk;
-  Stamp last;
   {
     const auto log = open_log(small_options(&disk));
     for (std::uint64_t i = 1; i <= 300; ++i) {
