@@ -17,8 +17,8 @@ import sys
 TOOL = "clang-tidy-19"
 # The analyzer follows paths into the macros of gtest and takes half of the time there; a test runs
 # under the sanitizers anyway. The rest: docs/decisions/0003-lint-time.md.
-TEST_CHECKS = ("-clang-analyzer-*,-bugprone-unchecked-optional-access,-misc-include-cleaner,"
-               "-performance-*,-concurrency-mt-unsafe")
+TEST_CHECKS = ("-clang-analyzer-*,-bugprone-unchecked-optional-access,-performance-*,"
+               "-concurrency-mt-unsafe")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
