@@ -189,6 +189,7 @@ void Checker::payload(const Node& table, const PayloadDistribution& payload) {
 void Checker::phases() {
   unique_names("phases", scenario.phases);
   std::vector<std::string_view> known;
+  known.reserve(scenario.faults.size());
   for (const FaultSection& fault : scenario.faults) {
     known.push_back(fault.name);
   }

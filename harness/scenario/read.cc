@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <string_view>
@@ -32,6 +34,7 @@ template <typename Specs, typename Project>
 void refuse_unknown(const Node& table, std::string_view section, const Specs& specs,
                     Project project, Findings& findings) {
   std::vector<std::string_view> known;
+  known.reserve(std::size(specs));
   for (const auto& spec : specs) {
     known.push_back(project(spec).key);
   }
@@ -171,9 +174,7 @@ void read_mix(const Node& agent, AgentsSection& out, Findings& findings) {
                                       mix->type_name()));
     return;
   }
-  refuse_unknown(
-      *mix, "agents.mix", mix_keys(), [](const KeySpec& spec) -> const KeySpec& { return spec; },
-      findings);
+  refuse_unknown(*mix, "agents.mix", mix_keys(), std::identity{}, findings);
   for (std::size_t i = 0; i < kOperationKindCount; ++i) {
     const KeySpec& spec = mix_keys()[i];
     if (const Node* weight = mix->find(spec.key); weight != nullptr) {
@@ -236,13 +237,18 @@ void read_fault(const Node& table, FaultSection& fault, Findings& findings) {
   if (!read(reader, fault_fields()[1].spec, *kind_node, name)) {
     return;
   }
-  fault.kind = *find_kind(name);
+  const auto kind = find_kind(name);
+  if (!kind.has_value()) {
+    return;  // Not one of the choices that were read: reported there.
+  }
+  fault.kind = *kind;
   for (const Field<FaultSection>& field : fault_fields()) {
     const Node* node = table.find(field.spec.key);
     if (node != nullptr && !belongs(field.spec, fault.kind)) {
       std::vector<std::string_view> kinds;
-      for (const FaultKind kind : field.spec.kinds) {
-        kinds.emplace_back(fault_kind_name(kind));
+      kinds.reserve(field.spec.kinds.size());
+      for (const FaultKind each : field.spec.kinds) {
+        kinds.emplace_back(fault_kind_name(each));
       }
       findings.refuse(*node, fmt::format("faults.{}: means nothing for a fault of kind {}; it "
                                          "belongs to {}",

@@ -34,7 +34,6 @@ std::string values_text(const KeySpec& spec) {
     case ValueType::kSeed:
       return "`\"random\"` or a whole number below 2^53";
     case ValueType::kInteger:
-      return range_text(spec, format_number);
     case ValueType::kNumber:
       return range_text(spec, format_number);
     case ValueType::kBytes:
@@ -70,6 +69,7 @@ std::string kinds_text(const KeySpec& spec) {
     return "";
   }
   std::vector<std::string_view> names;
+  names.reserve(spec.kinds.size());
   for (const FaultKind kind : spec.kinds) {
     names.emplace_back(fault_kind_name(kind));
   }
@@ -214,7 +214,7 @@ std::string object_schema(const std::vector<SectionInfo>& all, const SectionInfo
     }
   }
   if (section.path.empty()) {
-    required.push_back("agents");
+    required.emplace_back("agents");
     for (const SectionInfo& child : all) {
       if (child.path.empty() || child.path.find('.') != std::string::npos) {
         continue;

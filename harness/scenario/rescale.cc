@@ -24,8 +24,8 @@ constexpr double kLongestSeconds = 31.0 * 86400;
 /// Intervals stay, and an instant may come as late as this: a run that ends before it would prove
 /// nothing about the fault.
 bool leaves_no_time(const Scenario& scenario, const FaultSection& fault) {
-  return fault.must_fire > 0 && fault.every_seconds.has_value() &&
-         *fault.every_seconds * (1 + fault.jitter) > longest_active_seconds(scenario, fault);
+  return fault.must_fire > 0 && fault.every_seconds.value_or(0) * (1 + fault.jitter) >
+                                    longest_active_seconds(scenario, fault);
 }
 
 std::uint64_t rescaled_must_fire(const Scenario& scenario, const FaultSection& fault,
@@ -81,7 +81,7 @@ void rescale(Scenario& scenario, double duration_seconds, Findings& findings) {
                    fmt::format("--duration: {} leaves no time for the fault \"{}\", which comes "
                                "every {}; write a longer one",
                                format_duration(duration_seconds), fault.name,
-                               format_duration(*fault.every_seconds)));
+                               format_duration(fault.every_seconds.value_or(0))));
     }
     fault.must_fire = rescaled_must_fire(scenario, fault, factor);
   }

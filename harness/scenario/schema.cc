@@ -2,9 +2,11 @@
 // tidy: lines: one table, in the order of the documents; half of it would be harder to read.
 #include "harness/scenario/schema.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -235,6 +237,7 @@ const std::vector<KeySpec>& mix_keys() {
         "vector search. Above 0 is not implemented in this version",
         "delete an own document"};
     std::vector<KeySpec> keys;
+    keys.reserve(kOperationKindCount);
     for (std::size_t i = 0; i < kOperationKindCount; ++i) {
       keys.push_back(
           {.key = kOperationKindNames[i], .type = kInteger, .doc = kDocs[i], .max = 1'000'000});
@@ -288,8 +291,11 @@ const std::vector<Field<PhaseSection>>& phase_fields() {
   return kFields;
 }
 
-const std::vector<Field<FaultSection>>& fault_fields() {
-  static const std::vector<Field<FaultSection>> kFields = {
+namespace {
+
+/// Keys that mean something for every kind of fault. The first two are read on their own.
+std::vector<Field<FaultSection>> common_fault_fields() {
+  return {
       {{.key = "name",
         .type = kName,
         .doc = "what phases and the report call it",
@@ -320,6 +326,12 @@ const std::vector<Field<FaultSection>>& fault_fields() {
         .doc = "once, this long after the start of the run",
         .max = 31 * kDay},
        &FaultSection::at_seconds},
+  };
+}
+
+/// Keys that mean something for the kinds they name.
+std::vector<Field<FaultSection>> special_fault_fields() {
+  return {
       {{.key = "for",
         .type = kDuration,
         .doc = "how long it stays armed; without it: to the end",
@@ -367,12 +379,23 @@ const std::vector<Field<FaultSection>>& fault_fields() {
         .max = 4096,
         .kinds = {kPowerLoss}},
        &FaultSection::sector_bytes},
-      {{.key = "must_fire",
-        .type = kInteger,
-        .doc = "fewer proven effects make the verdict inconclusive",
-        .max = kMustFireMax},
-       &FaultSection::must_fire},
   };
+}
+
+}  // namespace
+
+const std::vector<Field<FaultSection>>& fault_fields() {
+  static const std::vector<Field<FaultSection>> kFields = [] {
+    std::vector<Field<FaultSection>> fields = common_fault_fields();
+    std::ranges::move(special_fault_fields(), std::back_inserter(fields));
+    fields.push_back(
+        Field<FaultSection>{{.key = "must_fire",
+                             .type = kInteger,
+                             .doc = "fewer proven effects make the verdict inconclusive",
+                             .max = kMustFireMax},
+                            &FaultSection::must_fire});
+    return fields;
+  }();
   return kFields;
 }
 

@@ -50,8 +50,9 @@ Result<Split> split(std::string_view text, std::string_view what, std::string_vi
     ++end;
   }
   Split result;
-  const auto parsed =
-      std::from_chars(text.data(), text.data() + end, result.number, std::chars_format::fixed);
+  const std::string_view number = text.substr(0, end);
+  const auto parsed = std::from_chars(number.data(), number.data() + number.size(), result.number,
+                                      std::chars_format::fixed);
   if (end == 0 || parsed.ec != std::errc{} || parsed.ptr != text.data() + end) {
     return pluresdb::fail(
         ErrorCode::kInvalidArgument,

@@ -33,6 +33,8 @@ class SinkScope {
   ~SinkScope() { loop_.set_verify_sink({}); }
   SinkScope(const SinkScope&) = delete;
   SinkScope& operator=(const SinkScope&) = delete;
+  SinkScope(SinkScope&&) = delete;
+  SinkScope& operator=(SinkScope&&) = delete;
 
  private:
   Loop& loop_;

@@ -34,8 +34,6 @@
 #include "harness/supervisor/unique_fd.h"
 #include "pluresdb/error.h"
 
-extern char** environ;
-
 namespace soak::supervisor {
 namespace {
 
@@ -79,6 +77,8 @@ class SpawnPlan {
   }
   SpawnPlan(const SpawnPlan&) = delete;
   SpawnPlan& operator=(const SpawnPlan&) = delete;
+  SpawnPlan(SpawnPlan&&) = delete;
+  SpawnPlan& operator=(SpawnPlan&&) = delete;
 
   void give(int descriptor, int as) { posix_spawn_file_actions_adddup2(&actions_, descriptor, as); }
   void open(int as, const char* path, int flags) {
