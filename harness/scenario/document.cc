@@ -2,6 +2,8 @@
 #include "harness/scenario/document.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -45,13 +47,17 @@ void Findings::refuse(const Node& node, std::string message) {
 }
 
 std::vector<Diagnostic> Findings::take() {
-  const auto position = [](const Entry& entry) {
-    return std::tuple(entry.place.origin, entry.place.line, entry.place.column);
-  };
-  std::stable_sort(diagnostics_.begin(), diagnostics_.end(),
-                   [&](const Entry& a, const Entry& b) { return position(a) < position(b); });
+  // By place; those of one place in the order in which they were found.
+  std::vector<std::size_t> order(diagnostics_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [this](std::size_t index) {
+    const auto& place = diagnostics_[index].place;
+    return std::tuple(place.origin, place.line, place.column, index);
+  });
   std::vector<Diagnostic> result;
-  for (Entry& entry : diagnostics_) {
+  result.reserve(order.size());
+  for (const std::size_t index : order) {
+    Entry& entry = diagnostics_[index];
     Diagnostic diagnostic;
     diagnostic.message = std::move(entry.message);
     if (entry.place.origin == 0) {

@@ -26,6 +26,7 @@
 #include "harness/common/shared_region.h"
 #include "harness/metrics/exporter.h"
 #include "harness/metrics/metric_rows.h"
+#include "harness/tests/temporary_folder.h"
 
 namespace soak::metrics {
 namespace {
@@ -243,21 +244,19 @@ TEST(Exporter, AddressesThatCannotWorkAreErrors) {
 }
 
 TEST(Exporter, WithoutAnAddressThereIsNoEndpointButSamples) {
-  std::string folder = (std::filesystem::temp_directory_path() / "exporter-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const TemporaryFolder folder;
   ExporterOptions options;
-  options.samples_file = folder + "/metrics.om";
+  options.samples_file = folder.path().string() + "/metrics.om";
   auto exporter = Exporter::start(options);
   ASSERT_TRUE(exporter.has_value());
   EXPECT_EQ((*exporter)->address(), "");
   EXPECT_TRUE((*exporter)->sample(1'764'020'000).has_value());
   EXPECT_TRUE((*exporter)->finish().has_value());
-  std::ifstream stream(folder + "/metrics.om");
+  const std::ifstream stream(folder.path().string() + "/metrics.om");
   std::ostringstream text;
   text << stream.rdbuf();
   EXPECT_NE(text.str().find("soak_build_info{version=\"\"} 1 1764020000.000"), std::string::npos);
   EXPECT_TRUE(text.str().ends_with("# EOF\n"));
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

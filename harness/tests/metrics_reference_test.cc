@@ -15,7 +15,7 @@ TEST(MetricsReference, TheDocumentIsWhatTheTableSays) {
   if (std::getenv("PLURESDB_UPDATE_GOLDEN") != nullptr) {
     std::ofstream(METRICS_REFERENCE_FILE, std::ios::binary) << metrics_reference();
   }
-  std::ifstream stream(METRICS_REFERENCE_FILE, std::ios::binary);
+  const std::ifstream stream(METRICS_REFERENCE_FILE, std::ios::binary);
   std::ostringstream text;
   text << stream.rdbuf();
   EXPECT_EQ(text.str(), metrics_reference());

@@ -19,22 +19,16 @@
 #include "harness/metrics/metric_rows.h"
 #include "harness/metrics/sample_file.h"
 #include "harness/tests/metrics_open_metrics.h"
+#include "harness/tests/temporary_folder.h"
 
 namespace soak::metrics {
 namespace {
 
 class SamplesTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "metrics-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  [[nodiscard]] std::string path() const { return folder_ + "/metrics.om"; }
+  [[nodiscard]] std::string path() const { return folder_.path().string() + "/metrics.om"; }
   [[nodiscard]] std::string text() const {
-    std::ifstream stream(path(), std::ios::binary);
+    const std::ifstream stream(path(), std::ios::binary);
     std::ostringstream out;
     out << stream.rdbuf();
     return out.str();
@@ -59,7 +53,7 @@ class SamplesTest : public ::testing::Test {
     return families_;
   }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
   std::unique_ptr<SharedRegion> region_ = std::make_unique<SharedRegion>();
   Source source_;
   std::vector<Family> families_;
@@ -166,7 +160,7 @@ TEST_F(SamplesTest, AnEmptyRunIsValid) {
 }
 
 TEST_F(SamplesTest, ErrorsNameTheFile) {
-  const auto absent = SampleFile::create(folder_ + "/absent/metrics.om");
+  const auto absent = SampleFile::create(folder_.path().string() + "/absent/metrics.om");
   ASSERT_FALSE(absent.has_value());
   EXPECT_NE(absent.error().context.find("/absent/metrics.om"), std::string::npos);
   auto full = SampleFile::create("/dev/full");

@@ -37,10 +37,10 @@ class History {
     oracle.worker_started(incarnation_);
   }
 
-  static DocumentKey memory(std::uint64_t number, std::uint16_t agent = 0) {
+  static constexpr DocumentKey memory(std::uint64_t number, std::uint16_t agent = 0) {
     return {.agent = agent, .stream = OperationKind::kMemory, .number = number};
   }
-  static DocumentKey stdout_of(std::uint64_t number, std::uint16_t agent = 0) {
+  static constexpr DocumentKey stdout_of(std::uint64_t number, std::uint16_t agent = 0) {
     return {.agent = agent, .stream = OperationKind::kStdout, .number = number};
   }
 

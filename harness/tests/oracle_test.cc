@@ -17,8 +17,8 @@
 namespace soak::oracle {
 namespace {
 
-const DocumentKey kNote = History::memory(7);
-const DocumentKey kCapture = History::stdout_of(0);
+constexpr DocumentKey kNote = History::memory(7);
+constexpr DocumentKey kCapture = History::stdout_of(0);
 
 // The kinds found since the last call; fails on protocol errors.
 std::vector<ViolationKind> found(History& history) {

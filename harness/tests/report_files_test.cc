@@ -20,27 +20,13 @@
 #include "harness/report/reports.h"
 #include "harness/report/run_result.h"
 #include "harness/tests/report_fixture.h"
+#include "harness/tests/temporary_folder.h"
 
 namespace soak::report {
 namespace {
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "report-XXXXXX").string();
-    path_ = ::mkdtemp(name.data()) == nullptr ? "" : name;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 std::string read_file(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
+  const std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
   text << stream.rdbuf();
   return text.str();
@@ -194,10 +180,10 @@ TEST(Junit, AnInconclusiveRunIsNeverGreen) {
 TEST(WriteReports, LeavesThreeFilesAndNoOthers) {
   const TemporaryFolder folder;
   const RunResult result = fixture_run();
-  ASSERT_TRUE(write_reports(result, folder.path()).has_value());
-  EXPECT_EQ(read_file(folder.path() + "/summary.json"), summary_json(result));
-  EXPECT_EQ(read_file(folder.path() + "/junit.xml"), junit_xml(result));
-  EXPECT_EQ(read_file(folder.path() + "/report.html"), report_html(result));
+  ASSERT_TRUE(write_reports(result, folder.path().string()).has_value());
+  EXPECT_EQ(read_file(folder.path().string() + "/summary.json"), summary_json(result));
+  EXPECT_EQ(read_file(folder.path().string() + "/junit.xml"), junit_xml(result));
+  EXPECT_EQ(read_file(folder.path().string() + "/report.html"), report_html(result));
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
     files += entry.is_regular_file() ? 1U : 0U;
@@ -207,7 +193,7 @@ TEST(WriteReports, LeavesThreeFilesAndNoOthers) {
 
 TEST(WriteReports, NamesTheFileThatCannotBeWritten) {
   const TemporaryFolder folder;
-  const auto status = write_reports(fixture_run(), folder.path() + "/absent");
+  const auto status = write_reports(fixture_run(), folder.path().string() + "/absent");
   ASSERT_FALSE(status.has_value());
   EXPECT_NE(status.error().context.find("absent/summary.json"), std::string::npos);
   EXPECT_EQ(status.error().sys_errno, ENOENT);
@@ -215,7 +201,7 @@ TEST(WriteReports, NamesTheFileThatCannotBeWritten) {
 
 TEST(EventLog, EachEventIsALineOfJsonOnDiskAtOnce) {
   const TemporaryFolder folder;
-  const std::string path = folder.path() + "/events.ndjson";
+  const std::string path = folder.path().string() + "/events.ndjson";
   auto log = EventLog::create(path);
   ASSERT_TRUE(log.has_value());
   (*log)->write(0, "start", {});

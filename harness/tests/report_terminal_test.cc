@@ -71,6 +71,7 @@ class Channel {
   Channel(Channel&& other) noexcept : reader_(other.reader_), writer_(other.writer_) {
     other.reader_ = other.writer_ = -1;
   }
+  Channel& operator=(Channel&&) = delete;
   ~Channel() {
     if (reader_ >= 0) {
       ::close(reader_);

@@ -14,9 +14,12 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include "harness/tests/temporary_folder.h"
+
 namespace {
 
 namespace fs = std::filesystem;
+using soak::TemporaryFolder;
 
 struct Output {
   int status = -1;
@@ -28,42 +31,31 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-/// A fresh folder, removed at the end of the test.
 class SoakCli : public testing::Test {
  protected:
-  SoakCli() {
-    std::string name = (fs::temp_directory_path() / "soak-cli-XXXXXX").string();
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~SoakCli() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-
   /// Runs the binary in the project's folder; `arguments` are shell words.
   Output soak(std::string_view arguments, std::string_view environment = "") const {
-    const std::string command =
-        fmt::format("cd '{}' && {} '{}' {} > '{}' 2> '{}'", PROJECT_FOLDER, environment,
-                    SOAK_BINARY, arguments, (folder_ / "out").string(), (folder_ / "err").string());
+    const std::string command = fmt::format(
+        "cd '{}' && {} '{}' {} > '{}' 2> '{}'", PROJECT_FOLDER, environment, SOAK_BINARY, arguments,
+        (folder() / "out").string(), (folder() / "err").string());
     // A shell is what users call it from; the words are this file's own.
     const int status = std::system(command.c_str());  // NOLINT(cert-env33-c,concurrency-mt-unsafe)
     return {.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-            .out = read_file(folder_ / "out"),
-            .err = read_file(folder_ / "err")};
+            .out = read_file(folder() / "out"),
+            .err = read_file(folder() / "err")};
   }
 
   /// Writes a scenario into the folder; returns its path.
   std::string scenario(std::string_view text) const {
-    const fs::path file = folder_ / "bad.toml";
+    const fs::path file = folder() / "bad.toml";
     std::ofstream(file, std::ios::binary) << text;
     return file.string();
   }
 
-  const fs::path& folder() const { return folder_; }
+  const fs::path& folder() const { return folder_.path(); }
 
  private:
-  fs::path folder_;
+  TemporaryFolder folder_;
 };
 
 bool has(const std::string& text, std::string_view part) {

@@ -25,6 +25,7 @@
 #include "harness/supervisor/run_folder.h"
 #include "harness/supervisor/unique_fd.h"
 #include "harness/supervisor/worker_process.h"
+#include "harness/tests/temporary_folder.h"
 
 namespace soak::supervisor {
 namespace {
@@ -40,13 +41,8 @@ std::string read_file(const fs::path& path) {
 
 class SupervisorFiles : public ::testing::Test {
  protected:
-  SupervisorFiles() {
-    std::string name = (fs::temp_directory_path() / "supervisor-test-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~SupervisorFiles() override { fs::remove_all(folder_); }
-
-  fs::path folder_;
+  const TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 class WorkerProcessTest : public SupervisorFiles {
@@ -123,14 +119,14 @@ TEST_F(WorkerProcessTest, PauseLeavesTheExitOfADeadWorkerToBeSeen) {
 TEST_F(WorkerProcessTest, DoesNotSurviveItsOwner) {
   int pid = 0;
   {
-    const WorkerProcess worker = spawn("read line <&3; exit 0");
+    WorkerProcess worker = spawn("read line <&3; exit 0");
     pid = worker.pid();
   }
   EXPECT_EQ(::kill(pid, 0), -1);
 }
 
 TEST_F(WorkerProcessTest, StandsOutsideTheTerminalsProcessGroup) {
-  WorkerProcess worker = spawn("read line <&3; exit 0");
+  const WorkerProcess worker = spawn("read line <&3; exit 0");
   EXPECT_NE(::getpgid(worker.pid()), ::getpgid(0));
 }
 
@@ -147,7 +143,7 @@ TEST_F(WorkerProcessTest, IsNotBornWithBlockedSignals) {
 }
 
 TEST_F(WorkerProcessTest, ShowsWhereItsThreadsWait) {
-  WorkerProcess worker = spawn("echo begun; read line <&3; exit 0");
+  const WorkerProcess worker = spawn("echo begun; read line <&3; exit 0");
   EXPECT_NE(worker.describe_threads().find(std::to_string(worker.pid())), std::string::npos);
 }
 

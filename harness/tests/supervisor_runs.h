@@ -24,6 +24,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/tests/temporary_folder.h"
+
 namespace soak::supervisor {
 
 inline std::string read_file(const std::filesystem::path& path) {
@@ -104,21 +106,14 @@ class Summary {
   simdjson::dom::element root_;
 };
 
-/// A folder for the runs of one test, removed at its end.
+/// Runs of one test, in a folder of their own.
 class SoakRuns : public testing::Test {
  protected:
-  SoakRuns() {
-    std::string name = (std::filesystem::temp_directory_path() / "soak-run-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~SoakRuns() override {
+  void TearDown() override {
     if (pid_ > 0) {
       ::kill(pid_, SIGKILL);
       finish();
     }
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
   }
 
   /// Starts `pluresdb-soak run` with these arguments; metrics on any free port, out folder run().
@@ -172,7 +167,8 @@ class SoakRuns : public testing::Test {
   /// For messages of failed expectations.
   [[nodiscard]] std::string screen() const { return out() + err(); }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   pid_t pid_ = 0;
 };
 

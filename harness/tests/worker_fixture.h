@@ -32,6 +32,7 @@
 #include "harness/common/worker_config.h"
 #include "harness/common/worker_protocol.h"
 #include "harness/oracle/oracle.h"
+#include "harness/tests/temporary_folder.h"
 
 namespace soak::worker {
 
@@ -56,10 +57,7 @@ class TestSupervisor {
   explicit TestSupervisor(WorkerConfig start_config)
       : config(std::move(start_config)),
         oracle(config.seed, config.agents, config.durability == "none") {
-    std::string name = (std::filesystem::temp_directory_path() / "soak-worker-XXXXXX").string();
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    directory_ = name;
-    config.data_directory = name + "/data";
+    config.data_directory = (folder_.path() / "data").string();
     region_fd_ =
         create_shared_region(static_cast<std::uint32_t>(config.agents.size())).value_or(-1);
     journal_fd_ = faultinj::create_power_loss_journal().value_or(-1);
@@ -71,7 +69,6 @@ class TestSupervisor {
     }
     ::close(region_fd_);
     ::close(journal_fd_);
-    std::filesystem::remove_all(directory_);
   }
   TestSupervisor(const TestSupervisor&) = delete;
   TestSupervisor& operator=(const TestSupervisor&) = delete;
@@ -261,7 +258,8 @@ class TestSupervisor {
     _exit(127);
   }
 
-  std::string directory_;
+  const TemporaryFolder folder_;
+  const std::string directory_ = folder_.path().string();
   int region_fd_ = -1;
   int journal_fd_ = -1;
   pid_t child_ = -1;
