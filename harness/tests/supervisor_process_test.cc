@@ -119,7 +119,7 @@ TEST_F(WorkerProcessTest, PauseLeavesTheExitOfADeadWorkerToBeSeen) {
 TEST_F(WorkerProcessTest, DoesNotSurviveItsOwner) {
   int pid = 0;
   {
-    WorkerProcess worker = spawn("read line <&3; exit 0");
+    const WorkerProcess worker = spawn("read line <&3; exit 0");
     pid = worker.pid();
   }
   EXPECT_EQ(::kill(pid, 0), -1);
