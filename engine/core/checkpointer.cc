@@ -150,20 +150,23 @@ Status Checkpointer::ingest(DocumentTable::Frozen& frozen, store::CheckpointMeta
 }
 
 Status Checkpointer::recover_base() {
-  TRY(parts_.base.reopen());
-  TRY_ASSIGN(auto meta, parts_.base.meta());
-  base_in_doubt_ = false;
+  Status reopened = parts_.base.reopen();
+  auto meta = parts_.base.meta();  // Also when it could be opened for reading only.
   const base::MutexLock lock(mutex_);
-  if (meta.checkpoint_seq < meta_.checkpoint_seq) {
+  if (meta && meta->checkpoint_seq < meta_.checkpoint_seq) {
     // What it had promised is gone, and the table does not have it any more: reads would answer
     // with older states.  INV-CORE-8
-    base_in_doubt_ = true;
     base_lost_.store(true);
     return fail(ErrorCode::kBaseLost,
                 "base store fell back from checkpoint " + std::to_string(meta_.checkpoint_seq) +
-                    " to " + std::to_string(meta.checkpoint_seq) + "; close and open the store");
+                    " to " + std::to_string(meta->checkpoint_seq) + "; close and open the store");
   }
-  meta_ = std::move(meta);
+  TRY(std::move(reopened));
+  if (!meta) {
+    return std::unexpected(std::move(meta).error());
+  }
+  base_in_doubt_ = false;
+  meta_ = *std::move(meta);
   return {};
 }
 

@@ -66,6 +66,10 @@ Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lo
   bool adjacent = false;  // The last segment looked at went into rewritable.back().
   for (const auto& segment : segments) {
     const bool was_adjacent = std::exchange(adjacent, false);
+    if (segment.sealed && segment.last_seq == 0) {
+      removable.push_back(segment);  // Begun, and given up before its first group.
+      continue;
+    }
     if (segment.active || segment.last_seq == 0 || segment.last_seq == newest_seq ||
         segment.last_seq > meta.previous_checkpoint_seq) {
       continue;

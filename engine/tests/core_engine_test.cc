@@ -463,5 +463,33 @@ TEST(Engine, CompactionKeepsASegmentThatItCannotJudge) {
   EXPECT_EQ((*kept)->json, json_of(1, 5000));
 }
 
+// Goal: a segment that was given up before its first group does not stay for ever. Method: the
+// first write behind the renaming that activates it fails, so its group goes into the next segment.
+TEST(Engine, SegmentsWithoutARecordAreRemoved) {
+  MemoryDisk disk;
+  const auto engine = open_engine(kStore, small_options(&disk));
+  bool is_activated = false;
+  bool has_failed = false;
+  disk.set_fault([&](std::string_view operation, const std::string& path) -> std::optional<Error> {
+    is_activated = is_activated || operation == "rename";
+    if (is_activated && operation == "write" && !has_failed) {
+      has_failed = true;
+      return Error{.code = ErrorCode::kIo, .sys_errno = EIO, .context = path};
+    }
+    return std::nullopt;
+  });
+  ASSERT_TRUE(engine->put("a", "x", json_of(1)).has_value());
+  ASSERT_EQ(engine->stats().wal.groups_rewritten, 1U);
+  const auto files = disk.list(std::string(kStore) + "/wal");
+  ASSERT_TRUE(files.has_value());
+  const std::string empty = std::string(kStore) + "/wal/" + files->front();
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(engine->put("a", "y", json_of(i)).has_value());
+    ASSERT_TRUE(engine->checkpoint().has_value());
+  }
+  EXPECT_FALSE(disk.info(empty).has_value());
+  expect_model(*engine, {{"x", json_of(1)}, {"y", json_of(2)}});
+}
+
 }  // namespace
 }  // namespace pluresdb::testing

@@ -539,6 +539,18 @@ TEST_F(CheckpointerTest, BaseStoreThatFellBackIsNotReadAnyMore) {
   EXPECT_EQ(checkpointer->cover(2).error().code, ErrorCode::kBaseLost);
 }
 
+TEST_F(CheckpointerTest, BaseStoreThatFellBackAndOpensOnlyForReadingIsNotReadEither) {
+  const auto checkpointer = make();
+  write(1, "x");
+  ASSERT_TRUE(checkpointer->checkpoint().has_value());
+  write(2, "y");
+  base_.failures = 1000;
+  base_.reopen_failures = 1000;
+  base_.durable = {};
+  ASSERT_FALSE(checkpointer->cover(2).has_value());
+  EXPECT_FALSE(checkpointer->base_is_trusted());
+}
+
 TEST_F(CheckpointerTest, NoneSyncsTheLogBeforeTheBaseStoreKnowsItsSeqs) {
   const auto checkpointer = make(Durability::kNone);
   write(1, "x");
