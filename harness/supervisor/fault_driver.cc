@@ -25,6 +25,7 @@ constexpr double kRememberedSeconds = 10;
 // Between the disarm command and its effect a thread may fire once more.
 constexpr double kLateFiringSeconds = 0.5;
 constexpr const char* kFullDiskPoint = "space/*";
+constexpr std::string_view kSpaceQuestion = "space/statvfs";
 constexpr const char* kForeignKind = "remote_control";
 
 std::string point_of(const FaultSection& fault) {
@@ -164,14 +165,16 @@ void FaultDriver::kill_fired(std::size_t fault) {
 }
 
 std::size_t FaultDriver::point_fired(const std::string& point, double seconds) {
-  ++total_fired_;
+  // An answer that says how much space there is fails nothing yet: no evidence of a full disk.
+  const std::uint64_t effects = point == kSpaceQuestion ? 0 : 1;
+  total_fired_ += effects;
   for (Window& window : windows_) {
     const FaultSection& fault = scenario_.faults[window.fault];
     const bool in_time = !window.closed_seconds.has_value() ||
                          seconds <= *window.closed_seconds + kLateFiringSeconds;
     if (in_time && seconds >= window.opened_seconds && matches(point_of(fault), point)) {
-      ++window.fired;
-      ++tallies_[window.fault].fired;
+      window.fired += effects;
+      tallies_[window.fault].fired += effects;
       ++fired_by_point_[{scenario::fault_kind_name(fault.kind), point}];
       return window.fault;
     }

@@ -123,9 +123,9 @@ TEST_F(FaultDriverTest, FiringsFindTheirWindow) {
   EXPECT_EQ(driver_.point_fired("wal/segment/sync", 16.3), kForeignFault);
   const auto results = driver_.results();
   ASSERT_EQ(results.size(), 4U);
-  EXPECT_EQ(results[kFull].fired, 2U);
+  EXPECT_EQ(results[kFull].fired, 1U) << "the answer to statvfs fails nothing";
   EXPECT_EQ(results[kFull].attempted, 1U);
-  EXPECT_EQ(driver_.fired_in_window(kFull), 2U);
+  EXPECT_EQ(driver_.fired_in_window(kFull), 1U);
   EXPECT_EQ(driver_.fired_in_window(kSync), 0U);
   EXPECT_EQ(results[kSync].fired, 0U);
   EXPECT_EQ(results[3].point, "wal/segment/sync");
