@@ -11,11 +11,11 @@
 #include <utility>
 
 #include "engine/base/check.h"
+#include "engine/base/duration_recorder.h"
 #include "engine/base/mutex.h"
 #include "engine/core/compactor.h"
 #include "engine/core/disk_space.h"
 #include "engine/core/document_table.h"
-#include "engine/core/duration_recorder.h"
 #include "engine/store/base_store.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -117,7 +117,8 @@ Status Checkpointer::run_once(Force force) {
   meta_ = std::move(meta);
   ++stats_.checkpoints;
   stats_.checkpoint_seq = meta_.checkpoint_seq;
-  record_duration(stats_.duration, parts_.clock.monotonic_ns() - start_ns);
+  base::record_duration(stats_.duration,
+                        std::chrono::nanoseconds(parts_.clock.monotonic_ns() - start_ns));
   return {};
 }
 

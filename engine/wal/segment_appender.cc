@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/base/check.h"
+#include "engine/base/duration_recorder.h"
 #include "engine/base/mutex.h"
 #include "engine/io/file_system.h"
 #include "engine/wal/group_builder.h"
@@ -32,19 +33,6 @@ constexpr int kOpenAttempts = 2;
 /// Zero-filling costs every byte twice and pays off only while syncs are dominated by metadata.
 constexpr std::uint64_t kZeroFillGroupBytesMax = 8ULL << 10;
 constexpr std::uint64_t kMeanWeight = 16;
-
-void record_duration(DurationHistogram& histogram, std::chrono::nanoseconds elapsed) {
-  const auto elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count();
-  std::int64_t limit_us = 10;
-  std::size_t bucket = 0;
-  while (bucket + 1 < DurationHistogram::kBucketCount && elapsed_us >= limit_us) {
-    limit_us *= 2;
-    ++bucket;
-  }
-  ++histogram.buckets[bucket];
-  ++histogram.count;
-  histogram.sum_seconds += std::chrono::duration<double>(elapsed).count();
-}
 
 }  // namespace
 
@@ -102,7 +90,7 @@ Status SegmentAppender::sync_active() {
   const base::MutexLock lock(stats_mutex_);
   ++stats_.syncs;
   stats_.sync_failures += synced ? 0U : 1U;
-  record_duration(stats_.sync_duration, std::chrono::steady_clock::now() - start);
+  base::record_duration(stats_.sync_duration, std::chrono::steady_clock::now() - start);
   if (synced) {
     stats_.durable_seq = last_written_seq_;
   }
