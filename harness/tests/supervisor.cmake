@@ -4,14 +4,15 @@ pluresdb_test(supervisor_faults_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_judge_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_memory_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_process_test.cc unit LIBS harness_supervisor)
-pluresdb_test(supervisor_scenario_test.cc scenario LIBS fmt::fmt simdjson::simdjson TIMEOUT 300
+pluresdb_test(supervisor_scenario_test.cc scenario LIBS fmt::fmt simdjson::simdjson TIMEOUT 300)
+pluresdb_test(supervisor_endpoint_test.cc scenario LIBS fmt::fmt simdjson::simdjson
               EXTRA_LABELS web_server)
 pluresdb_test(supervisor_negative_test.cc negative LIBS fmt::fmt simdjson::simdjson TIMEOUT 180)
 pluresdb_test(supervisor_fiu_test.cc libfiu LIBS fmt::fmt simdjson::simdjson TIMEOUT 180)
 pluresdb_test(supervisor_nightly_test.cc scenario LIBS fmt::fmt simdjson::simdjson TIMEOUT 600
               EXTRA_LABELS long)
 if(PLURESDB_TESTS)
-  foreach(test supervisor_scenario_test supervisor_negative_test supervisor_fiu_test
+  foreach(test supervisor_scenario_test supervisor_endpoint_test supervisor_negative_test supervisor_fiu_test
                supervisor_nightly_test)
     target_compile_definitions(${test} PRIVATE SOAK_BINARY="$<TARGET_FILE:pluresdb-soak>"
                                                SCENARIOS_FOLDER="${CMAKE_SOURCE_DIR}/scenarios")

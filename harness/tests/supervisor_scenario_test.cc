@@ -6,11 +6,7 @@
 #include <fstream>
 #include <string>
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "harness/tests/supervisor_runs.h"
 
@@ -120,24 +116,6 @@ TEST_F(SoakScenario, AnInvalidScenarioIsStatusThreeAndLeavesNoFolder) {
   EXPECT_FALSE(fs::exists(run()));
 }
 
-TEST_F(SoakScenario, ABusyPortIsStatusFourAndSaysWhatToDo) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ASSERT_EQ(::bind(listener, reinterpret_cast<const sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::listen(listener, 1), 0);
-  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  const std::string busy = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-  start_words(
-      {SOAK_BINARY, "run", write_scenario(kShortLoad), "--out", run().string(), "--listen", busy});
-  EXPECT_EQ(finish(), 4);
-  ::close(listener);
-  EXPECT_TRUE(has(err(), busy) && has(err(), "--listen 127.0.0.1:0")) << err();
-  EXPECT_FALSE(fs::exists(run()));
-}
-
 TEST_F(SoakScenario, AFolderWithSomethingInItIsStatusFourAndStaysAsItIs) {
   fs::create_directories(run());
   std::ofstream(run() / "precious") << "x";
@@ -171,15 +149,6 @@ TEST_F(SoakScenario, QuietIsOneLine) {
   start(write_scenario(kShortLoad), {"--duration", "1s", "--quiet"});
   EXPECT_EQ(finish(), 0) << screen();
   EXPECT_EQ(out(), "pass: short load (" + run().string() + ")\n");
-}
-
-TEST_F(SoakScenario, HoldServesMetricsUntilASignal) {
-  start(write_scenario(kShortLoad), {"--duration", "1s", "--hold"});
-  ASSERT_TRUE(wait_until([&] { return has(err(), "holding: metrics at http://127.0.0.1:"); }))
-      << screen();
-  EXPECT_TRUE(fs::exists(run() / "summary.json"));
-  send_signal(SIGTERM);
-  EXPECT_EQ(finish(), 0) << screen();
 }
 
 TEST_F(SoakScenario, DataAreKeptOnRequest) {
