@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -284,6 +285,32 @@ TEST(WalDamage, DamagedBytesAreKeptAside) {
   const auto kept = disk->contents(io::join_path(kQuarantine, names->front()));
   EXPECT_TRUE(std::ranges::equal(
       kept, base::ByteSpan(bytes).subspan(group.begin, group.end - group.begin)));
+}
+
+TEST(WalDamage, DamagedBytesThatFoundNoPlaceInQuarantineStayWhereTheyAre) {
+  const SmallLog log(true);
+  const auto disk = log.disk.clone();
+  auto bytes = log.files.at(1).bytes;
+  bytes[log.files.at(1).groups[1].begin + 100] ^= std::byte{1};
+  disk->set_contents(segment_path(1), bytes);
+  TestLog test(*disk);
+  disk->set_fault([](DiskOperation operation, const std::string& path) -> std::optional<Error> {
+    const bool is_refused = operation == DiskOperation::kWrite && path.starts_with(kQuarantine);
+    return is_refused ? std::optional(Error{.code = ErrorCode::kNoSpace, .context = "full"})
+                      : std::nullopt;
+  });
+  ASSERT_TRUE(succeeded(test.open()));
+  const std::vector<std::uint64_t> damaged{1};
+  EXPECT_EQ(test.log->remove_segments(damaged).value_or(9), 0U);
+  EXPECT_TRUE(
+      failed_with(test.log->rewrite_segments(damaged, [](const wal::RecordView&) { return true; }),
+                  ErrorCode::kInvalidArgument));
+  EXPECT_EQ(disk->contents(segment_path(1)), bytes);
+
+  disk->set_fault(nullptr);
+  ASSERT_TRUE(succeeded(test.open()));
+  EXPECT_GT(test.log->recovery().quarantined_bytes, 0U);
+  EXPECT_EQ(test.log->remove_segments(damaged).value_or(0), 1U);
 }
 
 TEST(WalDamage, ADamagedLargeValueDoesNotHideItsNeighbours) {

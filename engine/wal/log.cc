@@ -353,7 +353,7 @@ Result<std::uint64_t> LogImpl::remove_segments(std::span<const std::uint64_t> se
   Status outcome;
   for (const Segment& candidate : wanted) {
     const std::shared_ptr<Segment> segment = segments_.find(candidate.id);
-    if (segment == segments_.newest() || segments_.is_needed_as_successor(candidate.id)) {
+    if (segments_.must_stay(candidate.id)) {
       continue;
     }
     segments_.replace(std::span(&candidate.id, 1), nullptr);

@@ -142,8 +142,8 @@ class Log {
       std::uint64_t segment_id,
       const std::function<Status(Seq, std::string_view, std::uint64_t)>& visit) = 0;
   /// Unlinks segments (oldest first), then syncs the directory. Returns how many. Skips unknown
-  /// ids, the segment appended to last (it carries the seqs and ids in use) and one whose header
-  /// still says where its predecessor ends.
+  /// ids, the segment appended to last (it carries the seqs and ids in use), one whose header still
+  /// says where its predecessor ends and one whose damaged bytes found no place in quarantine.
   virtual Result<std::uint64_t> remove_segments(std::span<const std::uint64_t> segment_ids) = 0;
   /// Replaces sealed segments, adjacent by seq, by one new file that holds only the readable
   /// records for which `keep` is true, verified by reading before the inputs are unlinked (D7a).

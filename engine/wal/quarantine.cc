@@ -38,7 +38,9 @@ Result<std::uint64_t> quarantine_bytes(io::FileSystem& files, const std::string&
   TRY(files.create_directory(directory));
   TRY(files.sync_directory(io::parent_path(directory)));
   TRY_ASSIGN(const std::unique_ptr<io::File> from, files.open(segment_path, io::OpenMode::kRead));
-  TRY_ASSIGN(const std::unique_ptr<io::File> to, files.open(path, io::OpenMode::kCreateOrEmpty));
+  const std::string unfinished = path + ".tmp";  // Under its name a copy is whole and durable.
+  TRY_ASSIGN(const std::unique_ptr<io::File> to,
+             files.open(unfinished, io::OpenMode::kCreateOrEmpty));
   std::vector<std::byte> buffer(std::min(kCopyBytes, damaged_bytes));
   for (std::uint64_t offset = damage.begin; offset < damage.end;) {
     const std::uint64_t wanted = std::min<std::uint64_t>(buffer.size(), damage.end - offset);
@@ -51,6 +53,7 @@ Result<std::uint64_t> quarantine_bytes(io::FileSystem& files, const std::string&
     offset += count;
   }
   TRY(to->sync_all());
+  TRY(files.rename(unfinished, path));
   TRY(files.sync_directory(directory));
   return damaged_bytes;
 }

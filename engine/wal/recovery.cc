@@ -60,6 +60,7 @@ class Recovery {
     SegmentScan scan;
     std::optional<Predecessor> known_end;
     Seq first_seq_at_least = 0;
+    bool holds_only_copy = false;  // Of its damaged bytes.
   };
 
   std::string path_of(std::uint64_t id) const {
@@ -251,14 +252,16 @@ class Recovery {
   }
 
   Status quarantine_damage() {
-    for (const auto& [id, found] : found_) {
+    for (auto& [id, found] : found_) {
       for (const DamagedBytes& damage : found.scan.damages) {
         const Result<std::uint64_t> kept = quarantine_bytes(
             files_, options_.quarantine_directory, path_of(id), damage, found.scan.file_bytes);
         if (kept) {
           log_.report.quarantined_bytes += *kept;
         } else if (kept.error().code == ErrorCode::kNoSpace) {
-          // A full disk must not keep a store closed; the original stays.
+          // A full disk must not keep a store closed; the original stays until a later open has
+          // copied it.  INV-WAL-11
+          found.holds_only_copy = true;
           log_.report.validation.problems.push_back("not quarantined: " + to_string(kept.error()));
         } else {
           return std::unexpected(kept.error());
@@ -399,6 +402,7 @@ class Recovery {
     segment->groups = std::move(scan.groups);
     segment->known_end = found.known_end;
     segment->damaged = scan.is_damaged();
+    segment->holds_only_copy = found.holds_only_copy;
     segment->needs_successor = !scan.sealed && scan.file_bytes > scan.valid_end;
     return segment;
   }

@@ -67,13 +67,10 @@ class Rewrite {
 
  private:
   Status choose_inputs(std::span<const std::uint64_t> ids) {
-    const std::shared_ptr<Segment> newest = segments_.newest();
     const std::vector<Segment> all = segments_.snapshot();
     for (const std::uint64_t id : ids) {
       const auto found = std::ranges::find(all, id, &Segment::id);
-      const bool is_newest = newest != nullptr && newest->id == id;
-      if (found == all.end() || found->active || is_newest ||
-          segments_.is_needed_as_successor(id)) {
+      if (found == all.end() || found->active || segments_.must_stay(id)) {
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("segment {:x} cannot be rewritten", id));
       }

@@ -143,6 +143,10 @@ std::shared_ptr<Segment> SegmentSet::find(std::uint64_t id) const {
 
 std::shared_ptr<Segment> SegmentSet::newest() const {
   const base::MutexLock lock(mutex_);
+  return newest_locked();
+}
+
+std::shared_ptr<Segment> SegmentSet::newest_locked() const {
   for (auto at = segments_.rbegin(); at != segments_.rend(); ++at) {
     if (!(*at)->rewritten) {
       return *at;
@@ -151,11 +155,14 @@ std::shared_ptr<Segment> SegmentSet::newest() const {
   return nullptr;
 }
 
-bool SegmentSet::is_needed_as_successor(std::uint64_t id) const {
+bool SegmentSet::must_stay(std::uint64_t id) const {
   const base::MutexLock lock(mutex_);
   const auto segment = find_locked(id);
-  if (segment == nullptr || segment->predecessor_id == 0) {
+  if (segment == nullptr) {
     return false;
+  }
+  if (segment == newest_locked() || segment->holds_only_copy) {
+    return true;
   }
   const auto predecessor = find_locked(segment->predecessor_id);
   return predecessor != nullptr && predecessor->needs_successor;

@@ -44,6 +44,7 @@ struct Segment {
   std::optional<Predecessor> known_end;  // What a successor's header says, once there is one.
   bool active = false;                   // Takes groups.
   bool damaged = false;
+  bool holds_only_copy = false;  // Constant. Its damaged bytes found no place in quarantine.
   /// Bytes beyond valid_end are void only because the successor's header says so: that one must
   /// stay as long as this one is there.
   bool needs_successor = false;
@@ -88,8 +89,9 @@ class SegmentSet {
   [[nodiscard]] std::shared_ptr<Segment> find(std::uint64_t id) const;
   /// The segment that was appended to last: carries the seqs and ids in use. Null: none.
   [[nodiscard]] std::shared_ptr<Segment> newest() const;
-  /// True when another segment still needs the header of `id`.
-  [[nodiscard]] bool is_needed_as_successor(std::uint64_t id) const;
+  /// True for the newest segment, for one whose header another segment still needs, and for one
+  /// with damaged bytes that exist nowhere else.
+  [[nodiscard]] bool must_stay(std::uint64_t id) const;
   [[nodiscard]] std::vector<SegmentInfo> infos() const;
   /// A consistent copy of all fields (but `file`).
   [[nodiscard]] std::vector<Segment> snapshot() const;
@@ -104,6 +106,7 @@ class SegmentSet {
  private:
   void insert(std::shared_ptr<Segment> segment) REQUIRES(mutex_);
   std::shared_ptr<Segment> find_locked(std::uint64_t id) const REQUIRES(mutex_);
+  std::shared_ptr<Segment> newest_locked() const REQUIRES(mutex_);
 
   io::FileSystem& files_;
   mutable base::Mutex mutex_;
