@@ -30,11 +30,12 @@ endfunction()
 
 # pluresdb_register(NAME label TIMEOUT s [LABELS ...] [ENVIRONMENT ...] COMMAND ...): one CTest test,
 # named label.NAME; in a sanitizer build sanitizer.label.NAME, so that one ctest run can hold the
-# tests of several build trees.
+# tests of several build trees. A property is checked with 1000 cases, under a sanitizer with 200.
 function(pluresdb_register name label)
   cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;ENVIRONMENT;COMMAND" ${ARGN})
   set(labels ${label} ${ARG_LABELS})
   set(test_name ${label}.${name})
+  set(cases 1000)
   pluresdb_skips(skipped ${labels})
   if(skipped)
     return()
@@ -44,10 +45,14 @@ function(pluresdb_register name label)
     set(test_name ${sanitizer}.${test_name})
     list(APPEND labels sanitizer)
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 4")
+    set(cases 200)
     list(APPEND ARG_ENVIRONMENT
       "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1"
       "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
       "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/ci/tsan.supp")
+  endif()
+  if("property" IN_LIST labels)
+    list(APPEND ARG_ENVIRONMENT "RC_PARAMS=max_success=${cases}")
   endif()
   add_test(NAME ${test_name} COMMAND ${ARG_COMMAND})
   set_tests_properties(${test_name} PROPERTIES

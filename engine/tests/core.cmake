@@ -23,8 +23,5 @@ if(TARGET core_example_test)
     PLURESDB_EXAMPLE="$<TARGET_FILE:pluresdb-example>")
   add_dependencies(core_example_test pluresdb-example)
 endif()
-pluresdb_test(core_property_test.cc property LIBS engine_core rapidcheck
-  ENVIRONMENT "RC_PARAMS=max_success=1000")
-# A case is a whole life of a store with dozens of operations.
-pluresdb_test(core_model_test.cc property LIBS core_test_support rapidcheck
-  ENVIRONMENT "RC_PARAMS=max_success=400" TIMEOUT 300)
+pluresdb_test(core_property_test.cc property LIBS engine_core rapidcheck)
+pluresdb_test(core_model_test.cc property LIBS core_test_support rapidcheck TIMEOUT 300)

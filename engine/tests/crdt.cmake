@@ -1,4 +1,3 @@
 # Tests of engine/crdt.
 pluresdb_test(hybrid_clock_test.cc unit LIBS engine_crdt)
-pluresdb_test(crdt_property_test.cc property LIBS engine_crdt rapidcheck
-  ENVIRONMENT "RC_PARAMS=max_success=1000")
+pluresdb_test(crdt_property_test.cc property LIBS engine_crdt rapidcheck)

@@ -2,10 +2,7 @@
 pluresdb_test(store_base_store_test.cc unit LIBS engine_store)
 pluresdb_test(store_codec_test.cc unit LIBS engine_store RocksDB::rocksdb-shared)
 pluresdb_test(store_rocks_file_system_test.cc unit LIBS engine_store RocksDB::rocksdb-shared)
-pluresdb_test(store_property_test.cc property LIBS engine_store rapidcheck
-  ENVIRONMENT "RC_PARAMS=max_success=1000")
-# A case is a whole store: fewer of them.
-pluresdb_test(store_history_test.cc property LIBS engine_store rapidcheck
-  ENVIRONMENT "RC_PARAMS=max_success=150")
+pluresdb_test(store_property_test.cc property LIBS engine_store rapidcheck)
+pluresdb_test(store_history_test.cc property LIBS engine_store rapidcheck)
 pluresdb_test(store_crash_test.cc crash LIBS engine_store)
 pluresdb_test(store_kill_test.cc crash LIBS engine_store)

@@ -6,8 +6,7 @@ pluresdb_test(wal_damage_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_recovery_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_concurrency_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_format_test.cc unit LIBS engine_wal)
-pluresdb_test(wal_property_test.cc property LIBS engine_wal rapidcheck
-  ENVIRONMENT "RC_PARAMS=max_success=1000")
+pluresdb_test(wal_property_test.cc property LIBS engine_wal rapidcheck)
 pluresdb_test(wal_golden_test.cc golden LIBS engine_wal)
 if(TARGET wal_golden_test)
   target_compile_definitions(wal_golden_test PRIVATE

@@ -1,4 +1,3 @@
 # Tests of harness/oracle.
 pluresdb_test(oracle_test.cc unit LIBS harness_oracle)
-pluresdb_test(oracle_property_test.cc property LIBS harness_oracle rapidcheck
-              ENVIRONMENT "RC_PARAMS=max_success=1000")
+pluresdb_test(oracle_property_test.cc property LIBS harness_oracle rapidcheck)

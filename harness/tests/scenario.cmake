@@ -2,8 +2,7 @@
 pluresdb_test(scenario_units_test.cc unit LIBS harness_scenario)
 pluresdb_test(scenario_parse_test.cc unit LIBS harness_scenario)
 pluresdb_test(scenario_golden_test.cc golden LIBS harness_scenario)
-pluresdb_test(scenario_property_test.cc property LIBS harness_scenario rapidcheck
-              ENVIRONMENT "RC_PARAMS=max_success=1000")
+pluresdb_test(scenario_property_test.cc property LIBS harness_scenario rapidcheck)
 pluresdb_test(soak_cli_test.cc tool LIBS fmt::fmt)
 if(PLURESDB_TESTS)
   target_compile_definitions(scenario_golden_test PRIVATE
