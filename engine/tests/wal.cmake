@@ -1,5 +1,6 @@
 # Tests of engine/wal.
 pluresdb_test(wal_log_test.cc unit LIBS engine_wal)
+pluresdb_test(wal_sync_test.cc crash LIBS engine_wal)
 pluresdb_test(wal_crash_test.cc crash LIBS engine_wal)
 pluresdb_test(wal_failure_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_damage_test.cc unit LIBS engine_wal)

@@ -70,8 +70,13 @@ class MemoryDisk final : public io::FileSystem {
   /// Asked before every operation; an error is what the operation answers. A failed write leaves
   /// half of its bytes, a failed sync takes the unsynced bytes off the list of what can be synced.
   using Fault = std::function<std::optional<Error>(DiskOperation, const std::string& path)>;
+  /// Asked before every sync of a file or directory; true: it succeeds and does nothing.
+  using Lie = std::function<bool(DiskOperation, const std::string& path)>;
 
-  MemoryDisk() { live_["."] = nullptr; }
+  MemoryDisk() {
+    live_["."] = nullptr;
+    durable_["."] = nullptr;
+  }
 
   /// The `ordinal`th changing operation from now (from 0) fails, and everything after it.
   void crash_at(std::uint64_t ordinal) {
@@ -90,6 +95,16 @@ class MemoryDisk final : public io::FileSystem {
   void set_fault(Fault fault) {
     const base::MutexLock lock(mutex_);
     fault_ = std::move(fault);
+  }
+  /// Told of every operation that changes something, before it happens.
+  using Observer = std::function<void(DiskOperation, const std::string& path)>;
+  void set_observer(Observer observer) {
+    const base::MutexLock lock(mutex_);
+    observer_ = std::move(observer);
+  }
+  void set_lie(Lie lie) {
+    const base::MutexLock lock(mutex_);
+    lie_ = std::move(lie);
   }
   /// A write that a fault fails has written everything all the same.
   void let_failed_writes_be_complete() {
@@ -121,11 +136,25 @@ class MemoryDisk final : public io::FileSystem {
       inode->live = inode->durable;
       inode->unsynced.clear();
     }
-    // Changes of directories reach the disk in order: all of them up to some point, or none.
-    if (!seed || random() % 2 == 0) {
-      live_ = durable_;
+    // Of the names that changed: none, all, or any of the changes, each for itself.
+    const auto dice = seed ? random() % 3 : 0;
+    keep_names(dice == 0 ? 0 : dice == 1 ? ~0ULL : random());
+  }
+  /// The same, with no unsynced byte left and the changes of names whose bits are set in `kept`.
+  void lose_power_but_keep_names(std::uint64_t kept) {
+    const base::MutexLock lock(mutex_);
+    crashed_ = false;
+    crash_at_.reset();
+    for (const auto& [path, inode] : all_inodes()) {
+      inode->live = inode->durable;
+      inode->unsynced.clear();
     }
-    durable_ = live_;
+    keep_names(kept);
+  }
+  /// Changes of names that no sync of their directory has made durable.
+  [[nodiscard]] std::size_t unsynced_names() const {
+    const base::MutexLock lock(mutex_);
+    return name_changes_.size();
   }
   /// An independent copy.
   [[nodiscard]] std::unique_ptr<MemoryDisk> clone() const {
@@ -133,19 +162,26 @@ class MemoryDisk final : public io::FileSystem {
     auto copy = std::make_unique<MemoryDisk>();
     const base::MutexLock copy_lock(copy->mutex_);
     std::map<const Inode*, std::shared_ptr<Inode>> copies;
-    const auto copied = [&copies](const Names& names) {
+    const auto copied_inode = [&copies](const std::shared_ptr<Inode>& inode) {
+      auto& target = copies[inode.get()];
+      if (inode != nullptr && target == nullptr) {
+        target = std::make_shared<Inode>(*inode);
+      }
+      return target;
+    };
+    const auto copied = [&copied_inode](const Names& names) {
       Names result;
       for (const auto& [path, inode] : names) {
-        auto& target = copies[inode.get()];
-        if (inode != nullptr && target == nullptr) {
-          target = std::make_shared<Inode>(*inode);
-        }
-        result[path] = target;
+        result[path] = copied_inode(inode);
       }
       return result;
     };
     copy->live_ = copied(live_);
     copy->durable_ = copied(durable_);
+    for (const NameChange& change : name_changes_) {
+      copy->name_changes_.push_back(
+          {.from = change.from, .to = change.to, .inode = copied_inode(change.inode)});
+    }
     copy->capacity_bytes_ = capacity_bytes_;
     return copy;
   }
@@ -180,7 +216,7 @@ class MemoryDisk final : public io::FileSystem {
   Status create_directory(const std::string& path) override {
     const base::MutexLock lock(mutex_);
     TRY(begin(DiskOperation::kCreateDirectory, path));
-    live_.emplace(path, nullptr);
+    change_names({.to = path});
     return {};
   }
   Result<std::vector<std::string>> list(const std::string& path) override {
@@ -200,22 +236,25 @@ class MemoryDisk final : public io::FileSystem {
     if (at == live_.end()) {
       return fail(ErrorCode::kNotFound, "rename " + from, ENOENT);
     }
-    live_[to] = at->second;
-    live_[to]->path = to;
-    live_.erase(from);
+    at->second->path = to;
+    change_names({.from = from, .to = to, .inode = at->second});
     return {};
   }
   Status remove(const std::string& path) override {
     const base::MutexLock lock(mutex_);
     TRY(begin(DiskOperation::kRemove, path));
-    if (live_.erase(path) == 0) {
+    if (!live_.contains(path)) {
       return fail(ErrorCode::kNotFound, "remove " + path, ENOENT);
     }
+    change_names({.from = path});
     return {};
   }
   Status sync_directory(const std::string& path) override {
     const base::MutexLock lock(mutex_);
     TRY(begin(DiskOperation::kSyncDirectory, path));
+    if (lie_ && lie_(DiskOperation::kSyncDirectory, path)) {
+      return {};
+    }
     std::erase_if(durable_,
                   [&](const auto& entry) { return io::parent_path(entry.first) == path; });
     for (const auto& entry : live_) {
@@ -223,6 +262,9 @@ class MemoryDisk final : public io::FileSystem {
         durable_.insert(entry);
       }
     }
+    std::erase_if(name_changes_, [&path](const NameChange& change) {
+      return io::parent_path(change.to.empty() ? change.from : change.to) == path;
+    });
     return {};
   }
   Result<io::FileInfo> info(const std::string& path) override {
@@ -250,6 +292,37 @@ class MemoryDisk final : public io::FileSystem {
  private:
   friend class MemoryFile;
 
+  /// A new name, a removed one, or both at once.
+  struct NameChange {
+    std::string from{};
+    std::string to{};
+    std::shared_ptr<Inode> inode{};  // Null: a directory.
+  };
+  static void apply_name_change(Names& names, const NameChange& change) {
+    if (!change.from.empty() && names.erase(change.from) == 0) {
+      return;  // Its creation was lost.
+    }
+    if (!change.to.empty()) {
+      names[change.to] = change.inode;
+    }
+  }
+  void keep_names(std::uint64_t kept) REQUIRES(mutex_) {
+    for (std::size_t i = 0; i < name_changes_.size(); ++i) {
+      if ((kept >> (i % 64)) % 2 == 1) {
+        apply_name_change(durable_, name_changes_[i]);
+      }
+    }
+    name_changes_.clear();
+    std::erase_if(durable_, [this](const auto& entry) {  // With its directory a file is gone too.
+      return entry.first != "." && !durable_.contains(io::parent_path(entry.first));
+    });
+    live_ = durable_;
+  }
+  void change_names(NameChange change) REQUIRES(mutex_) {
+    apply_name_change(live_, change);
+    name_changes_.push_back(std::move(change));
+  }
+
   /// To be called first by every operation, with the lock held.
   Status begin(DiskOperation operation, const std::string& path) REQUIRES(mutex_) {
     const bool changes = operation != DiskOperation::kRead && operation != DiskOperation::kOpen;
@@ -257,6 +330,9 @@ class MemoryDisk final : public io::FileSystem {
       crashed_ = true;
     }
     changes_ += changes ? 1U : 0U;
+    if (changes && observer_) {
+      observer_(operation, path);
+    }
     if (crashed_) {
       return fail(ErrorCode::kIo, "crashed before " + path, EIO);
     }
@@ -322,7 +398,10 @@ class MemoryDisk final : public io::FileSystem {
   mutable base::Mutex mutex_;
   Names live_ GUARDED_BY(mutex_);
   Names durable_ GUARDED_BY(mutex_);
+  std::vector<NameChange> name_changes_ GUARDED_BY(mutex_);  // Turn `durable_` into `live_`.
   Fault fault_ GUARDED_BY(mutex_);
+  Lie lie_ GUARDED_BY(mutex_);
+  Observer observer_ GUARDED_BY(mutex_);
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
   std::optional<std::uint64_t> crash_at_ GUARDED_BY(mutex_);
   bool crashed_ GUARDED_BY(mutex_) = false;
@@ -369,6 +448,9 @@ class MemoryFile final : public io::File {
         inode_->unsynced.clear();  // Marked clean in the cache, not on disk.
       }
       return begun;
+    }
+    if (disk_.lie_ && disk_.lie_(DiskOperation::kSync, inode_->path)) {
+      return {};
     }
     for (const Inode::Change& change : inode_->unsynced) {
       apply_change(inode_->durable, change, change.data.size());
@@ -422,8 +504,9 @@ inline Result<std::unique_ptr<io::File>> MemoryDisk::open(const std::string& pat
     return fail(ErrorCode::kIo, "open " + path, EEXIST);
   }
   if (at == live_.end() || mode == io::OpenMode::kCreateOrEmpty) {
-    live_[path] = std::make_shared<Inode>();
-    live_[path]->path = path;
+    auto inode = std::make_shared<Inode>();
+    inode->path = path;
+    change_names({.to = path, .inode = std::move(inode)});
   }
   return std::make_unique<MemoryFile>(*this, live_[path]);
 }
