@@ -72,8 +72,7 @@ class Recovery {
     if (info || info.error().code != ErrorCode::kNotFound) {
       return info ? Status{} : Status(std::unexpected(info.error()));
     }
-    TRY(files_.create_directory(options_.directory));
-    return files_.sync_directory(io::parent_path(options_.directory));
+    return files_.create_directory(options_.directory);
   }
 
   Status list_files() {
@@ -92,7 +91,11 @@ class Recovery {
     }
     std::ranges::sort(ids_);
     log_.report.created = ids_.empty();
-    return {};
+    if (!ids_.empty()) {
+      return {};
+    }
+    // Also when the directory was there: whoever made it may have died before this.
+    return files_.sync_directory(io::parent_path(options_.directory));
   }
 
   /// The headers of the successors tell where each segment ends, so they are read first.

@@ -1,4 +1,4 @@
-// The decision "torn or corrupt" (D4). The rule, as a table: docs/formats/wal.md "Recovery".
+// Finds what stands where in a segment; tail_rule.h decides what it means.
 //
 // One pass over the frames. Each damaged place is noted with the counters as they stood before it.
 // Evidence of durability may come later in the file; when all is read, the first damage that no
@@ -21,6 +21,7 @@
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_reader.h"
+#include "engine/wal/tail_rule.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
 #include <pluresdb/stats.h>
@@ -40,7 +41,9 @@ struct Counters {
   std::size_t lost = 0;
 };
 
-struct PendingDamage {
+/// A place whose meaning depends on evidence that may come later.
+struct Doubt {
+  Found found = Found::kNoFrame;
   DamagedBytes bytes;
   Counters before;
 };
@@ -154,18 +157,14 @@ class Scanner {
       TRY_ASSIGN(Frame frame, reader.frame_at(offset));
       if (frame.kind == FrameKind::kNone) {
         TRY_ASSIGN(frame, reader.find_frame(offset + kAlignment));
-        const std::uint64_t gap_end = frame.kind == FrameKind::kNone ? limit_ : frame.offset;
-        bool is_unused = false;
-        if (frame.kind == FrameKind::kNone && durable_ <= offset) {
-          TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(offset));
-          is_unused = used_end == offset;
-        }
-        if (!is_unused) {
-          pending_.push_back({{.begin = offset, .end = gap_end}, counters_});
-        }
         if (frame.kind == FrameKind::kNone) {
+          TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(offset));
+          doubts_.push_back({used_end == offset ? Found::kZeros : Found::kNoFrame,
+                             {.begin = offset, .end = limit_},
+                             counters_});
           break;
         }
+        doubts_.push_back({Found::kNoFrame, {.begin = offset, .end = frame.offset}, counters_});
       }
       if (frame.kind == FrameKind::kFooter) {
         durable_ = std::max(durable_, frame.offset);
@@ -199,7 +198,7 @@ class Scanner {
       expect(frame.group.last_seq + 1);
     }
     if (!intact) {
-      pending_.push_back({{.begin = frame.offset, .end = frame.end}, before});
+      doubts_.push_back({Found::kDamagedGroup, {.begin = frame.offset, .end = frame.end}, before});
     }
     return {};
   }
@@ -244,17 +243,23 @@ class Scanner {
   Status decide_end() {
     scan_.durable_end = durable_;
     scan_.valid_end = std::max(kSegmentHeaderBytes, end_);
-    for (const PendingDamage& damage : pending_) {
-      if (damage.bytes.begin < durable_) {
-        add_damage(damage.bytes.begin, damage.bytes.end, "damaged group");
-        scan_.valid_end = std::max(scan_.valid_end, std::min(damage.bytes.end, durable_));
+    for (const Doubt& doubt : doubts_) {
+      const Evidence evidence = doubt.bytes.begin < durable_ ? Evidence::kDurable : Evidence::kNone;
+      const Ruling ruling = ruling_on(doubt.found, evidence);
+      if (ruling == Ruling::kCorrupt) {
+        has_corrupt_groups_ = true;
+        add_damage(doubt.bytes.begin, doubt.bytes.end, "damaged group");
+        scan_.valid_end = std::max(scan_.valid_end, std::min(doubt.bytes.end, durable_));
         continue;
       }
-      counters_ = damage.before;
+      if (ruling != Ruling::kTorn) {
+        continue;
+      }
+      counters_ = doubt.before;
       lost_.resize(counters_.lost);
       scan_.values.resize(counters_.values);
       scan_.groups.resize(counters_.groups);
-      scan_.valid_end = damage.bytes.begin;
+      scan_.valid_end = doubt.bytes.begin;
       scan_.torn = true;
       walked_footer_ = {};
       break;
@@ -297,17 +302,22 @@ class Scanner {
       TRY_ASSIGN(const base::ByteSpan bytes, reader.view(frame.end - kTrailerBytes, kTrailerBytes));
       trailer_ = decode_trailer(bytes, scan_.salt, frame.end - kTrailerBytes);
     }
+    const Evidence evidence = trailer_             ? Evidence::kDurable
+                              : request_.known_end ? Evidence::kVoid
+                                                   : Evidence::kNone;
+    const bool is_damaged = trailer_ ? !index : frame.kind == FrameKind::kFooter;
+    const Ruling ruling = is_damaged ? ruling_on(Found::kDamagedFooter, evidence) : Ruling::kCounts;
+    if (ruling == Ruling::kCorrupt) {
+      add_damage(footer_at, scan_.file_bytes, "damaged footer");
+    } else if (ruling == Ruling::kTorn) {  // Died while sealing.
+      scan_.torn = true;
+      scan_.torn_bytes = std::min(frame.end, scan_.file_bytes) - footer_at;
+    }
     if (trailer_) {
-      if (!index) {
-        add_damage(footer_at, scan_.file_bytes, "damaged footer");
-      }
       scan_.sealed = true;
       scan_.clean = trailer_->clean;
       scan_.next_segment_id = trailer_->next_segment_id;
       scan_.highest_seq = std::max(scan_.highest_seq, trailer_->last_seq);
-    } else if (frame.kind == FrameKind::kFooter && !request_.known_end) {
-      scan_.torn = true;  // Died while sealing: the groups before the footer are whole.
-      scan_.torn_bytes = std::min(frame.end, scan_.file_bytes) - footer_at;
     }
     footer_index_ = std::move(index);
     return {};
@@ -320,6 +330,8 @@ class Scanner {
       known_last = request_.known_end->last_seq;
     } else if (trailer_ && !scan_.torn) {
       known_last = trailer_->last_seq;
+    } else if (walked_footer_.kind == FrameKind::kFooter) {
+      known_last = walked_footer_.footer.last_seq;
     }
     if (!sparse_) {
       const Seq expected = counters_.next_expected;
@@ -330,7 +342,7 @@ class Scanner {
     }
     if (footer_index_) {
       lose_runs_missing_from(footer_index_->runs);
-    } else if (scan_.is_damaged() && scan_.header && !pending_.empty()) {
+    } else if (has_corrupt_groups_ && scan_.header) {
       // Which seqs a sparse segment held is known only from its footer: name all it may have held.
       scan_.lost.clear();
       Seq next = scan_.header->covers.first;
@@ -368,7 +380,7 @@ class Scanner {
   const ScanRequest& request_;
   SegmentScan scan_;
   Counters counters_;
-  std::vector<PendingDamage> pending_;
+  std::vector<Doubt> doubts_;
   std::vector<SeqRange> lost_;
   SegmentIndex found_;  // Only its runs.
   std::optional<Trailer> trailer_;
@@ -378,6 +390,7 @@ class Scanner {
   std::uint64_t durable_ = kSegmentHeaderBytes;
   std::uint64_t end_ = kSegmentHeaderBytes;
   bool sparse_ = false;
+  bool has_corrupt_groups_ = false;
 };
 
 }  // namespace
