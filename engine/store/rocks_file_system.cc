@@ -303,8 +303,15 @@ class RocksFileSystem final : public rocksdb::FileSystem {
     return IOStatus::NotSupported("modification time", path);
   }
 
+  /// RocksDB names its new manifest in CURRENT before it syncs the directory that holds both; a
+  /// disk that keeps only the second of the two changes would have no base store.  INV-STORE-10
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& /*options*/,
                       IODebugContext* /*debug*/) override {
+    if (io::base_name(to) == "CURRENT") {
+      if (const Status synced = files_.sync_directory(io::parent_path(clean(to))); !synced) {
+        return to_io_status(synced.error());
+      }
+    }
     return renamed(from, to);
   }
   IOStatus LinkFile(const std::string& from, const std::string& to, const IOOptions& /*options*/,

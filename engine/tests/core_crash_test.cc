@@ -20,6 +20,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "engine/tests/core_knowledge.h"
 #include "engine/tests/core_memory_disk.h"
 #include "engine/tests/core_test_util.h"
 #include <pluresdb/engine.h>
@@ -37,89 +38,8 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-using Value = std::optional<std::string>;
-
-/// What the agent knows: the acknowledged value of each id, and what was attempted without an
-/// answer since.
-struct Knowledge {
-  std::map<std::string, Value> acknowledged;
-  std::map<std::string, std::set<Value>> maybe;
-
-  void attempted(const std::string& id, const Value& value, bool success, ErrorCode code) {
-    if (success) {
-      acknowledged[id] = value;
-      maybe.erase(id);
-    } else if (code != ErrorCode::kNoSpace && code != ErrorCode::kReadOnly &&
-               code != ErrorCode::kInvalidArgument) {
-      maybe[id].insert(value);
-    }
-  }
-};
-
-bool put(Engine& engine, Knowledge& knowledge, const std::string& id, const std::string& json) {
-  const auto seq = engine.put("agent", id, json);
-  knowledge.attempted(id, json, seq.has_value(), seq ? ErrorCode::kIo : seq.error().code);
-  return seq.has_value();
-}
-
-bool erase(Engine& engine, Knowledge& knowledge, const std::string& id) {
-  const auto seq = engine.erase("agent", id);
-  knowledge.attempted(id, std::nullopt, seq.has_value(), seq ? ErrorCode::kIo : seq.error().code);
-  return seq.has_value();
-}
-
-/// Small and large documents, overwrites, deletes; a checkpoint per round, so that segments go and
-/// others are thinned out. Goes on after an error unless the machine stopped.
-void work(Engine& engine, MemoryDisk& disk, Knowledge& knowledge) {
-  std::uint64_t version = 0;
-  for (int round = 0; round < kRounds && !disk.stopped(); ++round) {
-    for (int i = 0; i < 12 && !disk.stopped(); ++i) {
-      ++version;
-      if (i % 4 == 0) {
-        // In one of three rounds a large value stays live, all others are overwritten later.
-        const std::string id =
-            i == 0 && round % 3 == 0 ? fmt::format("kept{}", round) : fmt::format("large{}", i);
-        (void)put(engine, knowledge, id, json_of(version, 14'000));
-      } else if (i % 7 == 5) {
-        (void)erase(engine, knowledge, fmt::format("small{}", (i + round) % 12));
-      } else {
-        (void)put(engine, knowledge, fmt::format("small{}", i), json_of(version, 700));
-      }
-    }
-    if (!disk.stopped()) {
-      (void)engine.checkpoint();
-    }
-  }
-}
-
-/// The store must open and hold what was acknowledged. What it shows from now on must stay.
 void expect_knowledge(MemoryDisk& disk, Knowledge& knowledge) {
-  auto opened = Engine::open_with_recovery(kStore, small_options(&disk));
-  ASSERT_TRUE(opened.has_value()) << text_of(opened);
-  Engine& engine = **opened;
-  EXPECT_TRUE(engine.recovery().wal.is_healthy()) << "nothing durable was damaged";
-  EXPECT_FALSE(engine.recovery().wal_lost);
-  std::set<std::string> ids;
-  for (const auto& [id, value] : knowledge.acknowledged) {
-    ids.insert(id);
-  }
-  for (const auto& [id, values] : knowledge.maybe) {
-    ids.insert(id);
-  }
-  for (const auto& id : ids) {
-    const auto found = engine.get(id);
-    ASSERT_TRUE(found.has_value()) << id << ": " << text_of(found);
-    const Value value = *found ? Value((*found)->json) : std::nullopt;
-    const auto acknowledged = knowledge.acknowledged.find(id);
-    const bool is_acknowledged =
-        acknowledged == knowledge.acknowledged.end() ? !value : acknowledged->second == value;
-    const auto maybe = knowledge.maybe.find(id);
-    const bool is_maybe = maybe != knowledge.maybe.end() && maybe->second.contains(value);
-    ASSERT_TRUE(is_acknowledged || is_maybe)
-        << id << " is " << (value ? value->substr(0, 40) : "absent");
-    knowledge.acknowledged[id] = value;
-  }
-  knowledge.maybe.clear();
+  ASSERT_EQ(problem_of(disk, kStore, knowledge), "");
 }
 
 struct Loss {
@@ -148,7 +68,7 @@ Knowledge run_until(MemoryDisk& disk, std::uint64_t n) {
   disk.stop_after(n);
   auto engine = Engine::open_with_recovery(kStore, small_options(&disk));
   if (engine) {
-    work(**engine, disk, knowledge);
+    work(**engine, disk, knowledge, kRounds);
   }
   return knowledge;
 }
@@ -165,7 +85,7 @@ Trace full_run() {
   disk.stop_after(MemoryDisk::kNever);
   const auto engine = open_engine(kStore, small_options(&disk));
   trace.created_at = disk.operations();
-  work(*engine, disk, knowledge);
+  work(*engine, disk, knowledge, kRounds);
   trace.operations = disk.operations();
   EXPECT_GT(engine->stats().segments_deleted, 0U) << "the workload must cross removal";
   EXPECT_GT(engine->stats().segments_rewritten, 0U) << "the workload must cross rewriting";
@@ -271,7 +191,7 @@ TEST(CrashEnumeration, OneFailedOperationLosesNothing) {
         }
         return Error{.code = ErrorCode::kIo, .sys_errno = EIO, .injected = true, .context = path};
       });
-      work(*engine, disk, knowledge);
+      work(*engine, disk, knowledge, kRounds);
       refused += knowledge.maybe.size();
       disk.set_fault(nullptr);
     }

@@ -105,9 +105,13 @@ void lose(Node& node, std::mt19937_64* random) {
     lose_file(node, random);
     return;
   }
+  // Changes of names reach the disk in order, up to some point, or each for itself.
+  const bool in_order = random != nullptr && (*random)() % 2 == 0;
   const std::size_t kept = random == nullptr ? 0 : (*random)() % (node.changes.size() + 1);
-  for (std::size_t i = 0; i < kept; ++i) {
-    Node::apply(node.durable_children, node.changes[i]);
+  for (std::size_t i = 0; i < node.changes.size(); ++i) {
+    if (in_order ? i < kept : random != nullptr && (*random)() % 2 == 0) {
+      Node::apply(node.durable_children, node.changes[i]);
+    }
   }
   node.changes.clear();
   node.children = node.durable_children;
@@ -216,6 +220,9 @@ class MemoryFile final : public io::File {
   Status sync() {
     const base::MutexLock lock(disk_.mutex_);
     const Status begun = disk_.begin("sync", path_);
+    if (begun && disk_.lie_ && disk_.lie_(disk_.operations_ - 1, path_)) {
+      return {};
+    }
     if (begun) {
       node_->sync();
     } else if (disk_.operations_ <= disk_.stop_at_) {
@@ -306,6 +313,11 @@ std::uint64_t MemoryDisk::used_locked() const { return bytes_below(*root_); }
 void MemoryDisk::set_fault(Fault fault) {
   const base::MutexLock lock(mutex_);
   fault_ = std::move(fault);
+}
+
+void MemoryDisk::set_lie(Lie lie) {
+  const base::MutexLock lock(mutex_);
+  lie_ = std::move(lie);
 }
 
 void MemoryDisk::flip_byte(const std::string& path, std::uint64_t offset) {
@@ -462,6 +474,9 @@ Status MemoryDisk::sync_directory(const std::string& path) {
   const auto node = find(path);
   if (!node) {
     return missing(path);
+  }
+  if (lie_ && lie_(operations_ - 1, path)) {
+    return {};
   }
   node->durable_children = node->children;
   node->changes.clear();

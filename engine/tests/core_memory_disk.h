@@ -2,9 +2,9 @@
 //
 // Model: bytes are durable after the file's sync, names after their directory's. A power loss takes
 // everything else away, or leaves a seeded part of it: any set of 512-byte sectors of each file, a
-// prefix of the changes of each directory. After a sync that failed (set_fault) what was written
-// before it is never made durable by a later sync, as Linux does it. stop_after(n) makes operation
-// n and all later ones fail, as a machine does that is about to lose power.
+// prefix or any set of the changes of each directory. After a sync that failed (set_fault) what was
+// written before it is never made durable by a later sync, as Linux does it. stop_after(n) makes
+// operation n and all later ones fail, as a machine does that is about to lose power.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +56,10 @@ class MemoryDisk final : public io::FileSystem {
   using Fault =
       std::function<std::optional<Error>(std::string_view operation, const std::string& path)>;
   void set_fault(Fault fault);
+  /// Asked at every sync of a file or directory, with its number as stop_after() counts; true: it
+  /// succeeds and does nothing.
+  using Lie = std::function<bool(std::uint64_t operation, const std::string& path)>;
+  void set_lie(Lie lie);
   /// Changes one byte of a file, durably: bit rot.
   void flip_byte(const std::string& path, std::uint64_t offset);
   /// Removes a file or a whole directory, durably.
@@ -89,6 +93,7 @@ class MemoryDisk final : public io::FileSystem {
   std::uint64_t stop_at_ GUARDED_BY(mutex_) = kNever;
   std::uint64_t capacity_ GUARDED_BY(mutex_) = kNever;
   Fault fault_ GUARDED_BY(mutex_);
+  Lie lie_ GUARDED_BY(mutex_);
 };
 
 }  // namespace pluresdb::testing
