@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -200,6 +201,14 @@ class WriteAheadLogImpl final : public WriteAheadLog {
     const auto request = request_of(actor, operation);
     TRY(check_request(request, options_));
     return log_->append(request);
+  }
+
+  Status append_async(std::string_view actor, Operation operation,
+                      std::function<void(Result<Seq>)> done) override {
+    TRY(check_open());
+    const auto request = request_of(actor, operation);
+    TRY(check_request(request, options_));
+    return log_->append_async(request, std::move(done));
   }
 
   Result<Seq> append_batch(std::string_view actor, std::vector<Operation> operations) override {

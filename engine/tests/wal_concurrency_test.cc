@@ -1,8 +1,10 @@
 // Group commit with many writers, readers and maintenance at once; also what TSan looks at.
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -108,13 +110,20 @@ TEST(WalConcurrency, OneSyncServesManyWritersOnARealDisk) {
   expect_everything(test, results);
 }
 
+bool join(wal::WriteQueue& queue, wal::PendingWrite& write,
+          std::vector<wal::PendingWrite*>& group) {
+  constexpr std::uint64_t kBytesMax = 100;
+  queue.enqueue(write);
+  return queue.lead_or_wait(write, kBytesMax, group) == wal::WriteQueue::Role::kLeads;
+}
+
 /// The queue alone, without timing: while one leads, the others wait and become one group.
 TEST(WalConcurrency, WritersThatArriveDuringASyncFormOneGroup) {
   wal::WriteQueue queue;
   std::vector<wal::PendingWrite*> group;
   wal::PendingWrite first;
   first.bytes_bound = 10;
-  ASSERT_TRUE(queue.join(first, 100, group));
+  ASSERT_TRUE(join(queue, first, group));
   std::atomic<int> leaders = 0;
   std::atomic<int> followers = 0;
   std::vector<std::thread> threads;
@@ -123,7 +132,7 @@ TEST(WalConcurrency, WritersThatArriveDuringASyncFormOneGroup) {
       wal::PendingWrite write;
       write.bytes_bound = 10;
       std::vector<wal::PendingWrite*> mine;
-      if (queue.join(write, 100, mine)) {
+      if (join(queue, write, mine)) {
         ++leaders;
         for (wal::PendingWrite* const member : mine) {
           member->first_seq = mine.size();
@@ -152,7 +161,7 @@ TEST(WalConcurrency, AGroupEndsAtItsSizeLimitButTakesAtLeastOne) {
   std::vector<wal::PendingWrite*> group;
   wal::PendingWrite huge;
   huge.bytes_bound = 1000;
-  ASSERT_TRUE(queue.join(huge, 100, group));
+  ASSERT_TRUE(join(queue, huge, group));
   EXPECT_EQ(group.size(), 1U);
   std::vector<std::thread> threads;
   std::atomic<int> leaders = 0;
@@ -161,7 +170,7 @@ TEST(WalConcurrency, AGroupEndsAtItsSizeLimitButTakesAtLeastOne) {
       wal::PendingWrite write;
       write.bytes_bound = 50;
       std::vector<wal::PendingWrite*> mine;
-      if (queue.join(write, 100, mine)) {
+      if (join(queue, write, mine)) {
         ++leaders;
         EXPECT_LE(mine.size(), 2U);
         queue.finish(mine);
@@ -176,6 +185,105 @@ TEST(WalConcurrency, AGroupEndsAtItsSizeLimitButTakesAtLeastOne) {
     thread.join();
   }
   EXPECT_EQ(leaders, 2);
+}
+
+TEST(WalConcurrency, AsyncWritesAreAnsweredInOrderWhenTheyAreDurable) {
+  MemoryDisk disk;
+  TestLog test(disk);
+  test.options.background_threads = true;
+  ASSERT_TRUE(succeeded(test.open()));
+  constexpr std::uint64_t kCount = 500;
+  std::vector<Seq> answered;  // Of the log's thread until close() returns.
+  for (std::uint64_t i = 1; i <= kCount; ++i) {
+    const std::string value = payload(i % 50 == 0 ? 6000 : 60, i);
+    ASSERT_TRUE(succeeded(
+        test.log->append_async({.actor = "a", .id = "doc", .value = value}, [&](Result<Seq> seq) {
+          ASSERT_TRUE(succeeded(seq));
+          EXPECT_GE(test.log->stats().durable_seq, *seq);
+          answered.push_back(*seq);
+        })));
+    if (i % 100 == 0) {  // A writer that waits leads those before it.
+      EXPECT_TRUE(succeeded(test.put("doc", "x", "b")));
+    }
+  }
+  ASSERT_TRUE(succeeded(test.log->close()));
+  EXPECT_EQ(answered.size(), kCount);
+  EXPECT_TRUE(std::ranges::is_sorted(answered));
+  EXPECT_TRUE(failed_with(test.log->append_async({.actor = "a", .id = "doc", .value = "x"},
+                                                 [](Result<Seq>) { FAIL() << "closed"; }),
+                          ErrorCode::kReadOnly));
+  test.log = nullptr;
+  disk.lose_power();
+  ASSERT_TRUE(succeeded(test.open()));
+  EXPECT_EQ(test.seqs(), seqs_between(1, kCount + kCount / 100));
+}
+
+TEST(WalConcurrency, AsyncWritesFromManyThreadsAndTheirCallbacksAreAllAnswered) {
+  MemoryDisk disk;
+  TestLog test(disk);
+  test.options.background_threads = true;
+  ASSERT_TRUE(succeeded(test.open()));
+  constexpr int kThreads = 4;
+  constexpr int kEach = 100;
+  std::atomic<int> answered = 0;
+  std::vector<std::thread> threads;
+  for (int writer = 0; writer < kThreads; ++writer) {
+    threads.emplace_back([&, actor = "actor" + std::to_string(writer)] {
+      for (int i = 0; i < kEach; ++i) {
+        const auto again = [&](Result<Seq> seq) { answered += seq ? 1 : 0; };
+        const auto first = [&, actor, again](Result<Seq> seq) {
+          answered += seq ? 1 : 0;
+          EXPECT_TRUE(succeeded(
+              test.log->append_async({.actor = actor, .id = "doc", .value = "second"}, again)));
+        };
+        EXPECT_TRUE(succeeded(
+            test.log->append_async({.actor = actor, .id = "doc", .value = "first"}, first)));
+        if (i % 10 == 0) {
+          EXPECT_TRUE(succeeded(test.put("doc", "waiting", actor + "w")));
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  while (answered < 2 * kThreads * kEach) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(test.seqs().size(), 2U * kThreads * kEach + kThreads * kEach / 10U);
+}
+
+TEST(WalConcurrency, ADroppedLogAnswersWhatWasQueued) {
+  MemoryDisk disk;
+  TestLog test(disk);
+  test.options.background_threads = true;
+  ASSERT_TRUE(succeeded(test.open()));
+  int answered = 0;
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(succeeded(test.log->append_async({.actor = "a", .id = "doc", .value = "x"},
+                                                 [&](Result<Seq>) { ++answered; })));
+  }
+  test.log = nullptr;
+  EXPECT_EQ(answered, 50);
+}
+
+TEST(WalConcurrency, AnAsyncWriteThatIsRefusedSaysWhy) {
+  MemoryDisk disk;
+  TestLog test(disk);
+  test.options.background_threads = true;
+  ASSERT_TRUE(succeeded(test.open()));
+  ASSERT_TRUE(succeeded(test.put("doc", "x")));
+  disk.set_fault([](DiskOperation operation, const std::string& path) {
+    const bool is_hit = operation == DiskOperation::kSync && path.ends_with(".wal");
+    return is_hit ? std::optional(Error{.code = ErrorCode::kIo, .context = "sync " + path})
+                  : std::nullopt;
+  });
+  std::optional<ErrorCode> code;
+  ASSERT_TRUE(succeeded(test.log->append_async(
+      {.actor = "a", .id = "doc", .value = "x"},
+      [&code](Result<Seq> seq) { code = seq ? std::nullopt : std::optional(seq.error().code); })));
+  test.log = nullptr;
+  EXPECT_EQ(code, ErrorCode::kIndeterminate);
 }
 
 TEST(WalConcurrency, ReadersValidationAndRemovalRunBesideWriters) {

@@ -41,6 +41,8 @@ namespace {
 /// Writers join a group up to this size; a single larger write is a group of its own.
 constexpr std::uint64_t kGroupBytesMax = 4ULL << 20;
 constexpr std::uint64_t kRequestBytesMax = kGroupBodyBytesMax / 2;
+/// append_async waits while more than this is queued.
+constexpr std::uint64_t kAsyncBytesMax = 16ULL << 20;
 /// A log that was idle for so long gets a watermark (D4).
 constexpr auto kIdleBeforeWatermark = std::chrono::milliseconds(20);
 
@@ -57,6 +59,30 @@ Status check_request(const AppendRequest& request) {
     return fail(ErrorCode::kInvalidArgument, "the value is larger than 512 MiB");
   }
   return {};
+}
+
+/// Queued by append_async, with what it copied.
+struct AsyncWrite : PendingWrite {
+  std::string bytes;
+  AppendRequest request;
+  std::uint32_t value_crc = 0;
+  std::function<void(Result<Seq>)> done;
+};
+
+std::unique_ptr<AsyncWrite> copy_of(const AppendRequest& request) {
+  auto write = std::make_unique<AsyncWrite>();
+  write->is_async = true;
+  write->bytes.reserve(request.actor.size() + request.id.size() + request.value.size());
+  write->bytes.append(request.actor).append(request.id).append(request.value);
+  const std::string_view bytes = write->bytes;
+  write->request = request;
+  write->request.actor = bytes.substr(0, request.actor.size());
+  write->request.id = bytes.substr(request.actor.size(), request.id.size());
+  write->request.value = bytes.substr(request.actor.size() + request.id.size());
+  write->value_crc = base::crc32c(base::as_bytes(request.value));
+  write->requests = std::span(&write->request, 1);
+  write->value_crcs = &write->value_crc;
+  return write;
 }
 
 class LogImpl final : public Log {
@@ -122,6 +148,8 @@ class LogImpl final : public Log {
     write.value_crcs = crcs.data();
     return submit(write);
   }
+
+  Status append_async(const AppendRequest& request, std::function<void(Result<Seq>)> done) override;
 
   Status sync() override {
     if (client_ == nullptr) {
@@ -192,6 +220,9 @@ class LogImpl final : public Log {
   void stamp_records(std::span<PendingWrite* const> group);
   void sync_for(std::span<PendingWrite* const> group);
   void watch_for_idleness();
+  void wake_idle_watch();
+  void work_for_async();
+  void complete(std::span<PendingWrite* const> writes);
   void stop_threads();
 
   const LogOptions options_;
@@ -212,6 +243,12 @@ class LogImpl final : public Log {
   Seq next_seq_;
   bool closed_ = false;
 
+  base::Mutex async_mutex_;
+  base::CondVar async_room_;
+  std::uint64_t async_bytes_ GUARDED_BY(async_mutex_) = 0;  // Of writes that were not answered.
+  bool async_stopping_ GUARDED_BY(async_mutex_) = false;
+  std::thread async_thread_ GUARDED_BY(async_mutex_);  // From the first append_async on.
+
   base::Mutex idle_mutex_;
   base::CondVar idle_wake_;
   bool idle_stopping_ GUARDED_BY(idle_mutex_) = false;
@@ -221,18 +258,80 @@ class LogImpl final : public Log {
 
 Result<Seq> LogImpl::submit(PendingWrite& write) {
   DB_CHECK(client_ != nullptr);
-  if (queue_.join(write, group_bytes_max_, group_)) {
-    lead(group_);
-    queue_.finish(group_);
-    if (idle_thread_sleeps_) {
-      const base::MutexLock lock(idle_mutex_);
-      idle_wake_.notify_one();
+  queue_.enqueue(write);
+  for (auto role = WriteQueue::Role::kLeadsOthers; role == WriteQueue::Role::kLeadsOthers;) {
+    role = queue_.lead_or_wait(write, group_bytes_max_, group_);
+    if (role != WriteQueue::Role::kDone) {
+      lead(group_);
+      queue_.finish(group_);
+      wake_idle_watch();
     }
   }
   if (!write.status) {
     return std::unexpected(write.status.error());
   }
   return write.first_seq;
+}
+
+void LogImpl::wake_idle_watch() {
+  if (idle_thread_sleeps_) {
+    const base::MutexLock lock(idle_mutex_);
+    idle_wake_.notify_one();
+  }
+}
+
+Status LogImpl::append_async(const AppendRequest& request, std::function<void(Result<Seq>)> done) {
+  TRY(check_request(request));
+  if (!options_.background_threads) {
+    done(append(request));
+    return {};
+  }
+  auto write = copy_of(request);
+  write->bytes_bound = bytes_bound(write->request);
+  write->done = std::move(done);
+  const base::MutexLock lock(async_mutex_);
+  // The log's thread itself, in a callback, has just made room.
+  while (async_bytes_ > kAsyncBytesMax && !async_stopping_ &&
+         std::this_thread::get_id() != async_thread_.get_id()) {
+    async_room_.wait(async_mutex_);
+  }
+  if (async_stopping_) {
+    return fail(ErrorCode::kReadOnly, "the log is closed");
+  }
+  if (!async_thread_.joinable()) {
+    async_thread_ = std::thread([this] { work_for_async(); });
+  }
+  async_bytes_ += write->bytes_bound;
+  queue_.enqueue(*write.release());
+  return {};
+}
+
+void LogImpl::work_for_async() {
+  std::vector<PendingWrite*> group;
+  std::vector<PendingWrite*> completed;
+  while (queue_.next_async(group_bytes_max_, group, completed)) {
+    if (!group.empty()) {
+      lead(group);
+      queue_.finish(group);
+      wake_idle_watch();
+    }
+    complete(completed);
+  }
+}
+
+void LogImpl::complete(std::span<PendingWrite* const> writes) {
+  std::uint64_t bytes = 0;
+  for (PendingWrite* const pending : writes) {
+    const std::unique_ptr<AsyncWrite> write(static_cast<AsyncWrite*>(pending));
+    bytes += write->bytes_bound;
+    write->done(write->status ? Result<Seq>(write->first_seq)
+                              : Result<Seq>(std::unexpected(std::move(write->status).error())));
+  }
+  if (bytes > 0) {
+    const base::MutexLock lock(async_mutex_);
+    async_bytes_ -= bytes;
+    async_room_.notify_all();
+  }
 }
 
 void set_all(std::span<PendingWrite* const> group, const Error& error) {
@@ -331,6 +430,17 @@ void LogImpl::watch_for_idleness() {
 }
 
 void LogImpl::stop_threads() {
+  std::thread async_thread;
+  {
+    const base::MutexLock lock(async_mutex_);
+    async_stopping_ = true;
+    async_room_.notify_all();
+    async_thread = std::move(async_thread_);
+  }
+  queue_.stop_async();
+  if (async_thread.joinable()) {
+    async_thread.join();  // Everything queued is answered.
+  }
   {
     const base::MutexLock lock(idle_mutex_);
     idle_stopping_ = true;
@@ -387,8 +497,12 @@ WalStats LogImpl::stats() const {
 Status LogImpl::close() {
   PendingWrite write;
   write.is_exclusive = true;
-  const bool leads = queue_.join(write, 0, group_);
-  DB_CHECK(leads);
+  queue_.enqueue(write);
+  while (queue_.lead_or_wait(write, group_bytes_max_, group_) == WriteQueue::Role::kLeadsOthers) {
+    lead(group_);
+    queue_.finish(group_);
+  }
+  DB_CHECK(group_.size() == 1 && group_.front() == &write);
   if (!closed_) {
     write.status = appender_.close();
     closed_ = true;

@@ -125,6 +125,12 @@ class Log {
   virtual Result<Seq> append(const AppendRequest& request) = 0;
   /// All in one group, consecutive seqs; returns the first.
   virtual Result<Seq> append_batch(std::span<const AppendRequest> requests) = 0;
+  /// As append(), without waiting: `done` gets the result, from the log's own thread, in the order
+  /// of the calls of one thread. The views are copied. Waits only while kAsyncBytesMax are queued.
+  /// An error is the request's own: then `done` is not called. Thread: any, `done` included; but
+  /// `done` must call nothing that waits for the log.
+  virtual Status append_async(const AppendRequest& request,
+                              std::function<void(Result<Seq>)> done) = 0;
   virtual Status sync() = 0;
 
   /// Calls `visit` for every readable record with seq >= `from` in seq order; large values are not

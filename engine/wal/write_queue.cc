@@ -12,15 +12,24 @@
 
 namespace pluresdb::wal {
 
-bool WriteQueue::join(PendingWrite& write, std::uint64_t bytes_max,
-                      std::vector<PendingWrite*>& group) {
+void WriteQueue::enqueue(PendingWrite& write) {
   const base::MutexLock lock(mutex_);
   waiting_.push_back(&write);
-  while (!write.is_done_ && (is_led_ || waiting_.front() != &write)) {
+  if (!write.is_async) {
+    blocking_.push_back(&write);
+  } else if (!is_led_ && blocking_.empty()) {
+    async_wake_.notify_one();
+  }
+}
+
+WriteQueue::Role WriteQueue::lead_or_wait(PendingWrite& write, std::uint64_t bytes_max,
+                                          std::vector<PendingWrite*>& group) {
+  const base::MutexLock lock(mutex_);
+  while (!write.is_done_ && (is_led_ || blocking_.front() != &write)) {
     write.wake_.wait(mutex_);
   }
   if (write.is_done_) {
-    return false;
+    return Role::kDone;
   }
   is_led_ = true;
   if (!write.is_exclusive && waiting_.size() < last_group_size_) {
@@ -30,22 +39,39 @@ bool WriteQueue::join(PendingWrite& write, std::uint64_t bytes_max,
     std::this_thread::yield();
     mutex_.lock();
   }
+  take_group(bytes_max, group);
+  const bool is_taken = blocking_.empty() || blocking_.front() != &write;
+  return is_taken ? Role::kLeads : Role::kLeadsOthers;
+}
+
+void WriteQueue::take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>& group) {
   group.clear();
   std::uint64_t bytes = 0;
   while (!waiting_.empty()) {
     PendingWrite& next = *waiting_.front();
     const bool fits = bytes + next.bytes_bound <= bytes_max && !next.is_exclusive;
-    if (!group.empty() && (!fits || write.is_exclusive)) {
+    if (!group.empty() && (!fits || group.front()->is_exclusive)) {
       break;
     }
     bytes += next.bytes_bound;
     group.push_back(&next);
     waiting_.pop_front();
+    if (!next.is_async) {
+      DB_CHECK(blocking_.front() == &next);
+      blocking_.pop_front();
+    }
   }
-  DB_CHECK(group.front() == &write);
+  DB_CHECK(!group.empty());
   last_group_size_ = group.size();
   ++group_count_;
-  return true;
+}
+
+void WriteQueue::wake_leader() {
+  if (!blocking_.empty()) {
+    blocking_.front()->wake_.notify_one();
+  } else if (!waiting_.empty()) {
+    async_wake_.notify_one();
+  }
 }
 
 void WriteQueue::finish(std::span<PendingWrite* const> group) {
@@ -53,13 +79,49 @@ void WriteQueue::finish(std::span<PendingWrite* const> group) {
   DB_CHECK(is_led_);  // INV-WAL-5
   is_led_ = false;
   // Under the lock: a writer that sees is_done_ returns and takes its PendingWrite with it.
-  if (!waiting_.empty()) {
-    waiting_.front()->wake_.notify_one();
-  }
+  wake_leader();
+  const std::size_t completed = completed_.size();
   for (PendingWrite* const write : group) {
+    if (write->is_async) {
+      completed_.push_back(write);
+      continue;
+    }
     write->is_done_ = true;
     write->wake_.notify_one();
   }
+  if (completed_.size() > completed || async_stopping_) {
+    async_wake_.notify_one();
+  }
+}
+
+bool WriteQueue::next_async(std::uint64_t bytes_max, std::vector<PendingWrite*>& group,
+                            std::vector<PendingWrite*>& completed) {
+  group.clear();
+  completed.clear();
+  const base::MutexLock lock(mutex_);
+  while (true) {
+    // First who waits for the last group: its callers can then join the next one.
+    if (!completed_.empty()) {
+      completed.swap(completed_);
+      return true;
+    }
+    if (!is_led_ && blocking_.empty() && !waiting_.empty()) {
+      is_led_ = true;
+      take_group(bytes_max, group);
+      return true;
+    }
+    // A write that is led by another thread comes back as completed.
+    if (async_stopping_ && waiting_.empty() && !is_led_) {
+      return false;
+    }
+    async_wake_.wait(mutex_);
+  }
+}
+
+void WriteQueue::stop_async() {
+  const base::MutexLock lock(mutex_);
+  async_stopping_ = true;
+  async_wake_.notify_one();
 }
 
 bool WriteQueue::try_lead() {

@@ -1,4 +1,5 @@
-// Group commit: writers queue up, the one at the front leads, takes the queue and works for all.
+// Group commit: writers queue up, the first one leads, takes the queue and works for all. For
+// writes that nobody waits for, one thread leads when no waiting writer does.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +15,14 @@
 
 namespace pluresdb::wal {
 
-/// One call that waits. Lives on its caller's stack.
+/// One call that waits, on its caller's stack; or one that nobody waits for, see is_async.
 struct PendingWrite {
   std::span<const AppendRequest> requests;
   const std::uint32_t* value_crcs = nullptr;  ///< One per request.
   std::uint64_t bytes_bound = 0;
   bool wants_sync = false;    ///< Whatever the durability level.
   bool is_exclusive = false;  ///< Leads alone, with no group.
+  bool is_async = false;      ///< Belongs to the queue until next_async() hands it out.
   // Set by the leader.
   Seq first_seq = 0;
   Status status;
@@ -34,12 +36,27 @@ struct PendingWrite {
 /// Thread: any.
 class WriteQueue {
  public:
-  /// Returns false when another writer's group has included `write`: its result is set. Returns
-  /// true when the caller leads: `group` then holds `write` and those behind it, up to
-  /// `bytes_max`, and nobody else leads until finish().
-  bool join(PendingWrite& write, std::uint64_t bytes_max, std::vector<PendingWrite*>& group);
+  /// Puts `write` behind the others. One that is not async must then call lead_or_wait().
+  void enqueue(PendingWrite& write);
+  enum class Role {
+    kDone,         ///< A group of another leader had the write in it: its result is set.
+    kLeads,        ///< The caller leads a group that the write is in.
+    kLeadsOthers,  ///< Async writes stood before it: lead them, then come again.
+  };
+  /// Waits for one of these. A leader gets the first writes of the queue in `group`, up to
+  /// `bytes_max`, and nobody else leads until its finish().
+  Role lead_or_wait(PendingWrite& write, std::uint64_t bytes_max,
+                    std::vector<PendingWrite*>& group);
   /// The results of the group are set: wakes its writers, and the next leader.
   void finish(std::span<PendingWrite* const> group);
+
+  /// For the one thread that works for async writes. Waits, then returns true with `completed`
+  /// (finished async writes in the order of their seqs, the caller's from here on), or else with
+  /// `group`, which the caller leads. False: stop_async() was called and no async write is left.
+  bool next_async(std::uint64_t bytes_max, std::vector<PendingWrite*>& group,
+                  std::vector<PendingWrite*>& completed);
+  /// No async write is enqueued after this.
+  void stop_async();
 
   /// Leads without a write when nobody does and nobody waits.
   bool try_lead();
@@ -49,8 +66,16 @@ class WriteQueue {
   [[nodiscard]] std::uint64_t group_count() const;
 
  private:
+  void take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>& group) REQUIRES(mutex_);
+  /// Nobody leads: who is next?
+  void wake_leader() REQUIRES(mutex_);
+
   mutable base::Mutex mutex_;
   std::deque<PendingWrite*> waiting_ GUARDED_BY(mutex_);
+  std::deque<PendingWrite*> blocking_ GUARDED_BY(mutex_);    // Those of waiting_ with a thread.
+  std::vector<PendingWrite*> completed_ GUARDED_BY(mutex_);  // Async ones.
+  base::CondVar async_wake_;
+  bool async_stopping_ GUARDED_BY(mutex_) = false;
   bool is_led_ GUARDED_BY(mutex_) = false;
   std::size_t last_group_size_ GUARDED_BY(mutex_) = 0;
   std::uint64_t group_count_ GUARDED_BY(mutex_) = 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -48,6 +49,16 @@ class WriteAheadLog {
   virtual Result<Seq> append(std::string_view actor, Operation operation) = 0;
   /// Appends many as consecutive seqs in one group (all or nothing); returns the first seq.
   virtual Result<Seq> append_batch(std::string_view actor, std::vector<Operation> operations) = 0;
+  /// Appends without waiting: `done` is called once, when the entry is durable (kNone: written) or
+  /// was refused, with what append() would have returned.
+  ///
+  /// `done` runs on a thread of the log, for the entries of one caller in the order of the calls.
+  /// It may call append_async, but nothing that waits for the log; it must not throw. Returns at
+  /// once unless more than 16 MiB are queued. Errors: kInvalidArgument, kReadOnly (closed); then
+  /// `done` is not called. close() and the destructor return when every `done` was called.
+  /// Thread: any.
+  virtual Status append_async(std::string_view actor, Operation operation,
+                              std::function<void(Result<Seq>)> done) = 0;
   /// Every readable entry, in seq order. For logs that fit in memory; else use a cursor.
   virtual Result<std::vector<Entry>> read_all() = 0;
   /// Cursor at the first entry with seq >= `from`.
