@@ -1,8 +1,10 @@
 // Appends: what one acknowledged write costs, per durability level, number of writers and size,
 // beside the cost of the bare system calls that a durable write cannot do without.
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <semaphore>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -28,6 +30,7 @@ constexpr std::int64_t kLarge = 64 << 10;
 constexpr std::int64_t kHuge = 1 << 20;
 constexpr std::uint64_t kFileBytes = 64ULL << 20;
 constexpr double kMinSeconds = 0.3;
+constexpr int kWindow = 256;
 /// Distinct documents per writer: later puts overwrite.
 constexpr std::uint64_t kDocumentsPerWriter = 1000;
 
@@ -132,6 +135,33 @@ BENCHMARK_DEFINE_F(LogFixture, wal_append)(benchmark::State& state) {
   report_rates(state, state.range(0));
 }
 
+/// Each thread keeps kWindow appends under way.
+BENCHMARK_DEFINE_F(LogFixture, wal_append_async)(benchmark::State& state) {
+  const std::string json = make_json(static_cast<std::size_t>(state.range(0)));
+  const std::string actor = "writer-" + std::to_string(state.thread_index());
+  std::counting_semaphore<kWindow> window(kWindow);
+  std::atomic<bool> failed = false;
+  const auto done = [&](const Result<Seq>& seq) {
+    failed = failed || !seq;
+    window.release();
+  };
+  while (state.KeepRunning() && !failed) {
+    window.acquire();
+    if (opened_ == nullptr ||
+        !opened_->append_async(actor, Put{.id = "document", .json = json}, done)) {
+      failed = true;
+      window.release();
+    }
+  }
+  for (int i = 0; i < kWindow; ++i) {
+    window.acquire();
+  }
+  if (failed) {
+    state.SkipWithError("append failed");
+  }
+  report_rates(state, state.range(0));
+}
+
 BENCHMARK_DEFINE_F(EngineFixture, engine_put)(benchmark::State& state) {
   const std::string json = make_json(static_cast<std::size_t>(state.range(0)));
   const std::string actor = "writer-" + std::to_string(state.thread_index());
@@ -158,6 +188,10 @@ void large_with_few_writers(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"bytes", "durability"})->MinTime(kMinSeconds)->UseRealTime();
   bench->Args({kLarge, kWal})->Args({kHuge, kWal})->Threads(1)->Threads(4)->Threads(16);
 }
+void async(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"bytes", "durability"})->MinTime(kMinSeconds)->UseRealTime();
+  bench->Args({kSmall, kWal})->Args({kPage, kWal})->Threads(1)->Threads(4);
+}
 void buffered(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"bytes", "durability"})->MinTime(kMinSeconds)->UseRealTime();
   bench->Args({kSmall, kNone})->Args({kLarge, kNone})->Threads(1)->Threads(4);
@@ -171,6 +205,7 @@ void put_levels(benchmark::internal::Benchmark* bench) {
 BENCHMARK_REGISTER_F(LogFixture, wal_append)->Apply(small_with_all_writers);
 BENCHMARK_REGISTER_F(LogFixture, wal_append)->Apply(large_with_few_writers);
 BENCHMARK_REGISTER_F(LogFixture, wal_append)->Apply(buffered);
+BENCHMARK_REGISTER_F(LogFixture, wal_append_async)->Apply(async);
 BENCHMARK_REGISTER_F(EngineFixture, engine_put)->Apply(put_levels);
 
 }  // namespace

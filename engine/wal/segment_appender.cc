@@ -30,8 +30,10 @@ namespace {
 
 /// New files tried for one group before the log gives up.
 constexpr int kOpenAttempts = 2;
-/// Zero-filling costs every byte twice and pays off only while syncs are dominated by metadata.
+/// Zero-filling costs every byte twice and pays off only while syncs are dominated by metadata, and
+/// only for a log that lives longer than a few groups.
 constexpr std::uint64_t kZeroFillGroupBytesMax = 8ULL << 10;
+constexpr std::uint64_t kZeroFillGroupsMin = 256;
 constexpr std::uint64_t kMeanWeight = 16;
 
 }  // namespace
@@ -174,9 +176,18 @@ Status SegmentAppender::try_open_segment(const GroupBuilder& group, Hlc hlc_floo
   active_ = std::move(writer);
   active_segment_ = std::move(segment);
   trim_predecessor();
-  pool_.request_spare(options_.durability != Durability::kNone &&
-                      mean_group_bytes_ <= kZeroFillGroupBytesMax);
+  pool_.request_spare(has_small_groups());
   return {};
+}
+
+bool SegmentAppender::has_small_groups() const {
+  return options_.durability != Durability::kNone && groups_written_ >= kZeroFillGroupsMin &&
+         mean_group_bytes_ <= kZeroFillGroupBytesMax;
+}
+
+/// The first segment of a log was made in a hurry; a filled one is worth the change.
+bool SegmentAppender::would_rather_go_on_in_the_spare() const {
+  return !active_->is_zero_filled() && has_small_groups() && pool_.has_filled_spare();
 }
 
 Status SegmentAppender::open_segment(const GroupBuilder& group, Hlc hlc_floor) {
@@ -197,6 +208,10 @@ void SegmentAppender::note_written(const GroupBuilder& group, std::uint64_t offs
   last_written_seq_ = group.last_seq();
   watermark_wanted_ = synced;
   segments_.publish(*active_segment_, group, offset, last_hlc);
+  ++groups_written_;
+  if (groups_written_ == kZeroFillGroupsMin && has_small_groups()) {
+    pool_.request_spare(true);
+  }
   mean_group_bytes_ = (mean_group_bytes_ * (kMeanWeight - 1) + group.bytes()) / kMeanWeight;
   const base::MutexLock lock(stats_mutex_);
   ++stats_.groups;
@@ -220,7 +235,8 @@ Status SegmentAppender::write_group(GroupBuilder& group, bool sync, bool& sync_f
 
 GroupOutcome SegmentAppender::commit(GroupBuilder& group, Hlc last_hlc, Hlc hlc_floor, bool sync) {
   DB_CHECK(!is_poisoned());  // INV-WAL-6
-  if (active_ == nullptr || !active_->has_room(group.bytes(), group.values().size())) {
+  if (active_ == nullptr || !active_->has_room(group.bytes(), group.values().size()) ||
+      would_rather_go_on_in_the_spare()) {
     if (const Status opened = open_segment(group, hlc_floor); !opened) {
       return refuse(opened.error());  // Nothing of the group is in any file.
     }

@@ -67,6 +67,8 @@ class SegmentAppender {
   Status retire_active();
   std::unique_ptr<SegmentWriter> end_active(bool sealed);
   void trim_predecessor();
+  [[nodiscard]] bool has_small_groups() const;
+  [[nodiscard]] bool would_rather_go_on_in_the_spare() const;
   Status write_group(GroupBuilder& group, bool sync, bool& sync_failed);
   GroupOutcome write_elsewhere(GroupBuilder& group, Hlc last_hlc, Hlc hlc_floor,
                                const Failure& failure);
@@ -85,6 +87,7 @@ class SegmentAppender {
   bool previous_is_suspect_ = false;         // A sync of it has failed.
   Seq last_written_seq_;
   bool watermark_wanted_ = false;
+  std::uint64_t groups_written_ = 0;
   std::uint64_t mean_group_bytes_ = 0;  // Of the recent groups.
   std::optional<Error> poisoned_;
 

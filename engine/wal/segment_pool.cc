@@ -24,15 +24,27 @@ SegmentPool::SegmentPool(const LogOptions& options, std::uint64_t next_id)
   }
 }
 
-Result<std::unique_ptr<SegmentWriter>> SegmentPool::make(std::uint64_t capacity_bytes,
-                                                         bool zero_fill) {
+Result<std::unique_ptr<SegmentWriter>> SegmentPool::make(std::uint64_t capacity_bytes) {
   const std::uint64_t id = take_id();
   return SegmentWriter::prepare(
       *options_.files, {.temporary_path = io::join_path(options_.directory, spare_name(id)),
                         .id = id,
                         .salt = options_.new_salt ? options_.new_salt() : random_salt(),
-                        .capacity_bytes = capacity_bytes,
-                        .zero_fill_until = zero_fill ? &hurry_ : nullptr});
+                        .capacity_bytes = capacity_bytes});
+}
+
+Result<std::unique_ptr<SegmentWriter>> SegmentPool::prepare(std::unique_ptr<SegmentWriter> spare,
+                                                            bool zero_fill) {
+  if (spare == nullptr) {
+    TRY_ASSIGN(spare, make(options_.segment_bytes));
+  }
+  if (zero_fill && !spare->is_zero_filled()) {
+    if (const Status filled = spare->fill_with_zeros(hurry_); !filled) {
+      spare->abandon();
+      return std::unexpected(filled.error());
+    }
+  }
+  return spare;
 }
 
 Result<std::unique_ptr<SegmentWriter>> SegmentPool::take(std::uint64_t capacity_bytes) {
@@ -46,10 +58,11 @@ Result<std::unique_ptr<SegmentWriter>> SegmentPool::take(std::uint64_t capacity_
     hurry_ = false;
     requested_ = false;
     spare = std::move(spare_);
+    has_filled_spare_ = false;
   }
   if (spare == nullptr) {
     // In a hurry: reserved, not zero-filled.
-    return make(std::max(capacity_bytes, options_.segment_bytes), false);
+    return make(std::max(capacity_bytes, options_.segment_bytes));
   }
   if (const Status grown = spare->grow(capacity_bytes); !grown) {
     if (grown.error().code != ErrorCode::kNoSpace) {
@@ -58,6 +71,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentPool::take(std::uint64_t capacity_
     }
     const base::MutexLock lock(mutex_);
     spare_ = std::move(spare);  // Still good for smaller groups.
+    has_filled_spare_ = spare_->is_zero_filled();
     return std::unexpected(grown.error());
   }
   return spare;
@@ -65,7 +79,8 @@ Result<std::unique_ptr<SegmentWriter>> SegmentPool::take(std::uint64_t capacity_
 
 void SegmentPool::request_spare(bool zero_fill) {
   const base::MutexLock lock(mutex_);
-  requested_ = options_.background_threads && spare_ == nullptr;
+  const bool is_enough = spare_ != nullptr && (spare_->is_zero_filled() || !zero_fill);
+  requested_ = options_.background_threads && !is_enough;
   zero_fill_ = zero_fill;
   changed_.notify_all();
 }
@@ -87,12 +102,14 @@ void SegmentPool::run() {
     requested_ = false;
     making_ = true;
     const bool zero_fill = zero_fill_;
+    std::unique_ptr<SegmentWriter> spare = std::move(spare_);
     mutex_.unlock();
-    auto made = make(options_.segment_bytes, zero_fill);
+    auto prepared = prepare(std::move(spare), zero_fill);
     mutex_.lock();
     making_ = false;
-    if (made) {
-      spare_ = *std::move(made);
+    if (prepared) {
+      spare_ = *std::move(prepared);
+      has_filled_spare_ = spare_->is_zero_filled();
     }
     // A failure is found out by the writer that needs the file: it tries again and can say so.
     changed_.notify_all();
@@ -116,6 +133,7 @@ void SegmentPool::discard_spare() {
   if (spare_ != nullptr) {
     spare_->abandon();
     spare_ = nullptr;
+    has_filled_spare_ = false;
   }
 }
 

@@ -27,9 +27,11 @@ class SegmentPool {
   /// A prepared file of at least `capacity_bytes`: the spare, or one made now. Waits for a spare
   /// that is being made. kNoSpace: nothing is left behind.
   Result<std::unique_ptr<SegmentWriter>> take(std::uint64_t capacity_bytes);
-  /// Has the next spare made in the background. `zero_fill`: see SegmentWriter::prepare. Without a
+  /// Has the next spare made in the background, or the one there is filled with zeros. Without a
   /// background thread it does nothing: take() makes files when they are needed.
   void request_spare(bool zero_fill);
+  /// A spare is ready and filled with zeros.
+  [[nodiscard]] bool has_filled_spare() const { return has_filled_spare_.load(); }
   /// Ids are never given out twice.
   std::uint64_t take_id() { return next_id_.fetch_add(1); }
   /// Greater than every id given out so far.
@@ -43,12 +45,15 @@ class SegmentPool {
   void discard_spare();
 
  private:
-  Result<std::unique_ptr<SegmentWriter>> make(std::uint64_t capacity_bytes, bool zero_fill);
+  Result<std::unique_ptr<SegmentWriter>> make(std::uint64_t capacity_bytes);
+  Result<std::unique_ptr<SegmentWriter>> prepare(std::unique_ptr<SegmentWriter> spare,
+                                                 bool zero_fill);
   void run();
 
   const LogOptions& options_;
   std::atomic<std::uint64_t> next_id_;
   std::atomic<bool> hurry_{false};  // Somebody waits: skip the rest of the zero-filling.
+  std::atomic<bool> has_filled_spare_{false};
 
   mutable base::Mutex mutex_;
   base::CondVar changed_;

@@ -52,9 +52,6 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::prepare(io::FileSystem& fi
              files.open(preparation.temporary_path, io::OpenMode::kCreateNew));
   std::unique_ptr<SegmentWriter> writer(new SegmentWriter(files, std::move(file), preparation));
   Status prepared = writer->grow(preparation.capacity_bytes);
-  if (prepared && preparation.zero_fill_until != nullptr) {
-    prepared = writer->fill_with_zeros(*preparation.zero_fill_until);
-  }
   if (!prepared) {
     writer->abandon();
     return std::unexpected(std::move(prepared).error());
@@ -69,6 +66,7 @@ Status SegmentWriter::grow(std::uint64_t capacity_bytes) {
   TRY(file_->allocate(capacity_bytes));
   capacity_bytes_ = capacity_bytes;
   file_bytes_ = capacity_bytes;
+  is_zero_filled_ = false;
   return {};
 }
 
@@ -86,7 +84,11 @@ Status SegmentWriter::fill_with_zeros(const std::atomic<bool>& until) {
       unsynced = 0;
     }
   }
-  return unsynced > 0 ? file_->sync_data() : Status{};
+  if (unsynced > 0) {
+    TRY(file_->sync_data());
+  }
+  is_zero_filled_ = !until;
+  return {};
 }
 
 Status SegmentWriter::write_header(SegmentHeader header) {

@@ -28,13 +28,14 @@ class SegmentWriter {
     std::uint64_t id = 0;
     std::uint64_t salt = 0;
     std::uint64_t capacity_bytes = 0;  ///< Reserved on disk.
-    /// Not null: zeros are written too, so that later syncs need not change the file's metadata;
-    /// given up when it becomes true.
-    const std::atomic<bool>* zero_fill_until = nullptr;
   };
   /// Creates the file under its temporary name. On failure nothing is left.
   static Result<std::unique_ptr<SegmentWriter>> prepare(io::FileSystem& files,
                                                         const Preparation& preparation);
+  /// Writes zeros too, so that later syncs need not change the file's metadata. Before the header
+  /// is written only. Given up, without an error, when `until` becomes true.
+  Status fill_with_zeros(const std::atomic<bool>& until);
+  [[nodiscard]] bool is_zero_filled() const { return is_zero_filled_; }
   /// Before the header is written only. kNoSpace: the capacity stays as it was.
   Status grow(std::uint64_t capacity_bytes);
   /// Writes the header (id and capacity are filled in); the file is not in the log yet.
@@ -74,7 +75,6 @@ class SegmentWriter {
  private:
   SegmentWriter(io::FileSystem& files, std::unique_ptr<io::File> file,
                 const Preparation& preparation);
-  Status fill_with_zeros(const std::atomic<bool>& until);
 
   io::FileSystem& files_;
   std::unique_ptr<io::File> file_;
@@ -85,6 +85,7 @@ class SegmentWriter {
   std::uint64_t file_bytes_ = 0;
   std::uint64_t offset_ = kSegmentHeaderBytes;
   std::uint64_t durable_offset_ = kSegmentHeaderBytes;
+  bool is_zero_filled_ = false;
   SegmentIndex index_;
 };
 
