@@ -270,11 +270,11 @@ void add_numbers(Screen& screen, const RunResult& result) {
                                 human_duration(recovery.p50), human_duration(recovery.p99),
                                 human_duration(recovery.max)));
   const MemoryResult& memory = result.memory;
-  screen.item("worker memory", fmt::format("{} at start, {} at end, max {}, slope {}/h",
+  screen.item("worker memory", fmt::format("{} at start, {} at end, max {}, slope {}",
                                            human_bytes(static_cast<double>(memory.start_bytes)),
                                            human_bytes(static_cast<double>(memory.end_bytes)),
                                            human_bytes(static_cast<double>(memory.max_bytes)),
-                                           human_bytes(memory.slope_bytes_per_hour)));
+                                           human_slope(memory.slope_bytes_per_hour)));
   screen.item("WAL", fmt::format("max {}, {} at end; max {}",
                                  plural(result.segments_max, "segment", "segments"),
                                  with_commas(result.segments_end),

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -75,6 +76,10 @@ std::string with_commas(std::uint64_t number) {
     out += digits[i];
   }
   return out;
+}
+
+std::string human_slope(const std::optional<double>& bytes_per_hour) {
+  return bytes_per_hour ? human_bytes(*bytes_per_hour) + "/h" : "not measured";
 }
 
 std::string human_bytes(double bytes) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,8 @@ namespace soak::report {
 std::string with_commas(std::uint64_t number);
 /// "12.3 MiB"; exact below 1 KiB ("17 B"). Negative values keep their sign.
 std::string human_bytes(double bytes);
+/// "-20.5 KiB/h", or "not measured".
+std::string human_slope(const std::optional<double>& bytes_per_hour);
 /// "320 us", "41 ms", "1.25 s", "12 m 05 s", "3 h 07 m".
 std::string human_duration(double seconds);
 /// "1.2 k", "3.4 M"; exact below 10,000.

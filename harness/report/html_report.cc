@@ -346,10 +346,9 @@ std::string operations(const RunResult& result) {
   const MemoryResult& memory = result.memory;
   const std::string note = fmt::format(
       "<p class=\"soft\">{} of payload acknowledged. Worker memory: {} at start, {} at end, max "
-      "{}, slope "
-      "{} per hour. Log: at most {} segments and {}, {} segments at the end.</p>\n",
+      "{}, slope {}. Log: at most {} segments and {}, {} segments at the end.</p>\n",
       bytes(result.acknowledged_bytes), bytes(memory.start_bytes), bytes(memory.end_bytes),
-      bytes(memory.max_bytes), human_bytes(memory.slope_bytes_per_hour),
+      bytes(memory.max_bytes), human_slope(memory.slope_bytes_per_hour),
       with_commas(result.segments_max), bytes(result.wal_bytes_max),
       with_commas(result.segments_end));
   return section("operations", "Operations",

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,7 +60,7 @@ struct RecoverySample {
 
 struct MemoryResult {
   std::uint64_t start_bytes = 0, end_bytes = 0, max_bytes = 0;
-  double slope_bytes_per_hour = 0;
+  std::optional<double> slope_bytes_per_hour;  ///< Nothing: no life was long enough to have one.
 };
 
 struct EvidenceResult {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -86,7 +87,8 @@ void write_resources(JsonWriter& json, const RunResult& result) {
   json.number("start", result.memory.start_bytes);
   json.number("end", result.memory.end_bytes);
   json.number("max", result.memory.max_bytes);
-  json.number("slope_per_hour", result.memory.slope_bytes_per_hour);
+  json.number("slope_per_hour", result.memory.slope_bytes_per_hour.value_or(
+                                    std::numeric_limits<double>::quiet_NaN()));
   json.end_object();
   json.begin_object("segments");
   json.number("max", result.segments_max);

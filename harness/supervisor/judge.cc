@@ -108,14 +108,15 @@ CheckResult exact_reads(const RunFacts& facts) {
                                    facts.counts.verified_reads));
 }
 
-CheckResult aliens(const RunFacts& facts) {
+CheckResult aliens(const RunFacts& facts, const RunResult& result) {
   constexpr const char* kName = "no_alien_documents";
   if (facts.counts.alien_documents > 0) {
     return failed(kName,
                   fmt::format("{} documents that no agent wrote{}", facts.counts.alien_documents,
                               examples(facts, {ViolationKind::kAlienDocument})));
   }
-  return passed(kName, "");
+  return passed(
+      kName, fmt::format("{} full scans found only what agents wrote", result.evidence.full_scans));
 }
 
 CheckResult alive(const RunFacts& facts, const RunResult& result) {
@@ -272,7 +273,7 @@ void judge(const Scenario& scenario, const RunFacts& facts, RunResult& result) {
                    maybes(facts),
                    resurrected(facts),
                    exact_reads(facts),
-                   aliens(facts),
+                   aliens(facts, result),
                    alive(facts, result),
                    recovery(facts, result),
                    facts.memory,

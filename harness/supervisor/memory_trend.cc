@@ -147,7 +147,7 @@ report::MemoryResult MemoryTrend::result() const {
   return {.start_bytes = start_,
           .end_bytes = end_,
           .max_bytes = max_,
-          .slope_bytes_per_hour = slope_bytes_per_hour().value_or(0)};
+          .slope_bytes_per_hour = slope_bytes_per_hour()};
 }
 
 std::optional<double> MemoryTrend::slope_bytes_per_hour() const {

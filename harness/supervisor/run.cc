@@ -194,9 +194,7 @@ std::string play(const RunOptions& options, Ground& ground, Signals& signals,
   result.duration_seconds = life.load_seconds();
   result.faults = faults.results();
   result.memory = monitor.memory().result();
-  result.thresholds = judge_thresholds(
-      scenario.thresholds,
-      {.result = result, .memory_slope_bytes_per_hour = monitor.memory().slope_bytes_per_hour()});
+  result.thresholds = judge_thresholds(scenario.thresholds, result);
   judge(scenario, facts, result);
   recorder.verdict(result);
   return facts.harness_error;

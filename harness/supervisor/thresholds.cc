@@ -38,10 +38,10 @@ std::optional<double> recovery_seconds(std::string_view stat, const report::RunR
   return stat == "p50" ? recoveries.p50 : recoveries.p99;
 }
 
-std::optional<double> resident_memory(std::string_view stat, const Measured& measured) {
-  const report::MemoryResult& memory = measured.result.memory;
+std::optional<double> resident_memory(std::string_view stat, const report::RunResult& result) {
+  const report::MemoryResult& memory = result.memory;
   if (stat == "slope_per_hour") {
-    return measured.memory_slope_bytes_per_hour;
+    return memory.slope_bytes_per_hour;
   }
   if (memory.max_bytes == 0) {
     return std::nullopt;
@@ -61,13 +61,12 @@ std::optional<double> operations_per_second(const report::RunResult& result) {
 }  // namespace
 
 std::optional<double> threshold_value(std::string_view metric, std::string_view stat,
-                                      const Measured& measured) {
-  const report::RunResult& result = measured.result;
+                                      const report::RunResult& result) {
   if (metric == "recovery_seconds") {
     return recovery_seconds(stat, result);
   }
   if (metric == "resident_memory_bytes") {
-    return resident_memory(stat, measured);
+    return resident_memory(stat, result);
   }
   if (metric == "segments") {
     return static_cast<double>(stat == "max" ? result.segments_max : result.segments_end);
@@ -97,7 +96,7 @@ std::optional<double> threshold_value(std::string_view metric, std::string_view 
 }
 
 std::vector<report::ThresholdResult> judge_thresholds(
-    const std::vector<scenario::ThresholdSection>& thresholds, const Measured& measured) {
+    const std::vector<scenario::ThresholdSection>& thresholds, const report::RunResult& run) {
   std::vector<report::ThresholdResult> results;
   const auto judge = [&](const scenario::ThresholdSection& section, double limit, bool is_max) {
     report::ThresholdResult result{.metric = section.metric,
@@ -105,8 +104,7 @@ std::vector<report::ThresholdResult> judge_thresholds(
                                    .limit = limit,
                                    .is_max = is_max,
                                    .verdict = Verdict::kInconclusive};
-    if (const auto value = threshold_value(section.metric, section.stat, measured);
-        value.has_value()) {
+    if (const auto value = threshold_value(section.metric, section.stat, run); value.has_value()) {
       result.value = *value;
       result.verdict =
           (is_max ? *value <= limit : *value >= limit) ? Verdict::kPass : Verdict::kFail;

@@ -10,17 +10,11 @@
 
 namespace soak::supervisor {
 
-/// Numbers that RunResult cannot say are missing.
-struct Measured {
-  const report::RunResult& result;
-  std::optional<double> memory_slope_bytes_per_hour;  ///< Nothing: no life was long enough.
-};
-
 /// The value of a metric of the catalog; nothing when the run did not measure it.
 std::optional<double> threshold_value(std::string_view metric, std::string_view stat,
-                                      const Measured& measured);
+                                      const report::RunResult& result);
 /// One result per limit; a number that was not measured is inconclusive.
 std::vector<report::ThresholdResult> judge_thresholds(
-    const std::vector<scenario::ThresholdSection>& thresholds, const Measured& measured);
+    const std::vector<scenario::ThresholdSection>& thresholds, const report::RunResult& run);
 
 }  // namespace soak::supervisor

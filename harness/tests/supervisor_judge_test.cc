@@ -240,8 +240,10 @@ RunResult numbers() {
   result.not_written = 8;
   result.crashes = 9;
   result.lost_acknowledged_writes = 3;
-  result.memory = {
-      .start_bytes = 10 * kMebibyte, .end_bytes = 20 * kMebibyte, .max_bytes = 30 * kMebibyte};
+  result.memory = {.start_bytes = 10 * kMebibyte,
+                   .end_bytes = 20 * kMebibyte,
+                   .max_bytes = 30 * kMebibyte,
+                   .slope_bytes_per_hour = 5};
   result.segments_max = 12;
   result.segments_end = 4;
   result.wal_bytes_max = 99;
@@ -254,10 +256,9 @@ RunResult numbers() {
 
 TEST(Thresholds, EveryMetricAndStatOfTheCatalogIsMeasured) {
   const RunResult result = numbers();
-  const Measured measured{.result = result, .memory_slope_bytes_per_hour = 5.0};
   for (const scenario::MetricInfo& metric : scenario::threshold_metrics()) {
     for (const std::string_view stat : metric.stats) {
-      EXPECT_TRUE(threshold_value(metric.name, stat, measured).has_value())
+      EXPECT_TRUE(threshold_value(metric.name, stat, result).has_value())
           << metric.name << ' ' << stat;
     }
   }
@@ -265,9 +266,8 @@ TEST(Thresholds, EveryMetricAndStatOfTheCatalogIsMeasured) {
 
 TEST(Thresholds, ValuesAreTheOnesOfTheRun) {
   const RunResult result = numbers();
-  const Measured measured{.result = result, .memory_slope_bytes_per_hour = 5.0};
   const auto value = [&](std::string_view metric, std::string_view stat) {
-    return threshold_value(metric, stat, measured).value_or(-1);
+    return threshold_value(metric, stat, result).value_or(-1);
   };
   EXPECT_DOUBLE_EQ(value("recovery_seconds", "count"), 4);
   EXPECT_DOUBLE_EQ(value("recovery_seconds", "p50"), 0.2);
@@ -296,11 +296,10 @@ scenario::ThresholdSection limit(const char* metric, const char* stat) {
 
 TEST(Thresholds, BothLimitsAreJudgedAndTheLimitItselfHolds) {
   const RunResult result = numbers();
-  const Measured measured{.result = result, .memory_slope_bytes_per_hour = {}};
   scenario::ThresholdSection section = limit("crashes", "count");
   section.max = 9;
   section.min = 10;
-  const auto judged = judge_thresholds({section}, measured);
+  const auto judged = judge_thresholds({section}, result);
   ASSERT_EQ(judged.size(), 2U);
   EXPECT_TRUE(judged[0].is_max);
   EXPECT_EQ(judged[0].verdict, Verdict::kPass);
@@ -312,12 +311,12 @@ TEST(Thresholds, BothLimitsAreJudgedAndTheLimitItselfHolds) {
 TEST(Thresholds, WhatWasNotMeasuredIsInconclusive) {
   RunResult result = numbers();
   result.recoveries.clear();
+  result.memory.slope_bytes_per_hour.reset();
   scenario::ThresholdSection slope = limit("resident_memory_bytes", "slope_per_hour");
   slope.max = 1e9;
   scenario::ThresholdSection recovery = limit("recovery_seconds", "p99");
   recovery.max = 5;
-  const auto judged =
-      judge_thresholds({slope, recovery}, {.result = result, .memory_slope_bytes_per_hour = {}});
+  const auto judged = judge_thresholds({slope, recovery}, result);
   ASSERT_EQ(judged.size(), 2U);
   EXPECT_EQ(judged[0].verdict, Verdict::kInconclusive);
   EXPECT_EQ(judged[1].verdict, Verdict::kInconclusive);
