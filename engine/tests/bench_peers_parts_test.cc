@@ -107,7 +107,7 @@ TEST(GroupCommit, EachPairIsCommittedOnceByOneThreadAtATime) {
       writers.emplace_back([&, writer] {
         for (int number = 0; number < 200; ++number) {
           const std::string key = std::to_string(writer) + "/" + std::to_string(number);
-          const bool fails = number == 100 && writer == 3;
+          const bool fails = number >= 100;
           const Status status = group.put({.key = key, .value = fails ? "fails" : "works"});
           failures += status ? 0 : 1;
           EXPECT_TRUE(!fails || !status);
@@ -117,8 +117,7 @@ TEST(GroupCommit, EachPairIsCommittedOnceByOneThreadAtATime) {
   }
   EXPECT_EQ(committed.size(), 1600U);
   EXPECT_TRUE(std::ranges::all_of(committed, [](const auto& entry) { return entry.second == 1; }));
-  EXPECT_GE(failures, 1);
-  EXPECT_LE(failures, 8);
+  EXPECT_GE(failures, 800);  // Whoever shared a group with one was told as well.
 }
 
 // Every store: what was put is found, also after a close; what was not is noticed.
@@ -283,6 +282,8 @@ TEST(Targets, AreJudgedAgainstTheFastestPeerAndTheDevice) {
   EXPECT_EQ(verdict_of(report, "200 B, 64 writers, against fast", "pluresdb"), "met");
   EXPECT_EQ(verdict_of(report, "open after kill -9", "pluresdb"), "not measured");
   EXPECT_EQ(verdict_of(report, "resident", "pluresdb"), "not measured");
+  report.cells[0].value_bytes = 4096;  // One writer has a target only with the smallest.
+  EXPECT_EQ(verdict_of(report, "4096 B, 1 writer", "pluresdb"), "no such target");
 }
 
 TEST(Targets, LargePayloadsMayNotBeWrittenOften) {
@@ -312,7 +313,7 @@ TEST(Targets, RecoveryIsJudgedOnlyAtItsSize) {
   peer.peer = "fast";
   peer.open_seconds = 1.9;
   RecoveryResult without_log;
-  without_log.has_log = false;
+  without_log.is_recovered = false;
   report.recovery = {ours, peer, without_log};
   EXPECT_EQ(verdict_of(report, "open after kill -9", "pluresdb"), "met");
   EXPECT_EQ(verdict_of(report, "the same, against fast", "pluresdb"), "missed");

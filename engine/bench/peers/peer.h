@@ -48,8 +48,8 @@ struct PeerKind {
   std::string_view what;  ///< One line for people.
   PeerRole role = PeerRole::kPeer;
   unsigned writers_max = 64;
-  bool has_log = true;    ///< A killed process leaves a log that has to be replayed.
-  bool has_index = true;  ///< A key can be looked up while it is open.
+  /// A killed process leaves a log to replay; false also where another peer has the same files.
+  bool is_recovered = true;
   Result<std::unique_ptr<Peer>> (*open)(const PeerSettings&) = nullptr;
 };
 

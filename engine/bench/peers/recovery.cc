@@ -169,8 +169,8 @@ Result<std::vector<RecoveryResult>> measure_recovery(const std::string& director
     RecoveryResult result;
     result.peer = kind.name;
     result.role = kind.role;
-    result.has_log = kind.has_log;
-    if (kind.has_log) {
+    result.is_recovered = kind.is_recovered;
+    if (kind.is_recovered) {
       TRY_ASSIGN(killed[index], BenchDirectory::create(directory));
       const Stopwatch filling;
       TRY(named(kind, fill_and_kill(kind, killed[index]->path(), entries)));
@@ -181,7 +181,7 @@ Result<std::vector<RecoveryResult>> measure_recovery(const std::string& director
   for (std::uint32_t repetition = 0; repetition < repetitions; ++repetition) {
     for (std::size_t index = 0; index < kinds.size(); ++index) {
       RecoveryResult& result = results[index];
-      if (!result.has_log) {
+      if (!result.is_recovered) {
         continue;
       }
       const bool is_last = repetition + 1 == repetitions;

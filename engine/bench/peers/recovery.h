@@ -17,7 +17,7 @@ inline constexpr std::size_t kRecoveryValueBytes = 250;
 struct RecoveryResult {
   std::string peer;
   PeerRole role = PeerRole::kPeer;
-  bool has_log = true;  ///< false: there is nothing to replay, and nothing was measured.
+  bool is_recovered = true;  ///< false: nothing to replay, nothing was measured.
   double fill_seconds = 0;
   std::vector<double> opens;         ///< Seconds from the call of open until the last key was read.
   double open_seconds = 0;           ///< Their median.

@@ -87,7 +87,7 @@ std::string recovery_text(const RunReport& report) {
   text += fmt::format("{:<15}{:>10}{:>10}{:>10}{:>9}{:>14}{:>14}\n", "", "median s", "min s",
                       "max s", "RSS MiB", "checkpoint s", "clean open s");
   for (const RecoveryResult& result : report.recovery) {
-    if (!result.has_log) {
+    if (!result.is_recovered) {
       text += fmt::format("{:<15}{:>10}\n", result.peer, "n/a");
       continue;
     }

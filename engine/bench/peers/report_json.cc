@@ -77,7 +77,7 @@ std::string cell_json(const CellResult& cell) {
 }
 
 std::string recovery_peer_json(const RecoveryResult& result) {
-  if (!result.has_log) {
+  if (!result.is_recovered) {
     return fmt::format(R"({{"peer":{},"open_seconds":null}})", quoted(result.peer));
   }
   return fmt::format(R"({{"peer":{},"open_seconds":{},"opens_seconds":{},"resident_bytes":{},)"

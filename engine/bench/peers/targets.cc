@@ -35,7 +35,8 @@ constexpr std::uint64_t kReplayEntries = 1'000'000;
 constexpr double kMemoryMebibytes = 512;
 constexpr std::uint64_t kMemoryDocuments = 10'000'000;
 
-constexpr std::size_t kSmallBytes = 4096;         // Up to here appends are counted,
+constexpr std::size_t kDeviceBytes = 256;         // Up to here one writer is near the device,
+constexpr std::size_t kSmallBytes = 4096;         // up to here appends are counted,
 constexpr std::size_t kLargeBytes = 64ULL << 10;  // from here on bytes.
 constexpr unsigned kManyWriters = 32;
 constexpr unsigned kSomeWriters = 4;
@@ -59,7 +60,8 @@ std::optional<double> wanted_of_peer(const CellResult& cell) {
   if (cell.writers >= kSomeWriters) {
     return kOfPeerAtSomeWriters;
   }
-  return cell.writers == 1 ? std::optional(kOfPeerAtOneWriter) : std::nullopt;
+  return cell.writers == 1 && cell.value_bytes <= kDeviceBytes ? std::optional(kOfPeerAtOneWriter)
+                                                               : std::nullopt;
 }
 
 void judge_cell(const CellResult& cell, std::vector<TargetOutcome>& outcomes) {
@@ -72,7 +74,7 @@ void judge_cell(const CellResult& cell, std::vector<TargetOutcome>& outcomes) {
       continue;
     }
     const double rate = ours.operations_per_second;
-    if (device != nullptr && cell.value_bytes <= kSmallBytes) {
+    if (device != nullptr && cell.value_bytes <= kDeviceBytes) {
       outcomes.push_back({.what = name + ", against the device",
                           .subject = ours.peer,
                           .unit = "x",
@@ -105,7 +107,7 @@ void judge_recovery(const RunReport& report, std::vector<TargetOutcome>& outcome
   for (const RecoveryResult& result : report.recovery) {
     if (result.peer == "pluresdb") {
       ours = &result;
-    } else if (result.role == PeerRole::kPeer && result.has_log &&
+    } else if (result.role == PeerRole::kPeer && result.is_recovered &&
                (fastest == nullptr || result.open_seconds < fastest->open_seconds)) {
       fastest = &result;
     }
