@@ -103,6 +103,7 @@ TEST(GroupCommit, EachPairIsCommittedOnceByOneThreadAtATime) {
   std::atomic<int> failures = 0;
   {
     std::vector<std::jthread> writers;
+    writers.reserve(8);
     for (int writer = 0; writer < 8; ++writer) {
       writers.emplace_back([&, writer] {
         for (int number = 0; number < 200; ++number) {

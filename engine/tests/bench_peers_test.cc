@@ -28,6 +28,9 @@ Ended run(const std::string& arguments) {
   const std::string command = std::string(PLURESDB_BENCH_PEERS) + " " + arguments;
   std::FILE* pipe = popen(command.c_str(), "r");  // NOLINT(cert-env33-c): our own program.
   Ended ended;
+  if (pipe == nullptr) {
+    return ended;
+  }
   std::array<char, 4096> block{};
   while (const std::size_t count = std::fread(block.data(), 1, block.size(), pipe)) {
     ended.output.append(block.data(), count);

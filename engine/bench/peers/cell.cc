@@ -90,6 +90,7 @@ Result<Slice> CellRunner::run_slice(double seconds) {
       begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   {
     std::vector<std::jthread> threads;
+    threads.reserve(writers.size());
     for (unsigned writer = 0; writer < writers.size(); ++writer) {
       threads.emplace_back([this, deadline, writer, &outcome = writers[writer]] {
         write_until(deadline, writer, outcome);
