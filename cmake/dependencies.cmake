@@ -15,3 +15,7 @@ if(PLURESDB_TESTS)
   include(GoogleTest)
 endif()
 find_package(benchmark REQUIRED)
+# Stores that the benchmark compares with.
+find_package(leveldb CONFIG REQUIRED)
+pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)

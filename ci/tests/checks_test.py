@@ -72,6 +72,13 @@ class Layers(Tree):
         ("harness/supervisor/a.cc", "<prometheus/registry.h>", "does not belong here"),
         ("harness/scenario/read.cc", "<toml++/toml.h>", "does not belong here"),
         ("engine/core/a.cc", "<rocksdb/db.h>", "does not belong here"),
+        ("engine/bench/a.cc", "<rocksdb/db.h>", "does not belong here"),
+        ("engine/bench/peers/cell.cc", "<rocksdb/db.h>", "does not belong here"),
+        ("engine/store/a.cc", "<leveldb/db.h>", "does not belong here"),
+        ("engine/core/a.cc", "<lmdb.h>", "does not belong here"),
+        ("engine/tests/a.cc", "<sqlite3.h>", "does not belong here"),
+        ("engine/bench/peers/a.cc", '"engine/wal/log.h"', "engine/bench/peers may not include"),
+        ("engine/core/a.cc", '"engine/bench/peers/peer.h"', "engine/core may not include"),
         ("engine/wal/a.cc", "<openssl/evp.h>", "does not belong here"),
         ("engine/wal/a.cc", "<gtest/gtest.h>", "does not belong here"),
         ("engine/wal/a.cc", "<unistd.h>", "system calls"),
@@ -86,6 +93,10 @@ class Layers(Tree):
                    '#include <fcntl.h>\n#include <vector>\n#include "engine/io/file_system.h"\n'
                    '#include "engine/base/check.h"\n#include <pluresdb/error.h>\n')
         self.write("engine/core/a.cc", '#include "engine/wal/log.h"\n#include <fmt/format.h>\n')
+        self.write("engine/bench/peers/rocksdb_peer.cc",
+                   '#include <rocksdb/db.h>\n#include "engine/bench/peers/peer.h"\n'
+                   "#include <pluresdb/error.h>\n")
+        self.write("engine/bench/peers/sqlite_peer.cc", "#include <sqlite3.h>\n")
         self.write("faultinj/a.cc", '#include <fiu.h>\n#include "engine/io/file_system.h"\n')
         self.write("harness/scenario/parse.cc", "#include <toml++/toml.h>\n")
         self.write("harness/worker/a.cc", "#include <pluresdb/engine.h>\n#include <unistd.h>\n")

@@ -1,15 +1,19 @@
 #include "engine/bench/bench_directory.h"
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/statfs.h>
 
 #include "engine/base/check.h"
+#include <pluresdb/error.h>
 
 namespace pluresdb::bench {
 
@@ -47,6 +51,14 @@ std::string file_system_name(const std::string& directory) {
     default:
       return fmt::format("{:#x}", status.f_type);
   }
+}
+
+Result<std::unique_ptr<BenchDirectory>> BenchDirectory::create(const std::string& root) {
+  std::string path = (std::filesystem::path(root) / "pluresdb-bench-XXXXXX").string();
+  if (::mkdtemp(path.data()) == nullptr) {
+    return fail(ErrorCode::kIo, "create a directory in " + root, errno);
+  }
+  return std::unique_ptr<BenchDirectory>(new BenchDirectory(std::move(path)));
 }
 
 BenchDirectory::BenchDirectory()

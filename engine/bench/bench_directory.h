@@ -2,7 +2,11 @@
 // named in the output, because figures of tmpfs and of a disk have nothing to do with each other.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <utility>
+
+#include <pluresdb/error.h>
 
 namespace pluresdb::bench {
 
@@ -13,7 +17,9 @@ std::string file_system_name(const std::string& directory);
 
 class BenchDirectory {
  public:
-  BenchDirectory();
+  BenchDirectory();  ///< Below bench_root(); aborts when it cannot be made.
+  /// Below `root`. kIo when it cannot be made.
+  static Result<std::unique_ptr<BenchDirectory>> create(const std::string& root);
   ~BenchDirectory();
   BenchDirectory(const BenchDirectory&) = delete;
   BenchDirectory& operator=(const BenchDirectory&) = delete;
@@ -23,6 +29,8 @@ class BenchDirectory {
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
+  explicit BenchDirectory(std::string path) : path_(std::move(path)) {}
+
   std::string path_;
 };
 
