@@ -272,6 +272,10 @@ class FakeLog final : public wal::Log {
   void start(wal::LogClient&) override {}
   void raise_seq_floor(Seq) override {}
   Result<Seq> append(const wal::AppendRequest&) override { return fail(ErrorCode::kIo, ""); }
+  Status append_async(const wal::AppendRequest& /*request*/,
+                      std::function<void(Result<Seq>)> /*done*/) override {
+    return {};
+  }
   Result<Seq> append_batch(std::span<const wal::AppendRequest>) override {
     return fail(ErrorCode::kIo, "");
   }
