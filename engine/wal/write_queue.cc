@@ -1,6 +1,7 @@
 // See write_queue.h.
 #include "engine/wal/write_queue.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,11 +12,17 @@
 #include "engine/base/mutex.h"
 
 namespace pluresdb::wal {
+namespace {
+
+constexpr std::size_t kWokenTogether = 128;
+
+}  // namespace
 
 void WriteQueue::enqueue(PendingWrite& write) {
   const base::MutexLock lock(mutex_);
   waiting_.push_back(&write);
   if (!write.is_async) {
+    write.wake_ = lend_wake();
     blocking_.push_back(&write);
   } else if (!is_led_ && blocking_.empty()) {
     async_wake_.notify_one();
@@ -26,9 +33,10 @@ WriteQueue::Role WriteQueue::lead_or_wait(PendingWrite& write, std::uint64_t byt
                                           std::vector<PendingWrite*>& group) {
   const base::MutexLock lock(mutex_);
   while (!write.is_done_ && (is_led_ || blocking_.front() != &write)) {
-    write.wake_.wait(mutex_);
+    write.wake_->wait(mutex_);
   }
   if (write.is_done_) {
+    free_wakes_.push_back(write.wake_);
     return Role::kDone;
   }
   is_led_ = true;
@@ -40,8 +48,12 @@ WriteQueue::Role WriteQueue::lead_or_wait(PendingWrite& write, std::uint64_t byt
     mutex_.lock();
   }
   take_group(bytes_max, group);
-  const bool is_taken = blocking_.empty() || blocking_.front() != &write;
-  return is_taken ? Role::kLeads : Role::kLeadsOthers;
+  if (!blocking_.empty() && blocking_.front() == &write) {
+    return Role::kLeadsOthers;
+  }
+  free_wakes_.push_back(write.wake_);
+  write.wake_ = nullptr;
+  return Role::kLeads;
 }
 
 void WriteQueue::take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>& group) {
@@ -66,31 +78,56 @@ void WriteQueue::take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>&
   ++group_count_;
 }
 
-void WriteQueue::wake_leader() {
-  if (!blocking_.empty()) {
-    blocking_.front()->wake_.notify_one();
-  } else if (!waiting_.empty()) {
-    async_wake_.notify_one();
+base::CondVar* WriteQueue::lend_wake() {
+  if (free_wakes_.empty()) {
+    return &wakes_.emplace_back();
   }
+  base::CondVar* const wake = free_wakes_.back();
+  free_wakes_.pop_back();
+  return wake;
+}
+
+base::CondVar* WriteQueue::next_leader() {
+  if (!blocking_.empty()) {
+    return blocking_.front()->wake_;
+  }
+  return waiting_.empty() ? nullptr : &async_wake_;
 }
 
 void WriteQueue::finish(std::span<PendingWrite* const> group) {
-  const base::MutexLock lock(mutex_);
-  DB_CHECK(is_led_);  // INV-WAL-5
-  is_led_ = false;
-  // Under the lock: a writer that sees is_done_ returns and takes its PendingWrite with it.
-  wake_leader();
-  const std::size_t completed = completed_.size();
-  for (PendingWrite* const write : group) {
-    if (write->is_async) {
-      completed_.push_back(write);
-      continue;
+  // Woken behind the lock, which they need first of all. A writer that sees is_done_ returns and
+  // takes its PendingWrite with it; what it waited on is the queue's.
+  std::array<base::CondVar*, kWokenTogether> woken{};
+  std::size_t count = 0;
+  {
+    const base::MutexLock lock(mutex_);
+    DB_CHECK(is_led_);  // INV-WAL-5
+    is_led_ = false;
+    if (base::CondVar* const leader = next_leader()) {
+      woken[count++] = leader;
     }
-    write->is_done_ = true;
-    write->wake_.notify_one();
+    const std::size_t completed = completed_.size();
+    for (PendingWrite* const write : group) {
+      if (write->is_async) {
+        completed_.push_back(write);
+        continue;
+      }
+      write->is_done_ = true;
+      if (write->wake_ == nullptr) {
+        continue;  // The leader itself.
+      }
+      if (count < woken.size()) {
+        woken[count++] = write->wake_;
+      } else {
+        write->wake_->notify_one();
+      }
+    }
+    if (completed_.size() > completed || async_stopping_) {
+      async_wake_.notify_one();
+    }
   }
-  if (completed_.size() > completed || async_stopping_) {
-    async_wake_.notify_one();
+  for (std::size_t i = 0; i < count; ++i) {
+    woken[i]->notify_one();
   }
 }
 

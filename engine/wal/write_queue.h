@@ -30,7 +30,7 @@ struct PendingWrite {
  private:
   friend class WriteQueue;
   bool is_done_ = false;
-  base::CondVar wake_;
+  base::CondVar* wake_ = nullptr;  // Lent by the queue: is notified when this may be gone.
 };
 
 /// Thread: any.
@@ -66,14 +66,17 @@ class WriteQueue {
   [[nodiscard]] std::uint64_t group_count() const;
 
  private:
+  base::CondVar* lend_wake() REQUIRES(mutex_);
   void take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>& group) REQUIRES(mutex_);
-  /// Nobody leads: who is next?
-  void wake_leader() REQUIRES(mutex_);
+  /// Nobody leads: who is to be woken? Null: nobody waits.
+  base::CondVar* next_leader() REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;
   std::deque<PendingWrite*> waiting_ GUARDED_BY(mutex_);
   std::deque<PendingWrite*> blocking_ GUARDED_BY(mutex_);    // Those of waiting_ with a thread.
   std::vector<PendingWrite*> completed_ GUARDED_BY(mutex_);  // Async ones.
+  std::deque<base::CondVar> wakes_ GUARDED_BY(mutex_);
+  std::vector<base::CondVar*> free_wakes_ GUARDED_BY(mutex_);
   base::CondVar async_wake_;
   bool async_stopping_ GUARDED_BY(mutex_) = false;
   bool is_led_ GUARDED_BY(mutex_) = false;
