@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <expected>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "engine/base/mutex.h"
+#include "engine/core/disk_space.h"
 #include "engine/core/store_identity.h"
 #include "engine/store/base_store.h"
 #include "engine/wal/log.h"
@@ -17,13 +19,9 @@
 namespace pluresdb::core {
 namespace {
 
-/// A segment is rewritten when less than half of its file is live.
+/// A segment is rewritten when less than half of its file is live: docs/DURABILITY.md "How large
+/// the log becomes" counts on it.
 constexpr std::uint64_t kLiveDivisor = 2;
-
-struct Rewritable {
-  std::vector<wal::SegmentInfo> segments;  ///< Adjacent in the log.
-  std::uint64_t live_bytes = 0;
-};
 
 std::vector<std::uint64_t> ids_of(const std::vector<wal::SegmentInfo>& segments) {
   std::vector<std::uint64_t> ids;
@@ -44,12 +42,48 @@ std::vector<wal::SegmentInfo> in_seq_order(std::vector<wal::SegmentInfo> segment
 
 }  // namespace
 
-Status Compactor::run(const store::CheckpointMeta& meta, std::uint64_t lookups_max) {
+/// What a pass will do, and what it costs.
+struct Compactor::Plan {
+  const CompactionLimits& limits;
+  std::vector<wal::SegmentInfo> removable{};
+  std::vector<Batch> batches{};
+  CompactionWork work{};
+  Seq first_left = 0;     ///< 0: nothing was left.
+  bool adjacent = false;  ///< The last segment looked at went into batches.back().
+
+  void leave(const wal::SegmentInfo& segment) {
+    first_left = first_left == 0 ? segment.first_seq : first_left;
+  }
+  /// False: the limit is reached, the segment is left.
+  bool admit(const wal::SegmentInfo& segment, bool collects) {
+    const std::uint64_t limit = collects ? limits.collect_bytes : limits.compress_bytes;
+    std::uint64_t& spent = collects ? work.collect_bytes : work.compress_bytes;
+    if (spent >= limit) {
+      (collects ? work.collect_ran_out : work.compress_ran_out) = true;
+      leave(segment);
+      return false;
+    }
+    spent += segment.file_bytes;
+    return true;
+  }
+};
+
+Result<CompactionWork> Compactor::run(const store::CheckpointMeta& meta,
+                                      const CompactionLimits& limits) {
   const base::MutexLock lock(mutex_);
-  return run_locked(meta, lookups_max);
+  TRY_ASSIGN(const Plan plan, make_plan(meta, limits));
+  next_seq_ = plan.first_left;
+  TRY(remove(plan.removable));
+  for (const Batch& batch : plan.batches) {
+    TRY(rewrite(batch));
+  }
+  const base::MutexLock counts_lock(counts_mutex_);
+  ++counts_.runs;
+  return plan.work;
 }
 
-Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lookups_max) {
+Result<Compactor::Plan> Compactor::make_plan(const store::CheckpointMeta& meta,
+                                             const CompactionLimits& limits) {
   const auto segments = in_seq_order(log_.segments());
   // Whatever is durable of the newest records stays: the log must show every seq that the base
   // store knows, or the next open would take it for lost.  INV-CORE-6
@@ -59,15 +93,12 @@ Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lo
     newest_seq =
         segment.first_seq <= durable_seq ? std::max(newest_seq, segment.last_seq) : newest_seq;
   }
-  std::vector<wal::SegmentInfo> removable;
-  std::vector<Rewritable> rewritable;
-  std::uint64_t lookups = 0;
-  std::uint64_t first_skipped = 0;
-  bool adjacent = false;  // The last segment looked at went into rewritable.back().
+  Plan plan{.limits = limits};
+  const Seq begin = limits.lookups == CompactionLimits::kNone ? 0 : next_seq_;
   for (const auto& segment : segments) {
-    const bool was_adjacent = std::exchange(adjacent, false);
+    const bool was_adjacent = std::exchange(plan.adjacent, false);
     if (segment.sealed && segment.last_seq == 0) {
-      removable.push_back(segment);  // Begun, and given up before its first group.
+      plan.removable.push_back(segment);  // Begun, and given up before its first group.
       continue;
     }
     if (segment.active || segment.last_seq == 0 || segment.last_seq == newest_seq ||
@@ -75,39 +106,56 @@ Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lo
       continue;
     }
     if (segment.large_values == 0) {
-      removable.push_back(segment);
+      plan.removable.push_back(segment);
       continue;
     }
-    if (!segment.sealed || segment.first_seq < next_seq_) {
+    if (!segment.sealed || segment.first_seq < begin) {
       continue;
     }
-    if (lookups >= lookups_max) {
-      first_skipped = first_skipped == 0 ? segment.first_seq : first_skipped;
+    if (plan.work.lookups >= limits.lookups) {
+      plan.work.lookups_ran_out = true;
+      plan.leave(segment);
       continue;
     }
-    lookups += segment.large_values;
-    TRY_ASSIGN(const std::optional<std::uint64_t> looked_at, live_bytes_of(segment));
-    if (!looked_at) {
-      continue;  // Damaged since it was opened: what it still holds may be live.  INV-CORE-12
-    }
-    const std::uint64_t live_bytes = *looked_at;
-    if (live_bytes == 0) {
-      removable.push_back(segment);
-    } else if (live_bytes < segment.file_bytes / kLiveDivisor) {
-      if (!was_adjacent || rewritable.back().live_bytes + live_bytes > segment_bytes_) {
-        rewritable.emplace_back();
-      }
-      rewritable.back().segments.push_back(segment);
-      rewritable.back().live_bytes += live_bytes;
-      adjacent = true;
+    plan.work.lookups += segment.large_values;
+    TRY_ASSIGN(const std::optional<std::uint64_t> live_bytes, live_bytes_of(segment));
+    if (live_bytes) {  // Else damaged since it was opened: what it holds may be live.  INV-CORE-12
+      plan.adjacent = was_adjacent;
+      consider(segment, *live_bytes, plan);
     }
   }
-  next_seq_ = first_skipped;
-  TRY(remove(removable));
-  for (const auto& run : rewritable) {
-    TRY(rewrite(run.segments));
+  return plan;
+}
+
+Compactor::Fate Compactor::fate_of(const wal::SegmentInfo& segment,
+                                   std::uint64_t live_bytes) const {
+  if (live_bytes == 0) {
+    return Fate::kRemove;
   }
-  return {};
+  if (live_bytes < segment.file_bytes / kLiveDivisor) {
+    return Fate::kCollect;
+  }
+  return options_.compress && !segment.compressed ? Fate::kCompress : Fate::kStays;
+}
+
+void Compactor::consider(const wal::SegmentInfo& segment, std::uint64_t live_bytes,
+                         Plan& plan) const {
+  const bool was_adjacent = std::exchange(plan.adjacent, false);
+  const Fate fate = fate_of(segment, live_bytes);
+  const bool collects = fate == Fate::kCollect;
+  if (fate == Fate::kRemove) {
+    plan.removable.push_back(segment);
+  }
+  if (fate == Fate::kRemove || fate == Fate::kStays || !plan.admit(segment, collects)) {
+    return;
+  }
+  if (!was_adjacent || plan.batches.back().collects != collects ||
+      plan.batches.back().live_bytes + live_bytes > options_.segment_bytes) {
+    plan.batches.push_back({.segments = {}, .live_bytes = 0, .collects = collects});
+  }
+  plan.batches.back().segments.push_back(segment);
+  plan.batches.back().live_bytes += live_bytes;
+  plan.adjacent = true;
 }
 
 Result<bool> Compactor::is_live(Seq seq, std::string_view id) const {
@@ -119,9 +167,9 @@ Result<std::optional<std::uint64_t>> Compactor::live_bytes_of(const wal::Segment
   std::uint64_t live_bytes = 0;
   std::uint64_t seen = 0;
   TRY(log_.visit_large_values(
-      segment.id, [&](Seq seq, std::string_view id, std::uint64_t value_bytes) -> Status {
+      segment.id, [&](Seq seq, std::string_view id, std::uint64_t stored_bytes) -> Status {
         TRY_ASSIGN(const bool live, is_live(seq, id));
-        live_bytes += live ? value_bytes : 0;
+        live_bytes += live ? stored_bytes : 0;
         ++seen;
         return {};
       }));
@@ -146,14 +194,25 @@ Status Compactor::remove(const std::vector<wal::SegmentInfo>& segments) {
     last_seq = std::max(last_seq, segment.last_seq);
   }
   TRY(note_compaction(last_seq));  // INV-CORE-4: before anything goes.
-  TRY_ASSIGN(const std::uint64_t removed, log_.remove_segments(ids_of(segments)));
+  const auto removed = log_.remove_segments(ids_of(segments));
+  // Also after an error some of them may be gone; and some may have to stay.
+  const auto left = log_.segments();
   const base::MutexLock lock(counts_mutex_);
-  counts_.removed += removed;
-  return {};
+  for (const auto& segment : segments) {
+    if (std::ranges::find(left, segment.id, &wal::SegmentInfo::id) == left.end()) {
+      ++counts_.removed;
+      counts_.reclaimed_bytes += segment.file_bytes;
+    }
+  }
+  return removed ? Status{} : std::unexpected(removed.error());
 }
 
-Status Compactor::rewrite(const std::vector<wal::SegmentInfo>& segments) {
-  TRY(note_compaction(segments.back().last_seq));
+Status Compactor::rewrite(const Batch& batch) {
+  // While the output is written both are there: not at the cost of a writer's next segment.
+  if (batch.live_bytes > space_.rewrite_room(batch.collects)) {
+    return {};
+  }
+  TRY(note_compaction(batch.segments.back().last_seq));
   // The callback cannot fail; a record whose state cannot be read is kept.
   const auto keep = [&](const wal::RecordView& record) {
     if (!record.value_in_log) {
@@ -162,9 +221,25 @@ Status Compactor::rewrite(const std::vector<wal::SegmentInfo>& segments) {
     const auto live = is_live(record.seq, record.id);
     return !live || *live;
   };
-  TRY(log_.rewrite_segments(ids_of(segments), keep));
+  const auto id = log_.rewrite_segments(ids_of(batch.segments), keep);
+  if (!id) {
+    // Another file still needs one of them, or lies between them: not this time.
+    const bool cannot_yet = id.error().code == ErrorCode::kInvalidArgument;
+    return cannot_yet ? Status{} : std::unexpected(id.error());
+  }
+  const auto now = log_.segments();
+  const auto output = std::ranges::find(now, *id, &wal::SegmentInfo::id);
   const base::MutexLock lock(counts_mutex_);
-  counts_.rewritten += segments.size();
+  std::uint64_t read_bytes = 0;
+  for (const auto& segment : batch.segments) {
+    read_bytes += segment.file_bytes;
+  }
+  const std::uint64_t written_bytes = output == now.end() ? 0 : output->file_bytes;
+  counts_.rewritten += batch.segments.size();
+  counts_.compressed += output != now.end() && output->compressed ? 1U : 0U;
+  counts_.read_bytes += read_bytes;
+  counts_.written_bytes += written_bytes;
+  counts_.reclaimed_bytes += read_bytes - std::min(read_bytes, written_bytes);
   return {};
 }
 

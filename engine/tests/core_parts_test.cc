@@ -262,6 +262,7 @@ class FakeLog final : public wal::Log {
   std::vector<wal::SegmentInfo> infos;
   std::map<std::uint64_t, std::vector<FakeValue>> large_values;
   std::vector<std::uint64_t> removed;
+  bool forgets_removed = true;
   std::vector<std::vector<std::uint64_t>> rewritten;
   std::set<Seq> kept;
   Seq durable_seq = ~0ULL;
@@ -297,6 +298,11 @@ class FakeLog final : public wal::Log {
   Result<std::uint64_t> remove_segments(std::span<const std::uint64_t> ids) override {
     before_change();
     removed.insert(removed.end(), ids.begin(), ids.end());
+    if (forgets_removed) {
+      std::erase_if(infos, [ids](const wal::SegmentInfo& info) {
+        return std::ranges::find(ids, info.id) != ids.end();
+      });
+    }
     return ids.size();
   }
   Result<std::uint64_t> rewrite_segments(
@@ -361,18 +367,19 @@ class CompactorTest : public ::testing::Test {
     base_.values["b"] = in_log(12);
     base_.values["d"] = store::BaseValue{};  // Overwritten by a small one.
   }
-  Status run(Seq checkpoint, Seq previous, std::uint64_t lookups = Compactor::kNoLimit) {
+  Result<CompactionWork> run(Seq checkpoint, Seq previous, const CompactionLimits& limits = {}) {
     store::CheckpointMeta meta;
     meta.checkpoint_seq = checkpoint;
     meta.previous_checkpoint_seq = previous;
-    return compactor_.run(meta, lookups);
+    return compactor_.run(meta, limits);
   }
 
   MemoryDisk disk_;
   FakeLog log_;
   FakeBase base_;
   StoreIdentity identity_;
-  Compactor compactor_{log_, base_, identity_, 64ULL << 10};
+  DiskSpace space_{disk_, "/", 64ULL << 10};
+  Compactor compactor_{log_, base_, identity_, space_, {.segment_bytes = 64ULL << 10}};
 };
 
 TEST_F(CompactorTest, KeepsWhatLiesAboveThePreviousCheckpoint) {
@@ -431,11 +438,11 @@ TEST_F(CompactorTest, RewritesTogetherOnlyWhatIsAdjacentBySeq) {
 }
 
 TEST_F(CompactorTest, LimitedPassesGoOnWhereTheLastOneStopped) {
-  ASSERT_TRUE(run(60, 60, 1).has_value());
+  ASSERT_TRUE(run(60, 60, {.lookups = 1}).has_value());
   EXPECT_EQ(log_.rewritten.size(), 1U) << "segment 2";
   EXPECT_EQ(log_.removed, (std::vector<std::uint64_t>{1, 5}));
   log_.removed.clear();
-  ASSERT_TRUE(run(60, 60, 3).has_value());
+  ASSERT_TRUE(run(60, 60, {.lookups = 3}).has_value());
   EXPECT_TRUE(std::ranges::find(log_.removed, 4U) != log_.removed.end()) << "reached segment 4";
   EXPECT_EQ(log_.rewritten.size(), 1U) << "segment 2 was not looked at again";
 }
@@ -470,8 +477,8 @@ class CheckpointerTest : public ::testing::Test {
   FakeLog log_;
   FakeBase base_;
   StoreIdentity identity_;
-  Compactor compactor_{log_, base_, identity_, 64ULL << 10};
   DiskSpace space_{disk_, "/", 64ULL << 10};
+  Compactor compactor_{log_, base_, identity_, space_, {.segment_bytes = 64ULL << 10}};
   DocumentTable table_;
 };
 

@@ -70,6 +70,8 @@ struct LogOptions {
   std::uint64_t large_value_bytes = 16ULL << 10;
   bool background_threads =
       true;  ///< false: the next segment is prepared by the writer that needs it.
+  /// Rewritten segments are compressed. Inputs that are compressed stay so in any case.
+  bool compress_rewritten = false;
   std::array<std::byte, 16> store_uuid{};
   io::FileSystem* files = nullptr;  ///< Never null.
   std::function<std::uint64_t()>
@@ -93,6 +95,7 @@ struct SegmentInfo {
   std::uint64_t large_value_bytes = 0;
   bool sealed = false;  ///< Nobody appends to it any more, however its writer ended.
   bool active = false;
+  bool compressed = false;  ///< Rewritten with compression: doing it again gains nothing.
 };
 
 struct LogRecovery {
@@ -136,8 +139,8 @@ class Log {
   virtual Result<std::string> read_value(Seq seq, std::uint64_t value_bytes, std::uint32_t crc) = 0;
 
   virtual std::vector<SegmentInfo> segments() const = 0;
-  /// Calls `visit(seq, id, value_bytes)` for each record of a sealed segment that holds a large
-  /// value.
+  /// Calls `visit(seq, id, stored_bytes)` for each record of a sealed segment that holds a large
+  /// value; stored_bytes: what the value takes in the file, compressed and with its headers.
   virtual Status visit_large_values(
       std::uint64_t segment_id,
       const std::function<Status(Seq, std::string_view, std::uint64_t)>& visit) = 0;

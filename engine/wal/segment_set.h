@@ -29,6 +29,7 @@ struct Segment {
   std::string path;        // Constant.
   std::uint64_t salt = 0;  // Constant.
   bool rewritten = false;  // Constant.
+  bool compressed = false;  // Constant. See SegmentHeader.
   SeqRange covers;         // Constant. Rewritten segments only.
   Seq lowest_seq = 0;  // Constant. No record below; 0 when not known. A declared gap is included.
   std::uint64_t predecessor_id = 0;  // Constant.
@@ -63,7 +64,7 @@ struct ReadSpan {
 struct ValuePlace {
   std::shared_ptr<const Segment> segment;
   ValueLocation location;
-  std::uint64_t valid_end = 0;
+  std::uint64_t end = 0;  ///< No chunk of the value lies behind it.
 };
 
 /// Thread: any. No lock is held across I/O, except for opening a file.
