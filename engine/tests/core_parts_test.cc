@@ -262,7 +262,6 @@ class FakeLog final : public wal::Log {
   std::vector<wal::SegmentInfo> infos;
   std::map<std::uint64_t, std::vector<FakeValue>> large_values;
   std::vector<std::uint64_t> removed;
-  bool forgets_removed = true;
   std::vector<std::vector<std::uint64_t>> rewritten;
   std::set<Seq> kept;
   Seq durable_seq = ~0ULL;
@@ -298,11 +297,9 @@ class FakeLog final : public wal::Log {
   Result<std::uint64_t> remove_segments(std::span<const std::uint64_t> ids) override {
     before_change();
     removed.insert(removed.end(), ids.begin(), ids.end());
-    if (forgets_removed) {
-      std::erase_if(infos, [ids](const wal::SegmentInfo& info) {
-        return std::ranges::find(ids, info.id) != ids.end();
-      });
-    }
+    std::erase_if(infos, [ids](const wal::SegmentInfo& info) {
+      return std::ranges::find(ids, info.id) != ids.end();
+    });
     return ids.size();
   }
   Result<std::uint64_t> rewrite_segments(

@@ -308,6 +308,10 @@ class Scanner {
     } else if (frame.kind == FrameKind::kFooter && !request_.known_end) {
       scan_.torn = true;  // Died while sealing: the groups before the footer are whole.
       scan_.torn_bytes = std::min(frame.end, scan_.file_bytes) - footer_at;
+    } else if (sparse_) {
+      // It had a footer when it got its name: groups may be missing before it as well.
+      add_damage(footer_at, footer_at + kFooterHeaderBytes, "missing footer");
+      is_cut_off_ = true;
     }
     footer_index_ = std::move(index);
     return {};
@@ -330,7 +334,7 @@ class Scanner {
     }
     if (footer_index_) {
       lose_runs_missing_from(footer_index_->runs);
-    } else if (scan_.is_damaged() && scan_.header && !pending_.empty()) {
+    } else if (scan_.header && (is_cut_off_ || (scan_.is_damaged() && !pending_.empty()))) {
       // Which seqs a sparse segment held is known only from its footer: name all it may have held.
       scan_.lost.clear();
       Seq next = scan_.header->covers.first;
@@ -378,6 +382,7 @@ class Scanner {
   std::uint64_t durable_ = kSegmentHeaderBytes;
   std::uint64_t end_ = kSegmentHeaderBytes;
   bool sparse_ = false;
+  bool is_cut_off_ = false;  // A rewritten file without a footer.
 };
 
 }  // namespace
