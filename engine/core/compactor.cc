@@ -22,6 +22,10 @@ namespace {
 /// A segment is rewritten when less than half of its file is live: docs/DURABILITY.md "How large
 /// the log becomes" counts on it.
 constexpr std::uint64_t kLiveDivisor = 2;
+/// Files below this part of a segment are small; so many of them in a row become one, so that the
+/// number of files depends on what is live, not on how long the store has been there.
+constexpr std::uint64_t kSmallPart = 4;
+constexpr std::size_t kSmallRun = 4;
 
 std::vector<std::uint64_t> ids_of(const std::vector<wal::SegmentInfo>& segments) {
   std::vector<std::uint64_t> ids;
@@ -44,15 +48,21 @@ std::vector<wal::SegmentInfo> in_seq_order(std::vector<wal::SegmentInfo> segment
 
 /// What a pass will do, and what it costs.
 struct Compactor::Plan {
+  struct Looked {
+    wal::SegmentInfo segment;
+    std::uint64_t live_bytes;
+  };
   const CompactionLimits& limits;
+  Seq begin = 0;  ///< Segments before it were looked at by the pass before.
   std::vector<wal::SegmentInfo> removable{};
   std::vector<Batch> batches{};
+  std::vector<Looked> small_run{};  ///< Adjacent small ones that stay, up to the last looked at.
   CompactionWork work{};
   Seq first_left = 0;     ///< 0: nothing was left.
   bool adjacent = false;  ///< The last segment looked at went into batches.back().
 
   void leave(const wal::SegmentInfo& segment) {
-    first_left = first_left == 0 ? segment.first_seq : first_left;
+    first_left = first_left == 0 ? segment.first_seq : std::min(first_left, segment.first_seq);
   }
   /// False: the limit is reached, the segment is left.
   bool admit(const wal::SegmentInfo& segment, bool collects) {
@@ -93,38 +103,49 @@ Result<Compactor::Plan> Compactor::make_plan(const store::CheckpointMeta& meta,
     newest_seq =
         segment.first_seq <= durable_seq ? std::max(newest_seq, segment.last_seq) : newest_seq;
   }
-  Plan plan{.limits = limits};
-  const Seq begin = limits.lookups == CompactionLimits::kNone ? 0 : next_seq_;
+  Plan plan{.limits = limits,
+            .begin = limits.lookups == CompactionLimits::kNone ? 0 : next_seq_};
+  const Seq needed_from = std::min(newest_seq, meta.previous_checkpoint_seq + 1);
   for (const auto& segment : segments) {
-    const bool was_adjacent = std::exchange(plan.adjacent, false);
-    if (segment.sealed && segment.last_seq == 0) {
-      plan.removable.push_back(segment);  // Begun, and given up before its first group.
-      continue;
-    }
-    if (segment.active || segment.last_seq == 0 || segment.last_seq == newest_seq ||
-        segment.last_seq > meta.previous_checkpoint_seq) {
-      continue;
-    }
-    if (segment.large_values == 0) {
-      plan.removable.push_back(segment);
-      continue;
-    }
-    if (!segment.sealed || segment.first_seq < begin) {
-      continue;
-    }
-    if (plan.work.lookups >= limits.lookups) {
-      plan.work.lookups_ran_out = true;
-      plan.leave(segment);
-      continue;
-    }
-    plan.work.lookups += segment.large_values;
-    TRY_ASSIGN(const std::optional<std::uint64_t> live_bytes, live_bytes_of(segment));
-    if (live_bytes) {  // Else damaged since it was opened: what it holds may be live.  INV-CORE-12
-      plan.adjacent = was_adjacent;
-      consider(segment, *live_bytes, plan);
+    const std::size_t small_before = plan.small_run.size();
+    TRY(look_at(segment, needed_from, plan));
+    if (plan.small_run.size() == small_before) {
+      end_small_run(plan);
     }
   }
+  end_small_run(plan);
   return plan;
+}
+
+/// `needed_from`: a segment with this seq, or a later one, stays whatever is in it.
+Status Compactor::look_at(const wal::SegmentInfo& segment, Seq needed_from, Plan& plan) {
+  const bool was_adjacent = std::exchange(plan.adjacent, false);
+  if (segment.sealed && segment.last_seq == 0) {
+    plan.removable.push_back(segment);  // Begun, and given up before its first group.
+    return {};
+  }
+  if (segment.active || segment.last_seq == 0 || segment.last_seq >= needed_from) {
+    return {};
+  }
+  if (segment.large_values == 0) {
+    plan.removable.push_back(segment);
+    return {};
+  }
+  if (!segment.sealed || segment.first_seq < plan.begin) {
+    return {};
+  }
+  if (plan.work.lookups >= plan.limits.lookups) {
+    plan.work.lookups_ran_out = true;
+    plan.leave(segment);
+    return {};
+  }
+  plan.work.lookups += segment.large_values;
+  TRY_ASSIGN(const std::optional<std::uint64_t> live_bytes, live_bytes_of(segment));
+  if (live_bytes) {  // Else damaged since it was opened: what it holds may be live.  INV-CORE-12
+    plan.adjacent = was_adjacent;
+    consider(segment, *live_bytes, plan);
+  }
+  return {};
 }
 
 Compactor::Fate Compactor::fate_of(const wal::SegmentInfo& segment,
@@ -132,7 +153,8 @@ Compactor::Fate Compactor::fate_of(const wal::SegmentInfo& segment,
   if (live_bytes == 0) {
     return Fate::kRemove;
   }
-  if (live_bytes < segment.file_bytes / kLiveDivisor) {
+  const std::uint64_t overhead = std::min(segment.file_bytes, wal::kFileOverheadBytes);
+  if (live_bytes < (segment.file_bytes - overhead) / kLiveDivisor) {
     return Fate::kCollect;
   }
   return options_.compress && !segment.compressed ? Fate::kCompress : Fate::kStays;
@@ -140,13 +162,30 @@ Compactor::Fate Compactor::fate_of(const wal::SegmentInfo& segment,
 
 void Compactor::consider(const wal::SegmentInfo& segment, std::uint64_t live_bytes,
                          Plan& plan) const {
-  const bool was_adjacent = std::exchange(plan.adjacent, false);
-  const Fate fate = fate_of(segment, live_bytes);
-  const bool collects = fate == Fate::kCollect;
-  if (fate == Fate::kRemove) {
-    plan.removable.push_back(segment);
+  switch (fate_of(segment, live_bytes)) {
+    case Fate::kRemove:
+      plan.adjacent = false;
+      plan.removable.push_back(segment);
+      break;
+    case Fate::kCollect:
+      add_to_batch(segment, live_bytes, true, plan);
+      break;
+    case Fate::kCompress:
+      add_to_batch(segment, live_bytes, false, plan);
+      break;
+    case Fate::kStays:
+      plan.adjacent = false;
+      if (segment.file_bytes < options_.segment_bytes / kSmallPart) {
+        plan.small_run.push_back({.segment = segment, .live_bytes = live_bytes});
+      }
+      break;
   }
-  if (fate == Fate::kRemove || fate == Fate::kStays || !plan.admit(segment, collects)) {
+}
+
+void Compactor::add_to_batch(const wal::SegmentInfo& segment, std::uint64_t live_bytes,
+                             bool collects, Plan& plan) const {
+  const bool was_adjacent = std::exchange(plan.adjacent, false);
+  if (!plan.admit(segment, collects)) {
     return;
   }
   if (!was_adjacent || plan.batches.back().collects != collects ||
@@ -156,6 +195,19 @@ void Compactor::consider(const wal::SegmentInfo& segment, std::uint64_t live_byt
   plan.batches.back().segments.push_back(segment);
   plan.batches.back().live_bytes += live_bytes;
   plan.adjacent = true;
+}
+
+void Compactor::end_small_run(Plan& plan) const {
+  const auto run = std::exchange(plan.small_run, {});
+  if (run.size() < kSmallRun) {
+    return;
+  }
+  // Whatever was looked at meanwhile is no neighbour of theirs, nor they of what comes next.
+  plan.adjacent = false;
+  for (const auto& [segment, live_bytes] : run) {
+    add_to_batch(segment, live_bytes, true, plan);
+  }
+  plan.adjacent = false;
 }
 
 Result<bool> Compactor::is_live(Seq seq, std::string_view id) const {

@@ -76,9 +76,13 @@ class Compactor {
   };
   struct Plan;
 
-  void consider(const wal::SegmentInfo& segment, std::uint64_t live_bytes, Plan& plan) const;
   Result<Plan> make_plan(const store::CheckpointMeta& meta, const CompactionLimits& limits)
       REQUIRES(mutex_);
+  Status look_at(const wal::SegmentInfo& segment, Seq needed_from, Plan& plan) REQUIRES(mutex_);
+  void consider(const wal::SegmentInfo& segment, std::uint64_t live_bytes, Plan& plan) const;
+  void add_to_batch(const wal::SegmentInfo& segment, std::uint64_t live_bytes, bool collects,
+                    Plan& plan) const;
+  void end_small_run(Plan& plan) const;
   Fate fate_of(const wal::SegmentInfo& segment, std::uint64_t live_bytes) const;
   /// Empty when not every large value that the segment holds could be looked at.
   Result<std::optional<std::uint64_t>> live_bytes_of(const wal::SegmentInfo& segment)

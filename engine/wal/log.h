@@ -86,6 +86,9 @@ struct AppendRequest {
   std::uint64_t argument = 0;
 };
 
+/// What a file takes besides its records: header, trailer, and room for a footer and group headers.
+inline constexpr std::uint64_t kFileOverheadBytes = 8ULL << 10;
+
 struct SegmentInfo {
   std::uint64_t id = 0;
   Seq first_seq = 0;  ///< No record below this; 0 when the segment has no readable record.
@@ -140,7 +143,8 @@ class Log {
 
   virtual std::vector<SegmentInfo> segments() const = 0;
   /// Calls `visit(seq, id, stored_bytes)` for each record of a sealed segment that holds a large
-  /// value; stored_bytes: what the value takes in the file, compressed and with its headers.
+  /// value; stored_bytes: what record and value take, as they are stored, with their headers. A
+  /// rewritten file needs no more for them; for the rest of it: kFileOverheadBytes.
   virtual Status visit_large_values(
       std::uint64_t segment_id,
       const std::function<Status(Seq, std::string_view, std::uint64_t)>& visit) = 0;

@@ -127,7 +127,8 @@ Status visit_large_values_of(
     if (!record.view.value_in_log) {
       return {};
     }
-    return visit(record.view.seq, record.view.id, record.value_stored_bytes);
+    return visit(record.view.seq, record.view.id,
+                 kChunkHeaderBytes + encoded_record_bytes(record.view) + record.value_stored_bytes);
   });
 }
 
