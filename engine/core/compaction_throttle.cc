@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include "engine/core/compactor.h"
 
@@ -22,10 +21,13 @@ std::uint64_t affordable(std::int64_t balance) {
   return balance > 0 ? static_cast<std::uint64_t>(balance) : 0;
 }
 
-std::int64_t earned(std::uint64_t per_unit, std::uint64_t units, std::uint64_t per_second,
-                    std::int64_t elapsed_ms) {
+/// Adds what units and time have earned. What is saved up is bounded, but never below what one
+/// step has brought: else a writer could outrun it.
+void add(std::int64_t& balance, std::int64_t savings_max, std::uint64_t for_units,
+         std::uint64_t per_second, std::int64_t elapsed_ms) {
+  const auto units = static_cast<std::int64_t>(std::min(for_units, kStepMax));
   const auto floor = static_cast<std::int64_t>(per_second) * elapsed_ms / kMillisecondsPerSecond;
-  return static_cast<std::int64_t>(per_unit * std::min(units, kStepMax)) + floor;
+  balance = std::min(balance + units + floor, std::max(savings_max, units));
 }
 
 }  // namespace
@@ -41,14 +43,12 @@ void CompactionThrottle::earn(std::int64_t now_ns, std::uint64_t appended_bytes,
       std::clamp<std::int64_t>((now_ns - now_ns_) / kNanosecondsPerMillisecond, 0, kPauseMsMax);
   const std::uint64_t bytes = appended_bytes - std::min(appended_bytes, appended_bytes_);
   const std::uint64_t count = operations - std::min(operations, operations_);
-  collect_bytes_ += earned(kCollectPerAppendedByte, bytes, kFloorBytesPerSecond, elapsed_ms);
-  compress_bytes_ += earned(kCompressPerAppendedByte, bytes, kFloorBytesPerSecond, elapsed_ms);
-  lookups_ += earned(kLookupsPerOperation, count, kFloorLookupsPerSecond, elapsed_ms);
-  collect_bytes_ = std::min(collect_bytes_, savings_bytes_max_);
-  compress_bytes_ = std::min(compress_bytes_, savings_bytes_max_);
-  lookups_ = std::min(lookups_, kSavingsLookups);
-  now_ns_ = elapsed_ms == kPauseMsMax ? now_ns
-                                      : now_ns_ + elapsed_ms * kNanosecondsPerMillisecond;
+  add(collect_bytes_, savings_bytes_max_, kCollectPerAppendedByte * bytes, kFloorBytesPerSecond,
+      elapsed_ms);
+  add(compress_bytes_, savings_bytes_max_, kCompressPerAppendedByte * bytes, kFloorBytesPerSecond,
+      elapsed_ms);
+  add(lookups_, kSavingsLookups, kLookupsPerOperation * count, kFloorLookupsPerSecond, elapsed_ms);
+  now_ns_ = elapsed_ms == kPauseMsMax ? now_ns : now_ns_ + elapsed_ms * kNanosecondsPerMillisecond;
   appended_bytes_ = std::max(appended_bytes, appended_bytes_);
   operations_ = std::max(operations, operations_);
 }

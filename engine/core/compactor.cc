@@ -103,8 +103,7 @@ Result<Compactor::Plan> Compactor::make_plan(const store::CheckpointMeta& meta,
     newest_seq =
         segment.first_seq <= durable_seq ? std::max(newest_seq, segment.last_seq) : newest_seq;
   }
-  Plan plan{.limits = limits,
-            .begin = limits.lookups == CompactionLimits::kNone ? 0 : next_seq_};
+  Plan plan{.limits = limits, .begin = limits.lookups == CompactionLimits::kNone ? 0 : next_seq_};
   const Seq needed_from = std::min(newest_seq, meta.previous_checkpoint_seq + 1);
   for (const auto& segment : segments) {
     const std::size_t small_before = plan.small_run.size();

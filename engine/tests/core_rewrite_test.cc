@@ -106,8 +106,8 @@ std::vector<std::string> temporary_files(MemoryDisk& disk) {
 /// What an agent does while the rewrite runs.
 struct Interference {
   std::string what;
-  std::string when;                        ///< "create" or "rename" of the rewritten file.
-  std::optional<std::string> value{};      ///< Nothing: a delete.
+  std::string when;                    ///< "create" or "rename" of the rewritten file.
+  std::optional<std::string> value{};  ///< Nothing: a delete.
   std::string id = "v3";
 };
 
@@ -126,8 +126,7 @@ Run compact_until(MemoryDisk& disk, const Allowed& before, std::uint64_t n,
   const auto engine = open_engine(kStore, covering_options(watched));
   bool done = interference == nullptr;
   watched.set_watch([&](std::string_view operation, const std::string& path) {
-    if (done || operation != interference->when ||
-        path.find("rewrite-") == std::string::npos) {
+    if (done || operation != interference->when || path.find("rewrite-") == std::string::npos) {
       return;
     }
     done = true;
@@ -194,18 +193,16 @@ TEST(RewriteCrash, EveryOperationMayBeTheLast) { stop_everywhere(nullptr); }
 TEST(RewriteCrash, AlsoWhenAValueChangesBetweenTheLookAndTheCopy) {
   for (const auto& value : {std::optional(json_of(900, 50)), std::optional(json_of(901, 9000)),
                             std::optional<std::string>()}) {
-    const Interference interference{.what = value ? "overwritten before" : "deleted before",
-                                    .when = "create",
-                                    .value = value};
+    const Interference interference{
+        .what = value ? "overwritten before" : "deleted before", .when = "create", .value = value};
     ASSERT_NO_FATAL_FAILURE(stop_everywhere(&interference));
   }
 }
 
 TEST(RewriteCrash, AlsoWhenAValueChangesAfterTheCopy) {
   for (const auto& value : {std::optional(json_of(902, 9000)), std::optional<std::string>()}) {
-    const Interference interference{.what = value ? "overwritten after" : "deleted after",
-                                    .when = "rename",
-                                    .value = value};
+    const Interference interference{
+        .what = value ? "overwritten after" : "deleted after", .when = "rename", .value = value};
     ASSERT_NO_FATAL_FAILURE(stop_everywhere(&interference));
   }
 }
@@ -239,7 +236,8 @@ TEST(Rewrite, NoSpaceAtAnyOperationLeavesTheInputsAndNoTemporaryFile) {
       const auto names = *disk->list(kWal);
       disk->set_fault([&](std::string_view, const std::string& path) -> std::optional<Error> {
         const bool hit = path.find("rewrite-") != std::string::npos && seen++ == target;
-        return hit ? std::optional(Error{.code = ErrorCode::kNoSpace, .sys_errno = ENOSPC, .context = path})
+        return hit ? std::optional(
+                         Error{.code = ErrorCode::kNoSpace, .sys_errno = ENOSPC, .context = path})
                    : std::nullopt;
       });
       const auto outcome = engine->checkpoint();

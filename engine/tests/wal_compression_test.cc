@@ -78,8 +78,8 @@ struct MixedLog {
   explicit MixedLog(bool compress) : test(disk) {
     test.options.compress_rewritten = compress;
     EXPECT_TRUE(succeeded(test.open()));
-    const std::string multi_part = text_of_log(300'000, 3) + noise(250'000, 4) +
-                                   text_of_log(100'000, 5);
+    const std::string multi_part =
+        text_of_log(300'000, 3) + noise(250'000, 4) + text_of_log(100'000, 5);
     for (const std::string& value :
          {std::string("small"), text_of_log(6000, 1), noise(7000, 2), std::string("also small"),
           multi_part, noise(300'000, 6) + text_of_log(300'000, 7), text_of_log(256 << 10, 8),
@@ -177,8 +177,7 @@ TEST(WalCompression, StoredBytesAreThoseInTheFile) {
   std::uint64_t sum = 0;
   for (const auto& [seq, bytes] : stored) {
     const std::string& value = log.values[seq];
-    const bool begins_with_noise =
-        value == noise(7000, 2) || value.starts_with(noise(300'000, 6));
+    const bool begins_with_noise = value == noise(7000, 2) || value.starts_with(noise(300'000, 6));
     EXPECT_EQ(bytes > wal::encoded_value_bytes(value.size()), begins_with_noise) << seq;
     sum += bytes;
   }
@@ -294,16 +293,15 @@ TEST(ChunkCompression, AnythingButOneFrameOfTheRightSizeIsRefused) {
 TEST(ChunkCompression, HeadersThatWouldAllocateTooMuchAreNone) {
   const auto decoded = [](wal::ChunkKind kind, std::uint32_t payload, std::uint32_t plain) {
     Bytes bytes(wal::kChunkHeaderBytes);
-    wal::encode_chunk_header({.kind = kind,
-                              .record_count = kind == wal::ChunkKind::kRecords
-                                                  ? std::uint16_t{3}
-                                                  : std::uint16_t{0},
-                              .payload_bytes = payload,
-                              .payload_crc = 1,
-                              .value_part = kind == wal::ChunkKind::kValue ? 7U : 0U,
-                              .plain_bytes = plain,
-                              .first_seq = 9},
-                             1, 4160, bytes);
+    wal::encode_chunk_header(
+        {.kind = kind,
+         .record_count = kind == wal::ChunkKind::kRecords ? std::uint16_t{3} : std::uint16_t{0},
+         .payload_bytes = payload,
+         .payload_crc = 1,
+         .value_part = kind == wal::ChunkKind::kValue ? 7U : 0U,
+         .plain_bytes = plain,
+         .first_seq = 9},
+        1, 4160, bytes);
     return wal::decode_chunk_header(bytes, 1, 4160);
   };
   const auto records = decoded(wal::ChunkKind::kRecords, 100, 64U << 10U);
@@ -325,7 +323,7 @@ TEST(ChunkCompression, HeadersThatWouldAllocateTooMuchAreNone) {
 /// A rewritten segment of a few kilobytes, and a newest one behind it.
 struct SmallCompressedLog {
   MemoryDisk disk;
-  std::map<Seq, std::string> values;  // Of the rewritten segment.
+  std::map<Seq, std::string> values;                              // Of the rewritten segment.
   std::map<Seq, std::pair<std::uint64_t, std::uint64_t>> places;  // Of large values: begin, end.
   std::uint64_t id = 0;
   std::uint64_t salt = 0;
@@ -402,8 +400,8 @@ struct SmallCompressedLog {
       for (const auto& [seq, value] : values) {
         EXPECT_NE(found.contains(seq), lost.contains(seq)) << seq;
         if (lost.contains(seq) && places.contains(seq)) {
-          EXPECT_FALSE(succeeded(test.log->read_value(seq, value.size(),
-                                                      base::crc32c(base::as_bytes(value)))));
+          EXPECT_FALSE(succeeded(
+              test.log->read_value(seq, value.size(), base::crc32c(base::as_bytes(value)))));
         }
       }
       EXPECT_TRUE(found.contains(test.log->recovery().last_seq)) << "the newest is not affected";

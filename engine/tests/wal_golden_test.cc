@@ -74,8 +74,7 @@ std::map<std::string, std::vector<std::byte>> golden_files(
   const auto names = disk.list(directory);
   EXPECT_TRUE(succeeded(names));
   for (const std::string& name : *names) {
-    const auto bytes =
-        io::read_whole_file(disk, io::join_path(directory, name), kFileBytesMax);
+    const auto bytes = io::read_whole_file(disk, io::join_path(directory, name), kFileBytesMax);
     EXPECT_TRUE(succeeded(bytes));
     files[io::join_path(kDirectory, name)] = *bytes;
   }

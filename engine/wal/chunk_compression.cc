@@ -45,8 +45,7 @@ base::ByteSpan ChunkCompressor::compress(base::ByteSpan plain) {
 }
 
 bool ChunkDecompressor::decompress(base::ByteSpan stored, base::MutableByteSpan plain) {
-  if (stored.size() < sizeof(kFrameMagic) ||
-      base::load<std::uint32_t>(stored, 0) != kFrameMagic ||
+  if (stored.size() < sizeof(kFrameMagic) || base::load<std::uint32_t>(stored, 0) != kFrameMagic ||
       ZSTD_findFrameCompressedSize(stored.data(), stored.size()) != stored.size()) {
     return false;
   }
@@ -56,8 +55,8 @@ bool ChunkDecompressor::decompress(base::ByteSpan stored, base::MutableByteSpan 
   }
   // The destination has the size that our own checked header states; what the frame claims about
   // its contents or its window decides nothing: a frame that gives more bytes, or fewer, fails.
-  const std::size_t bytes = ZSTD_decompressDCtx(context_.get(), plain.data(), plain.size(),
-                                                stored.data(), stored.size());
+  const std::size_t bytes =
+      ZSTD_decompressDCtx(context_.get(), plain.data(), plain.size(), stored.data(), stored.size());
   return bytes == plain.size();
 }
 

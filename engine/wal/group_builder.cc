@@ -111,8 +111,7 @@ void GroupBuilder::add_value(const RecordView& record) {
     base::append_bytes(bytes_, stored);
     bytes_.resize(base::align_up(bytes_.size(), kAlignment));
     chunk.header.payload_bytes = static_cast<std::uint32_t>(stored.size());
-    chunk.header.plain_bytes =
-        compressed.empty() ? 0 : static_cast<std::uint32_t>(payload.size());
+    chunk.header.plain_bytes = compressed.empty() ? 0 : static_cast<std::uint32_t>(payload.size());
     const auto padded = base::ByteSpan(bytes_).subspan(chunk.position + kChunkHeaderBytes);
     // A plain value of one part was summed up by its writer already: only the padding is missing.
     chunk.header.payload_crc = stored.size() == record.value_bytes

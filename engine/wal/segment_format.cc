@@ -3,18 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <optional>
-#include <string>
-#include <string_view>
-#include <system_error>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
@@ -102,18 +96,6 @@ bool is_known_type(std::uint16_t type) {
          type <= static_cast<std::uint16_t>(OperationType::kCheckpoint);
 }
 
-std::optional<std::uint64_t> parse_hex_id(std::string_view text) {
-  constexpr std::size_t kDigits = 16;
-  std::uint64_t id = 0;
-  const bool lower_case = std::ranges::none_of(text, [](char c) { return c >= 'A' && c <= 'F'; });
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id, 16);
-  if (text.size() != kDigits || !lower_case || error != std::errc{} ||
-      end != text.data() + text.size() || id == 0) {
-    return std::nullopt;
-  }
-  return id;
-}
-
 }  // namespace
 
 void encode_segment_header(const SegmentHeader& header, MutableByteSpan out) {
@@ -136,8 +118,9 @@ void encode_segment_header(const SegmentHeader& header, MutableByteSpan out) {
   base::store(copy, field::kCoversFirst, header.covers.first);
   base::store(copy, field::kCoversLast, header.covers.last);
   base::store(copy, field::kCapacity, header.capacity_bytes);
-  base::store(copy, field::kFlags, (header.rewritten ? kFlagRewritten : 0U) |
-                                       (header.compressed ? kFlagCompressed : 0U));
+  base::store(
+      copy, field::kFlags,
+      (header.rewritten ? kFlagRewritten : 0U) | (header.compressed ? kFlagCompressed : 0U));
   base::store(copy, field::kCrc, crc_from(copy, field::kVersion));
   std::ranges::copy(copy, out.begin() + kSegmentHeaderCopyBytes);
 }
@@ -226,9 +209,8 @@ void encode_chunk_header(const ChunkHeader& header, std::uint64_t salt, std::uin
     const bool is_records = header.kind == ChunkKind::kRecords;
     DB_CHECK(header.value_part <= kValueBytesMax / kValueChunkBytesMax);
     base::store(out, 8, static_cast<std::uint16_t>(kind + kCompressedKinds));
-    base::store(
-        out, 10,
-        is_records ? header.record_count : static_cast<std::uint16_t>(header.value_part));
+    base::store(out, 10,
+                is_records ? header.record_count : static_cast<std::uint16_t>(header.value_part));
     base::store(out, 20, header.plain_bytes);
   }
   base::store(out, 12, header.payload_bytes);
@@ -496,34 +478,6 @@ std::optional<Trailer> decode_trailer(ByteSpan bytes, std::uint64_t salt, std::u
     return std::nullopt;
   }
   return trailer;
-}
-
-std::string segment_name(std::uint64_t id) { return fmt::format("{:016x}.wal", id); }
-std::string spare_name(std::uint64_t id) { return fmt::format("spare-{:016x}.tmp", id); }
-std::string rewrite_name(std::uint64_t id) { return fmt::format("rewrite-{:016x}.tmp", id); }
-
-ParsedName parse_name(std::string_view name) {
-  constexpr std::string_view kSegmentSuffix = ".wal";
-  constexpr std::string_view kTemporarySuffix = ".tmp";
-  std::optional<std::uint64_t> id;
-  if (name.ends_with(kSegmentSuffix)) {
-    id = parse_hex_id(name.substr(0, name.size() - kSegmentSuffix.size()));
-    if (id) {
-      return {.file_class = FileClass::kSegment, .id = *id};
-    }
-    return {};
-  }
-  for (const std::string_view prefix : {"spare-", "rewrite-"}) {
-    if (name.starts_with(prefix) && name.ends_with(kTemporarySuffix)) {
-      name.remove_prefix(prefix.size());
-      id = parse_hex_id(name.substr(0, name.size() - kTemporarySuffix.size()));
-      if (id) {
-        return {.file_class = FileClass::kTemporary, .id = *id};
-      }
-      return {};
-    }
-  }
-  return {};
 }
 
 }  // namespace pluresdb::wal

@@ -213,11 +213,11 @@ class Rewrite {
       if (frame.kind != FrameKind::kGroup) {
         break;
       }
-      TRY_ASSIGN(const bool intact, reader.read_group(frame, ValueMode::kSkip,
-                                                      [&digest](const ReadRecord& record) {
-                                                        digest = add_to_digest(digest, record.view);
-                                                        return Status{};
-                                                      }));
+      TRY_ASSIGN(const bool intact,
+                 reader.read_group(frame, ValueMode::kSkip, [&digest](const ReadRecord& record) {
+                   digest = add_to_digest(digest, record.view);
+                   return Status{};
+                 }));
       if (!intact) {
         break;
       }

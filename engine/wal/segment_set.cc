@@ -253,9 +253,8 @@ std::optional<ValuePlace> SegmentSet::find_value(Seq seq) const {
     if (at != segment->values.end() && at->seq == seq) {
       const auto next = std::next(at);
       const bool is_last = next == segment->values.end();
-      return ValuePlace{.segment = segment,
-                        .location = *at,
-                        .end = is_last ? segment->valid_end : next->offset};
+      return ValuePlace{
+          .segment = segment, .location = *at, .end = is_last ? segment->valid_end : next->offset};
     }
   }
   return std::nullopt;
