@@ -18,6 +18,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/crc32c.h"
+#include "engine/io/file_system.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
 #include "engine/wal/chunk_compression.h"
@@ -223,6 +224,99 @@ TEST(WalCompression, WhatIsCompressedStaysSoWithoutTheOption) {
   EXPECT_TRUE(log.info_of(*second).compressed);
   EXPECT_EQ(log.info_of(*second).file_bytes, first_bytes);
   log.expect_values();
+}
+
+// --- Reading back
+// ---------------------------------------------------------------------------------
+
+/// Flips one bit of what is written to the temporary file of a rewrite: a device that does not keep
+/// what it was given.
+class FlippingFile final : public io::File {
+ public:
+  FlippingFile(std::unique_ptr<io::File> file, std::uint64_t target)
+      : file_(std::move(file)), target_(target) {}
+  Result<std::size_t> read(std::uint64_t offset, base::MutableByteSpan out) override {
+    return file_->read(offset, out);
+  }
+  Status write(std::uint64_t offset, base::ByteSpan data) override {
+    Bytes bytes(data.begin(), data.end());
+    if (target_ >= offset && target_ < offset + bytes.size()) {
+      bytes[target_ - offset] ^= std::byte{1};
+    }
+    return file_->write(offset, bytes);
+  }
+  Status sync_data() override { return file_->sync_data(); }
+  Status sync_all() override { return file_->sync_all(); }
+  Status truncate(std::uint64_t size_bytes) override { return file_->truncate(size_bytes); }
+  Status allocate(std::uint64_t size_bytes) override { return file_->allocate(size_bytes); }
+  Result<std::uint64_t> size() override { return file_->size(); }
+  Status close() override { return file_->close(); }
+
+ private:
+  std::unique_ptr<io::File> file_;
+  std::uint64_t target_;
+};
+
+class FlippingDisk final : public io::FileSystem {
+ public:
+  explicit FlippingDisk(MemoryDisk& disk) : disk_(disk) {}
+  std::uint64_t target = ~0ULL;
+
+  Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
+    TRY_ASSIGN(std::unique_ptr<io::File> file, disk_.open(path, mode));
+    if (path.find("rewrite-") == std::string::npos) {
+      return file;
+    }
+    return std::make_unique<FlippingFile>(std::move(file), target);
+  }
+  Status create_directory(const std::string& path) override { return disk_.create_directory(path); }
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    return disk_.list(path);
+  }
+  Status rename(const std::string& from, const std::string& to) override {
+    return disk_.rename(from, to);
+  }
+  Status remove(const std::string& path) override { return disk_.remove(path); }
+  Status sync_directory(const std::string& path) override { return disk_.sync_directory(path); }
+  Result<io::FileInfo> info(const std::string& path) override { return disk_.info(path); }
+  Result<io::SpaceInfo> space(const std::string& path) override { return disk_.space(path); }
+  Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
+    return disk_.lock(path);
+  }
+
+ private:
+  MemoryDisk& disk_;
+};
+
+TEST(WalCompression, TheInputsStayUntilTheOutputReadsBack) {
+  MemoryDisk disk;
+  FlippingDisk flipping(disk);
+  TestLog test(flipping);
+  test.options.compress_rewritten = true;
+  ASSERT_TRUE(succeeded(test.open()));
+  for (const std::uint64_t seed : {1U, 2U}) {
+    ASSERT_TRUE(succeeded(test.put("doc", text_of_log(9000, seed))));
+    ASSERT_TRUE(succeeded(test.put("doc", text_of_log(90, seed))));
+  }
+  ASSERT_TRUE(succeeded(test.open()));
+  ASSERT_TRUE(succeeded(test.put("doc", "newest")));
+  const auto before = disk.files();
+  const std::vector<std::uint64_t> inputs{1};
+  std::uint64_t refused = 0;
+  for (flipping.target = 0;; flipping.target += 13) {
+    SCOPED_TRACE("byte " + std::to_string(flipping.target));
+    const auto output = test.log->rewrite_segments(inputs, everything);
+    if (output) {
+      break;  // Behind its end.
+    }
+    ++refused;
+    ASSERT_TRUE(failed_with(output, ErrorCode::kCorruption));
+    ASSERT_EQ(disk.files(), before);
+  }
+  EXPECT_GT(refused, 500U) << "header, groups, footer and trailer";
+  const auto records = test.read_all();
+  ASSERT_TRUE(succeeded(records));
+  EXPECT_EQ(records->size(), 5U);
 }
 
 // --- Hostile frames
