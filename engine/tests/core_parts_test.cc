@@ -448,6 +448,17 @@ TEST_F(CompactorTest, LimitedPassesGoOnWhereTheLastOneStopped) {
   EXPECT_EQ(log_.rewritten.size(), 1U) << "segment 2 was not looked at again";
 }
 
+TEST_F(CompactorTest, CollectsBelowHalfAndNotAbove) {
+  for (const std::uint64_t live : {46'000U, 45'800U}) {  // Of 100,000 less 8 KiB.
+    log_.infos = {segment(1, 1, 10, 1), segment(2, 11, 20)};
+    log_.large_values[1] = {{1, "a", live}};
+    base_.values["a"] = in_log(1);
+    log_.rewritten.clear();
+    ASSERT_TRUE(run(20, 20).has_value());
+    EXPECT_EQ(log_.rewritten.size(), live < 45'904 ? 1U : 0U) << live;
+  }
+}
+
 TEST_F(CompactorTest, CompressesOnceWhatHoldsLiveValues) {
   Compactor compactor(log_, base_, identity_, space_,
                       {.segment_bytes = 64ULL << 10, .compress = true});

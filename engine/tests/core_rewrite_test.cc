@@ -19,6 +19,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "engine/base/clock.h"
 #include "engine/tests/core_memory_disk.h"
 #include "engine/tests/core_test_util.h"
 #include "engine/tests/core_watched_disk.h"
@@ -347,6 +348,36 @@ TEST(Rewrite, ClosingDoesNotWaitForCompression) {
   const auto engine = open_engine(kStore, covering_options(disk));
   ASSERT_TRUE(engine->close().has_value());
   EXPECT_EQ(engine->stats().segments_rewritten, 1U) << "the one with garbage";
+}
+
+// Goal: the background does it by itself, within its budget, while a writer goes on. Method: writes
+// until it has compressed something; then what it has read is compared with what it may read.
+TEST(Rewrite, TheBackgroundCompressesWithinItsBudget) {
+  const TemporaryDirectory directory;
+  auto options = small_options();
+  options.background_threads = true;
+  options.segment_bytes = 256 * kKiB;
+  options.checkpoint.operations = 20;
+  Model model;
+  const auto engine = open_engine(directory.path(), options);
+  const std::int64_t start_ns = system_clock().monotonic_ns();
+  const auto elapsed_s = [start_ns] {
+    return (system_clock().monotonic_ns() - start_ns) / 1'000'000'000 + 1;
+  };
+  constexpr std::int64_t kPatienceSeconds = 60;
+  for (std::uint64_t i = 0; engine->stats().segments_compressed < 3; ++i) {
+    ASSERT_LT(elapsed_s(), kPatienceSeconds) << "nothing was compressed";
+    const std::string id = fmt::format("doc{}", i % 200);
+    const std::string json = text_of_bytes(i, 12'000);
+    ASSERT_TRUE(engine->put("a", id, json).has_value());
+    model[id] = json;
+  }
+  const EngineStats stats = engine->stats();
+  const std::uint64_t floor = 2 * (4ULL << 20) * static_cast<std::uint64_t>(elapsed_s());
+  EXPECT_LE(stats.compaction_read_bytes,
+            4 * stats.wal.appended_bytes + floor + 2 * options.segment_bytes);
+  EXPECT_GT(stats.compaction_reclaimed_bytes, 0U);
+  ASSERT_NO_FATAL_FAILURE(expect_model(*engine, model));
 }
 
 }  // namespace

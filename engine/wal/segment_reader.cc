@@ -137,7 +137,6 @@ Result<SegmentReader::ValueWalk> SegmentReader::walk_value(std::uint64_t offset,
         chunk->value_part != part ||
         (chunk->plain_bytes == 0 ? chunk->payload_bytes : chunk->plain_bytes) != expected) {
       walk.intact = false;
-      walk.lost = true;
       return walk;
     }
     if (mode == ValueMode::kSkip && part == 0 && chunk->plain_bytes == 0) {
@@ -196,10 +195,7 @@ Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uin
       }
       record.value_offset = position;
       record.value_stored_bytes = walk.end - position;
-      position = walk.end;
-      if (walk.lost) {  // Where the value ends is not known: go on at whatever chunk comes next.
-        TRY_ASSIGN(position, find_chunk(walk.end, group_end));
-      }
+      position = walk.end;  // Or where it is lost: read_group goes on at the next chunk.
       intact = intact && walk.intact;
       record.value_readable = walk.intact || mode == ValueMode::kSkip;
       if (kept != nullptr && record.value_readable) {

@@ -70,7 +70,6 @@ class SegmentReader {
  private:
   struct ValueWalk {
     bool intact = true;
-    bool lost = false;      ///< The header at `end` is not the one that should stand there.
     std::uint64_t end = 0;  ///< Of the last chunk whose header is intact.
   };
   Result<ValueWalk> walk_value(std::uint64_t offset, const RecordView& record, ValueMode mode,
