@@ -170,12 +170,15 @@ BENCHMARK(read_large_value)->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 
 /// Chunks of 64 KiB by themselves. range(0): level.
 void compression_level(benchmark::State& state) {
+  constexpr std::uint64_t kTexts = 32;
   std::vector<std::string> texts;
-  for (std::uint64_t i = 0; i < 32; ++i) {
+  texts.reserve(kTexts);
+  for (std::uint64_t i = 0; i < kTexts; ++i) {
     texts.push_back(log_text(i, kValueBytes));
   }
   std::string out(ZSTD_compressBound(kValueBytes), '\0');
-  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
+  const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(),
+                                                                     ZSTD_freeCCtx);
   std::size_t stored = 0;
   std::size_t at = 0;
   while (state.KeepRunning()) {
