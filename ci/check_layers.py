@@ -72,6 +72,7 @@ LIBRARIES = [
     (r"hnswlib/", ("engine/vindex/",)),
     (r"(openssl/|argon2\.h$)", ("engine/crypto/",)),
     (r"isa-l/", ("engine/base/",)),
+    (r"zstd\.h$", ("engine/wal/chunk_compression.cc", "engine/bench/", "engine/tests/wal_")),
     (r"simdjson\.h$", ("engine/base/",) + TESTS),
     (r"pugixml\.hpp$", ("harness/report/",) + TESTS),
     (r"nlohmann/", ("harness/",)),

@@ -13,6 +13,7 @@
 #include "engine/base/check.h"
 #include "engine/base/duration_recorder.h"
 #include "engine/base/mutex.h"
+#include "engine/core/compaction_throttle.h"
 #include "engine/core/compactor.h"
 #include "engine/core/disk_space.h"
 #include "engine/core/document_table.h"
@@ -34,8 +35,6 @@ constexpr std::int64_t kReclaimPauseNs = 500 * kNanosecondsPerMillisecond;
 constexpr auto kBackgroundTick = std::chrono::milliseconds(200);
 /// A checkpoint is started at this part of the limit, so that writers seldom have to wait.
 constexpr std::uint64_t kPressurePart = 2;
-/// Looking at old segments costs at most so many reads of the base store per write.
-constexpr std::uint64_t kLookupsPerOperation = 4;
 
 }  // namespace
 
@@ -46,7 +45,8 @@ Checkpointer::Checkpointer(const CheckpointerParts& parts, const EngineOptions& 
       durability_(options.durability),
       dirty_bytes_max_(options.dirty_bytes_max),
       meta_(meta),
-      last_checkpoint_ns_(parts.clock.monotonic_ns()) {
+      last_checkpoint_ns_(parts.clock.monotonic_ns()),
+      throttle_(options.segment_bytes, last_checkpoint_ns_) {
   const base::MutexLock lock(mutex_);
   stats_.checkpoint_seq = meta.checkpoint_seq;
 }
@@ -171,20 +171,20 @@ Status Checkpointer::recover_base() {
   return {};
 }
 
-Result<Seq> Checkpointer::checkpoint() {
+Result<Seq> Checkpointer::checkpoint(const CompactionLimits& limits) {
   TRY(cover(parts_.table.last_seq()));
-  TRY(compact(Compactor::kNoLimit));
+  TRY(compact(limits));
   const base::MutexLock lock(mutex_);
   return meta_.checkpoint_seq;
 }
 
-Status Checkpointer::compact(std::uint64_t lookups_max) {
+Result<CompactionWork> Checkpointer::compact(const CompactionLimits& limits) {
   store::CheckpointMeta meta;
   {
     const base::MutexLock lock(mutex_);
     meta = meta_;
   }
-  return parts_.compactor.run(meta, lookups_max);
+  return parts_.compactor.run(meta, limits);
 }
 
 Status Checkpointer::relieve_pressure() {
@@ -273,14 +273,18 @@ void Checkpointer::background_step() {
                          to_string(outcome.error()).c_str());
     }
   }
+  compact_in_background(now_ns);
+}
+
+void Checkpointer::compact_in_background(std::int64_t now_ns) {
+  throttle_.earn(now_ns, parts_.log.stats().appended_bytes, parts_.table.operations_total());
   const Seq checkpoint_seq = stats().checkpoint_seq;
-  if (checkpoint_seq != compacted_checkpoint_seq_) {
-    const std::uint64_t operations = parts_.table.operations_total();
-    // A failed pass leaves its inputs in place and is repeated after the next checkpoint.
-    (void)compact(kLookupsPerOperation * (operations - compacted_operations_));
-    compacted_operations_ = operations;
-    compacted_checkpoint_seq_ = checkpoint_seq;
+  if (checkpoint_seq == compacted_checkpoint_seq_ && !throttle_.can_go_on()) {
+    return;
   }
+  // A failed pass leaves its inputs in place and is repeated after the next checkpoint.
+  throttle_.spend(compact(throttle_.limits()).value_or(CompactionWork{}));
+  compacted_checkpoint_seq_ = checkpoint_seq;
 }
 
 void Checkpointer::reclaim() {
@@ -289,7 +293,7 @@ void Checkpointer::reclaim() {
   }
   // Failures are counted, and the next tick tries again: there is nobody to tell here.
   if (cover(parts_.table.last_seq()) && cover_with(parts_.table.last_seq(), Force::kMetaOnly)) {
-    (void)compact(Compactor::kNoLimit);
+    (void)compact({});
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/mutex.h"
+#include "engine/core/compaction_throttle.h"
 #include "engine/core/compactor.h"
 #include "engine/core/disk_space.h"
 #include "engine/core/document_table.h"
@@ -53,8 +54,8 @@ class Checkpointer {
   /// Returns when the base store durably holds everything up to `seq`. An error is the one of the
   /// last attempt; everything is still in the table and in the log. Thread: any.
   Status cover(Seq seq);
-  /// Covers everything applied so far, then compacts without limit. Thread: any.
-  Result<Seq> checkpoint();
+  /// Covers everything applied so far, then compacts. Thread: any.
+  Result<Seq> checkpoint(const CompactionLimits& limits = {});
   /// Before a write: when the table is over its limit, makes room first. Thread: any.
   Status relieve_pressure();
   /// After a write: wakes the background thread when the policy says so. Thread: any.
@@ -75,12 +76,13 @@ class Checkpointer {
   Status run_once(Force force);
   Status ingest(DocumentTable::Frozen& frozen, store::CheckpointMeta& meta);
   Status recover_base();
-  Status compact(std::uint64_t lookups_max);
+  Result<CompactionWork> compact(const CompactionLimits& limits);
   /// Lets go of the log behind the newest checkpoint as well: only when space is short.
   void reclaim();
   bool due();
   void run_background();
   void background_step();
+  void compact_in_background(std::int64_t now_ns);
 
   const CheckpointerParts parts_;
   const CheckpointPolicy policy_;
@@ -109,7 +111,7 @@ class Checkpointer {
   std::int64_t retry_delay_ns_ = 0;
   std::int64_t reclaim_at_ns_ = 0;
   Seq compacted_checkpoint_seq_ = 0;
-  std::uint64_t compacted_operations_ = 0;
+  CompactionThrottle throttle_;
 };
 
 }  // namespace pluresdb::core

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <expected>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "engine/base/mutex.h"
+#include "engine/core/disk_space.h"
 #include "engine/core/store_identity.h"
 #include "engine/store/base_store.h"
 #include "engine/wal/log.h"
@@ -17,13 +19,13 @@
 namespace pluresdb::core {
 namespace {
 
-/// A segment is rewritten when less than half of its file is live.
+/// A segment is rewritten when less than half of its file is live: docs/DURABILITY.md "How large
+/// the log becomes" counts on it.
 constexpr std::uint64_t kLiveDivisor = 2;
-
-struct Rewritable {
-  std::vector<wal::SegmentInfo> segments;  ///< Adjacent in the log.
-  std::uint64_t live_bytes = 0;
-};
+/// Files below this part of a segment are small; so many of them in a row become one, so that the
+/// number of files depends on what is live, not on how long the store has been there.
+constexpr std::uint64_t kSmallPart = 4;
+constexpr std::size_t kSmallRun = 4;
 
 std::vector<std::uint64_t> ids_of(const std::vector<wal::SegmentInfo>& segments) {
   std::vector<std::uint64_t> ids;
@@ -44,12 +46,54 @@ std::vector<wal::SegmentInfo> in_seq_order(std::vector<wal::SegmentInfo> segment
 
 }  // namespace
 
-Status Compactor::run(const store::CheckpointMeta& meta, std::uint64_t lookups_max) {
+/// What a pass will do, and what it costs.
+struct Compactor::Plan {
+  struct Looked {
+    wal::SegmentInfo segment;
+    std::uint64_t live_bytes;
+  };
+  const CompactionLimits& limits;
+  Seq begin = 0;  ///< Segments before it were looked at by the pass before.
+  std::vector<wal::SegmentInfo> removable{};
+  std::vector<Batch> batches{};
+  std::vector<Looked> small_run{};  ///< Adjacent small ones that stay, up to the last looked at.
+  CompactionWork work{};
+  Seq first_left = 0;     ///< 0: nothing was left.
+  bool adjacent = false;  ///< The last segment looked at went into batches.back().
+
+  void leave(const wal::SegmentInfo& segment) {
+    first_left = first_left == 0 ? segment.first_seq : std::min(first_left, segment.first_seq);
+  }
+  /// False: the limit is reached, the segment is left.
+  bool admit(const wal::SegmentInfo& segment, bool collects) {
+    const std::uint64_t limit = collects ? limits.collect_bytes : limits.compress_bytes;
+    std::uint64_t& spent = collects ? work.collect_bytes : work.compress_bytes;
+    if (spent >= limit) {
+      (collects ? work.collect_ran_out : work.compress_ran_out) = true;
+      leave(segment);
+      return false;
+    }
+    spent += segment.file_bytes;
+    return true;
+  }
+};
+
+Result<CompactionWork> Compactor::run(const store::CheckpointMeta& meta,
+                                      const CompactionLimits& limits) {
   const base::MutexLock lock(mutex_);
-  return run_locked(meta, lookups_max);
+  TRY_ASSIGN(const Plan plan, make_plan(meta, limits));
+  next_seq_ = plan.first_left;
+  TRY(remove(plan.removable));
+  for (const Batch& batch : plan.batches) {
+    TRY(rewrite(batch));
+  }
+  const base::MutexLock counts_lock(counts_mutex_);
+  ++counts_.runs;
+  return plan.work;
 }
 
-Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lookups_max) {
+Result<Compactor::Plan> Compactor::make_plan(const store::CheckpointMeta& meta,
+                                             const CompactionLimits& limits) {
   const auto segments = in_seq_order(log_.segments());
   // Whatever is durable of the newest records stays: the log must show every seq that the base
   // store knows, or the next open would take it for lost.  INV-CORE-6
@@ -59,55 +103,110 @@ Status Compactor::run_locked(const store::CheckpointMeta& meta, std::uint64_t lo
     newest_seq =
         segment.first_seq <= durable_seq ? std::max(newest_seq, segment.last_seq) : newest_seq;
   }
-  std::vector<wal::SegmentInfo> removable;
-  std::vector<Rewritable> rewritable;
-  std::uint64_t lookups = 0;
-  std::uint64_t first_skipped = 0;
-  bool adjacent = false;  // The last segment looked at went into rewritable.back().
+  Plan plan{.limits = limits, .begin = limits.lookups == CompactionLimits::kNone ? 0 : next_seq_};
+  const Seq needed_from = std::min(newest_seq, meta.previous_checkpoint_seq + 1);
   for (const auto& segment : segments) {
-    const bool was_adjacent = std::exchange(adjacent, false);
-    if (segment.sealed && segment.last_seq == 0) {
-      removable.push_back(segment);  // Begun, and given up before its first group.
-      continue;
-    }
-    if (segment.active || segment.last_seq == 0 || segment.last_seq == newest_seq ||
-        segment.last_seq > meta.previous_checkpoint_seq) {
-      continue;
-    }
-    if (segment.large_values == 0) {
-      removable.push_back(segment);
-      continue;
-    }
-    if (!segment.sealed || segment.first_seq < next_seq_) {
-      continue;
-    }
-    if (lookups >= lookups_max) {
-      first_skipped = first_skipped == 0 ? segment.first_seq : first_skipped;
-      continue;
-    }
-    lookups += segment.large_values;
-    TRY_ASSIGN(const std::optional<std::uint64_t> looked_at, live_bytes_of(segment));
-    if (!looked_at) {
-      continue;  // Damaged since it was opened: what it still holds may be live.  INV-CORE-12
-    }
-    const std::uint64_t live_bytes = *looked_at;
-    if (live_bytes == 0) {
-      removable.push_back(segment);
-    } else if (live_bytes < segment.file_bytes / kLiveDivisor) {
-      if (!was_adjacent || rewritable.back().live_bytes + live_bytes > segment_bytes_) {
-        rewritable.emplace_back();
-      }
-      rewritable.back().segments.push_back(segment);
-      rewritable.back().live_bytes += live_bytes;
-      adjacent = true;
+    const std::size_t small_before = plan.small_run.size();
+    TRY(look_at(segment, needed_from, plan));
+    if (plan.small_run.size() == small_before) {
+      end_small_run(plan);
     }
   }
-  next_seq_ = first_skipped;
-  TRY(remove(removable));
-  for (const auto& run : rewritable) {
-    TRY(rewrite(run.segments));
+  end_small_run(plan);
+  return plan;
+}
+
+/// `needed_from`: a segment with this seq, or a later one, stays whatever is in it.
+Status Compactor::look_at(const wal::SegmentInfo& segment, Seq needed_from, Plan& plan) {
+  const bool was_adjacent = std::exchange(plan.adjacent, false);
+  if (segment.sealed && segment.last_seq == 0) {
+    plan.removable.push_back(segment);  // Begun, and given up before its first group.
+    return {};
+  }
+  if (segment.active || segment.last_seq == 0 || segment.last_seq >= needed_from) {
+    return {};
+  }
+  if (segment.large_values == 0) {
+    plan.removable.push_back(segment);
+    return {};
+  }
+  if (!segment.sealed || segment.first_seq < plan.begin) {
+    return {};
+  }
+  if (plan.work.lookups >= plan.limits.lookups) {
+    plan.work.lookups_ran_out = true;
+    plan.leave(segment);
+    return {};
+  }
+  plan.work.lookups += segment.large_values;
+  TRY_ASSIGN(const std::optional<std::uint64_t> live_bytes, live_bytes_of(segment));
+  if (live_bytes) {  // Else damaged since it was opened: what it holds may be live.  INV-CORE-12
+    plan.adjacent = was_adjacent;
+    consider(segment, *live_bytes, plan);
   }
   return {};
+}
+
+Compactor::Fate Compactor::fate_of(const wal::SegmentInfo& segment,
+                                   std::uint64_t live_bytes) const {
+  if (live_bytes == 0) {
+    return Fate::kRemove;
+  }
+  const std::uint64_t overhead = std::min(segment.file_bytes, wal::kFileOverheadBytes);
+  if (live_bytes < (segment.file_bytes - overhead) / kLiveDivisor) {
+    return Fate::kCollect;
+  }
+  return options_.compress && !segment.compressed ? Fate::kCompress : Fate::kStays;
+}
+
+void Compactor::consider(const wal::SegmentInfo& segment, std::uint64_t live_bytes,
+                         Plan& plan) const {
+  switch (fate_of(segment, live_bytes)) {
+    case Fate::kRemove:
+      plan.adjacent = false;
+      plan.removable.push_back(segment);
+      break;
+    case Fate::kCollect:
+      add_to_batch(segment, live_bytes, true, plan);
+      break;
+    case Fate::kCompress:
+      add_to_batch(segment, live_bytes, false, plan);
+      break;
+    case Fate::kStays:
+      plan.adjacent = false;
+      if (segment.file_bytes < options_.segment_bytes / kSmallPart) {
+        plan.small_run.push_back({.segment = segment, .live_bytes = live_bytes});
+      }
+      break;
+  }
+}
+
+void Compactor::add_to_batch(const wal::SegmentInfo& segment, std::uint64_t live_bytes,
+                             bool collects, Plan& plan) const {
+  const bool was_adjacent = std::exchange(plan.adjacent, false);
+  if (!plan.admit(segment, collects)) {
+    return;
+  }
+  if (!was_adjacent || plan.batches.back().collects != collects ||
+      plan.batches.back().live_bytes + live_bytes > options_.segment_bytes) {
+    plan.batches.push_back({.segments = {}, .live_bytes = 0, .collects = collects});
+  }
+  plan.batches.back().segments.push_back(segment);
+  plan.batches.back().live_bytes += live_bytes;
+  plan.adjacent = true;
+}
+
+void Compactor::end_small_run(Plan& plan) const {
+  const auto run = std::exchange(plan.small_run, {});
+  if (run.size() < kSmallRun) {
+    return;
+  }
+  // Whatever was looked at meanwhile is no neighbour of theirs, nor they of what comes next.
+  plan.adjacent = false;
+  for (const auto& [segment, live_bytes] : run) {
+    add_to_batch(segment, live_bytes, true, plan);
+  }
+  plan.adjacent = false;
 }
 
 Result<bool> Compactor::is_live(Seq seq, std::string_view id) const {
@@ -119,9 +218,9 @@ Result<std::optional<std::uint64_t>> Compactor::live_bytes_of(const wal::Segment
   std::uint64_t live_bytes = 0;
   std::uint64_t seen = 0;
   TRY(log_.visit_large_values(
-      segment.id, [&](Seq seq, std::string_view id, std::uint64_t value_bytes) -> Status {
+      segment.id, [&](Seq seq, std::string_view id, std::uint64_t stored_bytes) -> Status {
         TRY_ASSIGN(const bool live, is_live(seq, id));
-        live_bytes += live ? value_bytes : 0;
+        live_bytes += live ? stored_bytes : 0;
         ++seen;
         return {};
       }));
@@ -146,14 +245,25 @@ Status Compactor::remove(const std::vector<wal::SegmentInfo>& segments) {
     last_seq = std::max(last_seq, segment.last_seq);
   }
   TRY(note_compaction(last_seq));  // INV-CORE-4: before anything goes.
-  TRY_ASSIGN(const std::uint64_t removed, log_.remove_segments(ids_of(segments)));
+  const auto removed = log_.remove_segments(ids_of(segments));
+  // Also after an error some of them may be gone; and some may have to stay.
+  const auto left = log_.segments();
   const base::MutexLock lock(counts_mutex_);
-  counts_.removed += removed;
-  return {};
+  for (const auto& segment : segments) {
+    if (std::ranges::find(left, segment.id, &wal::SegmentInfo::id) == left.end()) {
+      ++counts_.removed;
+      counts_.reclaimed_bytes += segment.file_bytes;
+    }
+  }
+  return removed ? Status{} : std::unexpected(removed.error());
 }
 
-Status Compactor::rewrite(const std::vector<wal::SegmentInfo>& segments) {
-  TRY(note_compaction(segments.back().last_seq));
+Status Compactor::rewrite(const Batch& batch) {
+  // While the output is written both are there: not at the cost of a writer's next segment.
+  if (batch.live_bytes > space_.rewrite_room(batch.collects)) {
+    return {};
+  }
+  TRY(note_compaction(batch.segments.back().last_seq));
   // The callback cannot fail; a record whose state cannot be read is kept.
   const auto keep = [&](const wal::RecordView& record) {
     if (!record.value_in_log) {
@@ -162,9 +272,25 @@ Status Compactor::rewrite(const std::vector<wal::SegmentInfo>& segments) {
     const auto live = is_live(record.seq, record.id);
     return !live || *live;
   };
-  TRY(log_.rewrite_segments(ids_of(segments), keep));
+  const auto id = log_.rewrite_segments(ids_of(batch.segments), keep);
+  if (!id) {
+    // Another file still needs one of them, or lies between them: not this time.
+    const bool cannot_yet = id.error().code == ErrorCode::kInvalidArgument;
+    return cannot_yet ? Status{} : std::unexpected(id.error());
+  }
+  const auto now = log_.segments();
+  const auto output = std::ranges::find(now, *id, &wal::SegmentInfo::id);
   const base::MutexLock lock(counts_mutex_);
-  counts_.rewritten += segments.size();
+  std::uint64_t read_bytes = 0;
+  for (const auto& segment : batch.segments) {
+    read_bytes += segment.file_bytes;
+  }
+  const std::uint64_t written_bytes = output == now.end() ? 0 : output->file_bytes;
+  counts_.rewritten += batch.segments.size();
+  counts_.compressed += output != now.end() && output->compressed ? 1U : 0U;
+  counts_.read_bytes += read_bytes;
+  counts_.written_bytes += written_bytes;
+  counts_.reclaimed_bytes += read_bytes - std::min(read_bytes, written_bytes);
   return {};
 }
 

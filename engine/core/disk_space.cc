@@ -51,10 +51,10 @@ void DiskSpace::refresh_locked() {
     return;
   }
   available_bytes_ = space->available_bytes;
-  const std::uint64_t full_mark = std::min(kFullBytes, space->total_bytes / kFullPart);
+  full_mark_ = std::min(kFullBytes, space->total_bytes / kFullPart);
   const std::uint64_t low_mark =
       std::min(2 * segment_bytes_ + kLowExtraBytes, space->total_bytes / kLowPart);
-  if (available_bytes_ < full_mark) {
+  if (available_bytes_ < full_mark_) {
     measured_ = SpaceState::kFull;
   } else if (available_bytes_ < low_mark) {
     measured_ = SpaceState::kLow;
@@ -95,6 +95,17 @@ std::uint64_t DiskSpace::refusals() const {
 SpaceState DiskSpace::state() const {
   const base::MutexLock lock(mutex_);
   return refused_ ? SpaceState::kFull : measured_;
+}
+
+std::uint64_t DiskSpace::rewrite_room(bool collects) {
+  const base::MutexLock lock(mutex_);
+  refresh_locked();
+  const bool is_full = refused_ || measured_ == SpaceState::kFull;
+  if (is_full) {
+    return collects ? available_bytes_ : 0;
+  }
+  const std::uint64_t kept = full_mark_ + (collects ? 0 : segment_bytes_);
+  return available_bytes_ - std::min(available_bytes_, kept);
 }
 
 void DiskSpace::restore_reserve() {

@@ -36,6 +36,11 @@ class DiskSpace {
   /// How often admit() refused.
   [[nodiscard]] std::uint64_t refusals() const;
 
+  /// Bytes that a rewrite may take until it has given its inputs back. While writes are still let
+  /// in, they keep what they need; when the disk is full, whatever is left may help. `collects`:
+  /// it will give back more than it takes. Others wait, and keep clear of a writer's next segment.
+  [[nodiscard]] std::uint64_t rewrite_room(bool collects);
+
   /// Makes the reserve when there is room for it and it is missing.
   void restore_reserve();
   /// Gives the reserve's bytes to whoever needs them next.
@@ -54,6 +59,7 @@ class DiskSpace {
   mutable base::Mutex mutex_;
   SpaceState measured_ GUARDED_BY(mutex_) = SpaceState::kNormal;
   std::uint64_t available_bytes_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t full_mark_ GUARDED_BY(mutex_) = 0;
   bool refused_ GUARDED_BY(mutex_) = false;  ///< The last outcome was "no space".
   bool reserve_exists_ GUARDED_BY(mutex_) = false;
   std::uint32_t admitted_since_refresh_ GUARDED_BY(mutex_) = 0;

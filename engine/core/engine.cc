@@ -66,7 +66,8 @@ class EngineImpl final : public Engine {
         client_(stamper_, table_),
         parts_(std::move(opened)),
         space_(file_system_of(options), directory, options.segment_bytes),
-        compactor_(*parts_.log, *parts_.base, parts_.identity, options.segment_bytes),
+        compactor_(*parts_.log, *parts_.base, parts_.identity, space_,
+                   {.segment_bytes = options.segment_bytes, .compress = options.compress_sealed}),
         checkpointer_({.table = table_,
                        .base = *parts_.base,
                        .log = *parts_.log,
@@ -114,13 +115,21 @@ class EngineImpl final : public Engine {
 
   Result<std::optional<Document>> get(std::string_view id) override {
     TRY(check_open());
-    return reader_.get(id);
+    TRY_ASSIGN(auto document, reader_.get(id));
+    if (document) {
+      payload_read_bytes_ += document->json.size();
+    }
+    return document;
   }
 
   Result<std::vector<Document>> list(std::string_view prefix, std::string_view from,
                                      std::size_t limit) override {
     TRY(check_open());
-    return reader_.list(prefix, from, limit);
+    TRY_ASSIGN(auto documents, reader_.list(prefix, from, limit));
+    for (const Document& document : documents) {
+      payload_read_bytes_ += document.json.size();
+    }
+    return documents;
   }
 
   Result<Seq> checkpoint() override {
@@ -154,6 +163,8 @@ class EngineImpl final : public Engine {
   Checkpointer checkpointer_;
   DocumentReader reader_;
   std::atomic<bool> closed_ = false;
+  std::atomic<std::uint64_t> payload_written_bytes_ = 0;
+  std::atomic<std::uint64_t> payload_read_bytes_ = 0;
 };
 
 /// Nothing was written yet when this fails, and the caller hears exactly that.
@@ -175,6 +186,7 @@ Result<Seq> EngineImpl::write(const wal::AppendRequest& request) {
   auto seq = parts_.log->append(request);
   space_.note_outcome(seq ? nullptr : &seq.error());
   TRY(seq);
+  payload_written_bytes_ += request.value.size();
   checkpointer_.poll();
   if (options_.durability == Durability::kFull) {
     // The write stands: durable in the log and visible. Only the second copy is missing.
@@ -205,6 +217,13 @@ EngineStats EngineImpl::stats() const {
   stats.checkpoint_duration = checkpoints.duration;
   stats.segments_deleted = compactions.removed;
   stats.segments_rewritten = compactions.rewritten;
+  stats.segments_compressed = compactions.compressed;
+  stats.compaction_runs = compactions.runs;
+  stats.compaction_reclaimed_bytes = compactions.reclaimed_bytes;
+  stats.compaction_read_bytes = compactions.read_bytes;
+  stats.compaction_written_bytes = compactions.written_bytes;
+  stats.payload_written_bytes = payload_written_bytes_.load();
+  stats.payload_read_bytes = payload_read_bytes_.load();
   stats.base_store_bytes = parts_.base->file_bytes();
   stats.space = space_.state();
   return stats;
@@ -216,7 +235,8 @@ Status EngineImpl::close() {
   }
   checkpointer_.stop();
   // Each step is worth doing whether or not the one before it worked; the first error is told.
-  const auto checkpointed = checkpointer_.checkpoint();
+  // Nobody waits for a compression that can be done after the next opening.
+  const auto checkpointed = checkpointer_.checkpoint({.compress_bytes = 0});
   const Status sealed = parts_.log->close();
   const Status base_closed = parts_.base->close();
   parts_.lock.reset();

@@ -207,6 +207,7 @@ class Opening {
     options.segment_bytes = options_.segment_bytes;
     options.large_value_bytes = options_.large_value_bytes;
     options.background_threads = options_.background_threads;
+    options.compress_rewritten = options_.compress_sealed;
     options.store_uuid = identity.store_uuid;
     options.files = &files_;
     return wal::Log::open(options, seq_floor);

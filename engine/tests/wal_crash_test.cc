@@ -32,6 +32,7 @@ struct History {
 wal::LogOptions small_segments(MemoryDisk& disk) {
   wal::LogOptions options = test_options(disk);
   options.segment_bytes = 24ULL << 10;
+  options.compress_rewritten = true;
   return options;
 }
 

@@ -1,16 +1,20 @@
-// The bytes of format version 1, for ever: files under golden/wal read as the entries below, and
-// the same input gives the same bytes. PLURESDB_WRITE_GOLDEN=1 writes them anew (a new format
-// version).
+// The bytes of both format versions, for ever: files under golden/wal and golden/wal-version-2 read
+// as the entries below, and the same input gives the same bytes. Only what a compressed chunk holds
+// may differ: that is up to the release of the library. PLURESDB_WRITE_GOLDEN=1 writes them anew (a
+// new format version).
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
@@ -24,8 +28,9 @@ namespace {
 
 constexpr std::uint64_t kFileBytesMax = 1U << 20;
 
-wal::LogOptions golden_options(MemoryDisk& disk) {
+wal::LogOptions golden_options(MemoryDisk& disk, bool compress = false) {
   wal::LogOptions options = test_options(disk);
+  options.compress_rewritten = compress;
   options.segment_bytes = 8ULL << 10;
   options.large_value_bytes = 512;
   for (std::size_t i = 0; i < options.store_uuid.size(); ++i) {
@@ -38,8 +43,8 @@ wal::LogOptions golden_options(MemoryDisk& disk) {
 
 /// Writes the golden log: a segment ended by a crash, a rewritten one, one ended by rotation, a
 /// clean end. Returns what is in it.
-std::vector<Record> write_golden_log(MemoryDisk& disk) {
-  TestLog test(golden_options(disk));
+std::vector<Record> write_golden_log(MemoryDisk& disk, bool compress = false) {
+  TestLog test(golden_options(disk, compress));
   EXPECT_TRUE(succeeded(test.open()));
   EXPECT_TRUE(succeeded(test.put("command/1", R"({"run":"ls"})", "shell")));
   EXPECT_TRUE(succeeded(test.put("stdout/1", payload(900, 1), "shell")));
@@ -62,14 +67,14 @@ std::vector<Record> write_golden_log(MemoryDisk& disk) {
   return *records;
 }
 
-std::map<std::string, std::vector<std::byte>> golden_files() {
+std::map<std::string, std::vector<std::byte>> golden_files(
+    const std::string& directory = PLURESDB_GOLDEN_DIRECTORY) {
   std::map<std::string, std::vector<std::byte>> files;
   io::FileSystem& disk = io::posix_file_system();
-  const auto names = disk.list(PLURESDB_GOLDEN_DIRECTORY);
+  const auto names = disk.list(directory);
   EXPECT_TRUE(succeeded(names));
   for (const std::string& name : *names) {
-    const auto bytes =
-        io::read_whole_file(disk, io::join_path(PLURESDB_GOLDEN_DIRECTORY, name), kFileBytesMax);
+    const auto bytes = io::read_whole_file(disk, io::join_path(directory, name), kFileBytesMax);
     EXPECT_TRUE(succeeded(bytes));
     files[io::join_path(kDirectory, name)] = *bytes;
   }
@@ -94,10 +99,10 @@ TEST(WalGolden, TheSameInputGivesTheSameBytes) {
   }
 }
 
-TEST(WalGolden, TheFilesReadAsTheKnownEntries) {
+void expect_known_entries(const std::map<std::string, std::vector<std::byte>>& files) {
   MemoryDisk disk;
   ASSERT_TRUE(succeeded(disk.create_directory(kDirectory)));
-  for (const auto& [path, bytes] : golden_files()) {
+  for (const auto& [path, bytes] : files) {
     disk.set_contents(path, bytes);
   }
   TestLog test(golden_options(disk));
@@ -133,6 +138,39 @@ TEST(WalGolden, TheFilesReadAsTheKnownEntries) {
   expected[4].type = wal::OperationType::kCompact;
   expected[4].argument = 1;
   EXPECT_EQ(*records, expected);
+}
+
+TEST(WalGolden, TheFilesReadAsTheKnownEntries) { expect_known_entries(golden_files()); }
+
+TEST(WalGolden, FilesOfVersion2ReadAsTheSameEntries) {
+  MemoryDisk disk;
+  write_golden_log(disk, true);
+  const auto written = disk.files();
+  if (std::getenv("PLURESDB_WRITE_GOLDEN") != nullptr) {
+    for (const auto& [path, bytes] : written) {
+      const std::string target = io::join_path(PLURESDB_GOLDEN_2_DIRECTORY, io::base_name(path));
+      ASSERT_TRUE(succeeded(io::write_file_atomically(io::posix_file_system(), target, bytes)));
+    }
+  }
+  const auto golden = golden_files(PLURESDB_GOLDEN_2_DIRECTORY);
+  expect_known_entries(golden);
+  expect_known_entries(written);
+  std::size_t compressed_files = 0;
+  for (const auto& [path, bytes] : golden) {
+    ASSERT_TRUE(written.contains(path)) << path;
+    const auto header = wal::decode_segment_header(bytes).header;
+    ASSERT_TRUE(header.has_value());
+    if (!header->compressed) {
+      EXPECT_TRUE(written.at(path) == bytes) << path << ": the format has changed";
+      continue;
+    }
+    ++compressed_files;
+    EXPECT_EQ(base::load<std::uint32_t>(bytes, 12), 2U);
+    const std::span before(bytes);
+    const std::span now(written.at(path));
+    EXPECT_TRUE(std::ranges::equal(before.first(104), now.first(104))) << "before the capacity";
+  }
+  EXPECT_EQ(compressed_files, 1U);
 }
 
 }  // namespace

@@ -208,6 +208,7 @@ class Model {
 
  private:
   void reopen() {
+    test_.options.compress_rewritten = *rc::gen::arbitrary<bool>();
     RC_ASSERT(test_.open().has_value());
     RC_ASSERT(test_.log->recovery().validation.is_healthy());
   }

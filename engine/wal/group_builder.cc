@@ -9,6 +9,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
 #include "engine/base/crc32c.h"
+#include "engine/wal/chunk_compression.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/document.h>
@@ -48,8 +49,18 @@ void GroupBuilder::close_record_chunk() {
   Chunk& chunk = chunks_.back();
   const auto payload = base::ByteSpan(bytes_).subspan(chunk.position + kChunkHeaderBytes);
   DB_CHECK(payload.size() <= kRecordChunkBytesMax);
-  chunk.header.payload_bytes = static_cast<std::uint32_t>(payload.size());
-  chunk.header.payload_crc = base::crc32c(payload);
+  const base::ByteSpan stored =
+      compressor_ != nullptr ? compressor_->compress(payload) : base::ByteSpan{};
+  chunk.header.payload_bytes =
+      static_cast<std::uint32_t>(stored.empty() ? payload.size() : stored.size());
+  if (!stored.empty()) {
+    chunk.header.plain_bytes = static_cast<std::uint32_t>(payload.size());
+    bytes_.resize(chunk.position + kChunkHeaderBytes);
+    base::append_bytes(bytes_, stored);
+    bytes_.resize(base::align_up(bytes_.size(), kAlignment));
+  }
+  chunk.header.payload_crc =
+      base::crc32c(base::ByteSpan(bytes_).subspan(chunk.position + kChunkHeaderBytes));
   record_chunk_open_ = false;
 }
 
@@ -86,18 +97,25 @@ void GroupBuilder::add_value(const RecordView& record) {
                      .value_bytes = static_cast<std::uint32_t>(record.value_bytes),
                      .value_crc = record.value_crc});
   base::ByteSpan rest = base::as_bytes(record.value);
+  bool compress = compressor_ != nullptr;
   for (std::uint32_t part = 0; !rest.empty(); ++part) {
     const auto payload = rest.first(std::min<std::size_t>(rest.size(), kValueChunkBytesMax));
     rest = rest.subspan(payload.size());
+    const base::ByteSpan compressed = compress ? compressor_->compress(payload) : base::ByteSpan{};
+    // When the first part is plain all are: a reader that steps over the value need not look at
+    // each, and what does not shrink at its beginning is not tried again.
+    compress = compress && (part > 0 || !compressed.empty());
+    const base::ByteSpan stored = compressed.empty() ? payload : compressed;
     Chunk chunk{.position = bytes_.size(), .header = {.kind = ChunkKind::kValue}};
     bytes_.resize(bytes_.size() + kChunkHeaderBytes);
-    base::append_bytes(bytes_, payload);
+    base::append_bytes(bytes_, stored);
     bytes_.resize(base::align_up(bytes_.size(), kAlignment));
-    chunk.header.payload_bytes = static_cast<std::uint32_t>(payload.size());
+    chunk.header.payload_bytes = static_cast<std::uint32_t>(stored.size());
+    chunk.header.plain_bytes = compressed.empty() ? 0 : static_cast<std::uint32_t>(payload.size());
     const auto padded = base::ByteSpan(bytes_).subspan(chunk.position + kChunkHeaderBytes);
-    // A value of one part was summed up by its writer already: only the padding is missing.
-    chunk.header.payload_crc = payload.size() == record.value_bytes
-                                   ? base::crc32c(padded.subspan(payload.size()), record.value_crc)
+    // A plain value of one part was summed up by its writer already: only the padding is missing.
+    chunk.header.payload_crc = stored.size() == record.value_bytes
+                                   ? base::crc32c(padded.subspan(stored.size()), record.value_crc)
                                    : base::crc32c(padded);
     chunk.header.value_part = part;
     chunk.header.first_seq = record.seq;

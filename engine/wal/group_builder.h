@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/bytes.h"
+#include "engine/wal/chunk_compression.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/document.h>
@@ -19,6 +20,9 @@ std::uint64_t group_bytes_bound(const RecordView& record);
 /// One thread at a time.
 class GroupBuilder {
  public:
+  /// Chunks are compressed by `compressor`, where that is worth it; it must outlive the builder.
+  /// Null: all stay plain, as in every segment that is appended to.
+  explicit GroupBuilder(ChunkCompressor* compressor = nullptr) : compressor_(compressor) {}
   /// Starts an empty group. `bytes_expected`: memory to reserve for it.
   void clear(std::uint64_t bytes_expected = 0);
   /// Adds a record; the seqs must ascend. A value_in_log record brings its value along.
@@ -34,6 +38,7 @@ class GroupBuilder {
   [[nodiscard]] Seq first_seq() const { return header_.first_seq; }  ///< 0: no record.
   [[nodiscard]] Seq last_seq() const { return header_.last_seq; }
   [[nodiscard]] std::uint32_t record_count() const { return header_.record_count; }
+  /// At most so many until place() has closed the last chunk, exactly so many afterwards.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_.size(); }
 
  private:
@@ -45,6 +50,7 @@ class GroupBuilder {
   void close_record_chunk();
   void add_value(const RecordView& record);
 
+  ChunkCompressor* compressor_;
   std::vector<std::byte> bytes_;
   std::vector<Chunk> chunks_;
   std::vector<ValueLocation> values_;  // Offsets from the group's start.

@@ -40,7 +40,6 @@ namespace {
 
 /// Writers join a group up to this size; a single larger write is a group of its own.
 constexpr std::uint64_t kGroupBytesMax = 4ULL << 20;
-constexpr std::uint64_t kRequestBytesMax = kGroupBodyBytesMax / 2;
 /// append_async waits while more than this is queued.
 constexpr std::uint64_t kAsyncBytesMax = 16ULL << 20;
 /// A log that was idle for so long gets a watermark (D4).
@@ -55,7 +54,7 @@ Status check_request(const AppendRequest& request) {
   if (request.id.size() > kDocumentIdBytesMax || (names_document && request.id.empty())) {
     return fail(ErrorCode::kInvalidArgument, "the id must have 1 .. 4096 bytes");
   }
-  if (request.value.size() > kRequestBytesMax) {
+  if (request.value.size() > kValueBytesMax) {
     return fail(ErrorCode::kInvalidArgument, "the value is larger than 512 MiB");
   }
   return {};

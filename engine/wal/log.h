@@ -70,6 +70,8 @@ struct LogOptions {
   std::uint64_t large_value_bytes = 16ULL << 10;
   bool background_threads =
       true;  ///< false: the next segment is prepared by the writer that needs it.
+  /// Rewritten segments are compressed. Inputs that are compressed stay so in any case.
+  bool compress_rewritten = false;
   std::array<std::byte, 16> store_uuid{};
   io::FileSystem* files = nullptr;  ///< Never null.
   std::function<std::uint64_t()>
@@ -84,6 +86,9 @@ struct AppendRequest {
   std::uint64_t argument = 0;
 };
 
+/// What a file takes besides its records: header, trailer, and room for a footer and group headers.
+inline constexpr std::uint64_t kFileOverheadBytes = 8ULL << 10;
+
 struct SegmentInfo {
   std::uint64_t id = 0;
   Seq first_seq = 0;  ///< No record below this; 0 when the segment has no readable record.
@@ -93,6 +98,7 @@ struct SegmentInfo {
   std::uint64_t large_value_bytes = 0;
   bool sealed = false;  ///< Nobody appends to it any more, however its writer ended.
   bool active = false;
+  bool compressed = false;  ///< Rewritten with compression: doing it again gains nothing.
 };
 
 struct LogRecovery {
@@ -142,8 +148,9 @@ class Log {
   virtual Result<std::string> read_value(Seq seq, std::uint64_t value_bytes, std::uint32_t crc) = 0;
 
   virtual std::vector<SegmentInfo> segments() const = 0;
-  /// Calls `visit(seq, id, value_bytes)` for each record of a sealed segment that holds a large
-  /// value.
+  /// Calls `visit(seq, id, stored_bytes)` for each record of a sealed segment that holds a large
+  /// value; stored_bytes: what record and value take, as they are stored, with their headers. A
+  /// rewritten file needs no more for them; for the rest of it: kFileOverheadBytes.
   virtual Status visit_large_values(
       std::uint64_t segment_id,
       const std::function<Status(Seq, std::string_view, std::uint64_t)>& visit) = 0;

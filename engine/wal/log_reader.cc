@@ -93,9 +93,9 @@ Result<std::string> read_large_value(SegmentSet& segments, Seq seq, std::uint64_
     if (!file) {
       return std::unexpected(file.error());
     }
-    // No byte more than the value is read.
+    // Hardly a byte more than the value is read; compressed it ends before the second of these.
     const std::uint64_t end =
-        std::min(place->valid_end, location.offset + encoded_value_bytes(value_bytes));
+        std::min(place->end, location.offset + encoded_value_bytes(value_bytes));
     SegmentReader reader(**file, place->segment->salt, end);
     RecordView record;
     record.seq = seq;
@@ -127,7 +127,8 @@ Status visit_large_values_of(
     if (!record.view.value_in_log) {
       return {};
     }
-    return visit(record.view.seq, record.view.id, record.view.value_bytes);
+    return visit(record.view.seq, record.view.id,
+                 kChunkHeaderBytes + encoded_record_bytes(record.view) + record.value_stored_bytes);
   });
 }
 

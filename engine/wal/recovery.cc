@@ -387,6 +387,7 @@ class Recovery {
     segment->lowest_seq = found.first_seq_at_least;
     if (scan.header) {
       segment->covers = scan.header->covers;
+      segment->compressed = scan.header->compressed;
       segment->lowest_seq =
           scan.header->rewritten ? scan.header->first_seq : scan.header->predecessor.last_seq + 1;
       segment->predecessor_id = scan.header->predecessor.id;

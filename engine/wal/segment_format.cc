@@ -3,18 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <optional>
-#include <string>
-#include <string_view>
-#include <system_error>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
@@ -31,8 +25,11 @@ using base::MutableByteSpan;
 constexpr std::uint64_t kSegmentMagic = 0x314C4157'52554C50;  // "PLURWAL1"
 constexpr std::uint32_t kTrailerMagic = 0x4C545257;           // "WRTL"
 constexpr std::uint32_t kFlagRewritten = 1;
+constexpr std::uint32_t kFlagCompressed = 2;
 constexpr std::uint32_t kFlagClean = 1;
 constexpr std::uint16_t kRecordValueInLog = 1;
+/// A compressed chunk has its plain kind and this much more.
+constexpr std::uint16_t kCompressedKinds = 2;
 
 // Field offsets, in the order of docs/formats/wal.md.
 namespace segment_field {
@@ -72,7 +69,7 @@ std::optional<SegmentHeader> decode_copy(ByteSpan copy, std::uint32_t& newer_ver
     return std::nullopt;
   }
   const auto version = base::load<std::uint32_t>(copy, field::kVersion);
-  if (version != kFormatVersion) {
+  if (version == 0 || version > kFormatVersion) {
     newer_version = version;
     return std::nullopt;
   }
@@ -88,7 +85,9 @@ std::optional<SegmentHeader> decode_copy(ByteSpan copy, std::uint32_t& newer_ver
   header.covers.first = base::load<std::uint64_t>(copy, field::kCoversFirst);
   header.covers.last = base::load<std::uint64_t>(copy, field::kCoversLast);
   header.capacity_bytes = base::load<std::uint64_t>(copy, field::kCapacity);
-  header.rewritten = (base::load<std::uint32_t>(copy, field::kFlags) & kFlagRewritten) != 0;
+  const auto flags = base::load<std::uint32_t>(copy, field::kFlags);
+  header.rewritten = (flags & kFlagRewritten) != 0;
+  header.compressed = version >= kCompressedFormatVersion && (flags & kFlagCompressed) != 0;
   return header;
 }
 
@@ -97,27 +96,17 @@ bool is_known_type(std::uint16_t type) {
          type <= static_cast<std::uint16_t>(OperationType::kCheckpoint);
 }
 
-std::optional<std::uint64_t> parse_hex_id(std::string_view text) {
-  constexpr std::size_t kDigits = 16;
-  std::uint64_t id = 0;
-  const bool lower_case = std::ranges::none_of(text, [](char c) { return c >= 'A' && c <= 'F'; });
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id, 16);
-  if (text.size() != kDigits || !lower_case || error != std::errc{} ||
-      end != text.data() + text.size() || id == 0) {
-    return std::nullopt;
-  }
-  return id;
-}
-
 }  // namespace
 
 void encode_segment_header(const SegmentHeader& header, MutableByteSpan out) {
   namespace field = segment_field;
   DB_CHECK(out.size() == kSegmentHeaderBytes);
+  DB_CHECK(header.rewritten || !header.compressed);
   std::ranges::fill(out, std::byte{0});
   const MutableByteSpan copy = out.first(kSegmentHeaderCopyBytes);
   base::store(copy, field::kMagic, kSegmentMagic);
-  base::store(copy, field::kVersion, kFormatVersion);
+  base::store(copy, field::kVersion,
+              header.compressed ? kCompressedFormatVersion : kPlainFormatVersion);
   base::store(copy, field::kId, header.id);
   base::store(copy, field::kSalt, header.salt);
   base::store(copy, field::kFirstSeq, header.first_seq);
@@ -129,7 +118,9 @@ void encode_segment_header(const SegmentHeader& header, MutableByteSpan out) {
   base::store(copy, field::kCoversFirst, header.covers.first);
   base::store(copy, field::kCoversLast, header.covers.last);
   base::store(copy, field::kCapacity, header.capacity_bytes);
-  base::store(copy, field::kFlags, header.rewritten ? kFlagRewritten : 0U);
+  base::store(
+      copy, field::kFlags,
+      (header.rewritten ? kFlagRewritten : 0U) | (header.compressed ? kFlagCompressed : 0U));
   base::store(copy, field::kCrc, crc_from(copy, field::kVersion));
   std::ranges::copy(copy, out.begin() + kSegmentHeaderCopyBytes);
 }
@@ -206,15 +197,28 @@ std::optional<GroupHeader> decode_group_header(ByteSpan bytes, std::uint64_t sal
 void encode_chunk_header(const ChunkHeader& header, std::uint64_t salt, std::uint64_t offset,
                          MutableByteSpan out) {
   DB_CHECK(out.size() == kChunkHeaderBytes);
+  const bool is_compressed = header.plain_bytes != 0;
+  DB_CHECK(!is_compressed || header.payload_bytes < header.plain_bytes);
+  const auto kind = static_cast<std::uint16_t>(header.kind);
   base::store(out, 0, kChunkMagic);
-  base::store(out, 8, static_cast<std::uint16_t>(header.kind));
-  base::store(out, 10, header.record_count);
+  if (!is_compressed) {
+    base::store(out, 8, kind);
+    base::store(out, 10, header.record_count);
+    base::store(out, 20, header.value_part);
+  } else {
+    const bool is_records = header.kind == ChunkKind::kRecords;
+    DB_CHECK(header.value_part <= kValueBytesMax / kValueChunkBytesMax);
+    base::store(out, 8, static_cast<std::uint16_t>(kind + kCompressedKinds));
+    base::store(out, 10,
+                is_records ? header.record_count : static_cast<std::uint16_t>(header.value_part));
+    base::store(out, 20, header.plain_bytes);
+  }
   base::store(out, 12, header.payload_bytes);
   base::store(out, 16, header.payload_crc);
-  base::store(out, 20, header.value_part);
   base::store(out, 24, header.first_seq);
   base::store(out, 4, base::crc32c(out.subspan(8), place_seed(salt, offset)));
 }
+static_assert(kValueBytesMax / kValueChunkBytesMax <= std::numeric_limits<std::uint16_t>::max());
 
 std::optional<ChunkHeader> decode_chunk_header(ByteSpan bytes, std::uint64_t salt,
                                                std::uint64_t offset) {
@@ -229,16 +233,25 @@ std::optional<ChunkHeader> decode_chunk_header(ByteSpan bytes, std::uint64_t sal
   }
   ChunkHeader header;
   const auto kind = base::load<std::uint16_t>(bytes, 8);
-  header.kind = static_cast<ChunkKind>(kind);
-  header.record_count = base::load<std::uint16_t>(bytes, 10);
+  const auto records_or_part = base::load<std::uint16_t>(bytes, 10);
+  const auto part_or_plain_bytes = base::load<std::uint32_t>(bytes, 20);
+  const bool is_compressed = kind > kCompressedKinds;
+  header.kind = static_cast<ChunkKind>(is_compressed ? kind - kCompressedKinds : kind);
   header.payload_bytes = base::load<std::uint32_t>(bytes, 12);
   header.payload_crc = base::load<std::uint32_t>(bytes, 16);
-  header.value_part = base::load<std::uint32_t>(bytes, 20);
   header.first_seq = base::load<std::uint64_t>(bytes, 24);
   const bool is_records = header.kind == ChunkKind::kRecords;
+  header.plain_bytes = is_compressed ? part_or_plain_bytes : 0;
+  header.record_count = is_records || !is_compressed ? records_or_part : std::uint16_t{0};
+  header.value_part = is_compressed ? (is_records ? 0U : records_or_part) : part_or_plain_bytes;
   const std::uint64_t bytes_max = is_records ? kRecordChunkBytesMax : kValueChunkBytesMax;
   if ((!is_records && header.kind != ChunkKind::kValue) || header.payload_bytes == 0 ||
       header.payload_bytes > bytes_max) {
+    return std::nullopt;
+  }
+  // What a reader allocates for the plain bytes is bounded here.
+  if (is_compressed &&
+      (header.plain_bytes > bytes_max || header.payload_bytes >= header.plain_bytes)) {
     return std::nullopt;
   }
   return header;
@@ -305,7 +318,8 @@ bool decode_record(ByteSpan payload, std::size_t& offset, RecordView& record) {
   if (!record.value_in_log) {
     record.value = base::as_text(reader.read_bytes(record.value_bytes));
   }
-  if (!reader.ok() || !is_known_type(type) || record.seq == 0) {
+  if (!reader.ok() || !is_known_type(type) || record.seq == 0 ||
+      record.value_bytes > kValueBytesMax) {
     return false;
   }
   record.type = static_cast<OperationType>(type);
@@ -464,34 +478,6 @@ std::optional<Trailer> decode_trailer(ByteSpan bytes, std::uint64_t salt, std::u
     return std::nullopt;
   }
   return trailer;
-}
-
-std::string segment_name(std::uint64_t id) { return fmt::format("{:016x}.wal", id); }
-std::string spare_name(std::uint64_t id) { return fmt::format("spare-{:016x}.tmp", id); }
-std::string rewrite_name(std::uint64_t id) { return fmt::format("rewrite-{:016x}.tmp", id); }
-
-ParsedName parse_name(std::string_view name) {
-  constexpr std::string_view kSegmentSuffix = ".wal";
-  constexpr std::string_view kTemporarySuffix = ".tmp";
-  std::optional<std::uint64_t> id;
-  if (name.ends_with(kSegmentSuffix)) {
-    id = parse_hex_id(name.substr(0, name.size() - kSegmentSuffix.size()));
-    if (id) {
-      return {.file_class = FileClass::kSegment, .id = *id};
-    }
-    return {};
-  }
-  for (const std::string_view prefix : {"spare-", "rewrite-"}) {
-    if (name.starts_with(prefix) && name.ends_with(kTemporarySuffix)) {
-      name.remove_prefix(prefix.size());
-      id = parse_hex_id(name.substr(0, name.size() - kTemporarySuffix.size()));
-      if (id) {
-        return {.file_class = FileClass::kTemporary, .id = *id};
-      }
-      return {};
-    }
-  }
-  return {};
 }
 
 }  // namespace pluresdb::wal

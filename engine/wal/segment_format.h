@@ -20,7 +20,10 @@
 
 namespace pluresdb::wal {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+/// The newest version. A file has the oldest one that can say what is in it.
+inline constexpr std::uint32_t kFormatVersion = 2;
+inline constexpr std::uint32_t kPlainFormatVersion = 1;       ///< Without compressed chunks.
+inline constexpr std::uint32_t kCompressedFormatVersion = 2;  ///< Rewritten with compression.
 inline constexpr std::uint64_t kAlignment = 8;
 inline constexpr std::uint64_t kSegmentHeaderCopyBytes = 2048;
 inline constexpr std::uint64_t kSegmentHeaderBytes = 2 * kSegmentHeaderCopyBytes;
@@ -35,6 +38,8 @@ inline constexpr std::uint64_t kValueChunkBytesMax = 256ULL << 10;
 /// record with the longest actor and id must fit a chunk.
 inline constexpr std::uint64_t kInlineValueBytesMax = 32ULL << 10;
 inline constexpr std::uint64_t kGroupBodyBytesMax = 1ULL << 30;
+/// No record has a larger value, compressed or not.
+inline constexpr std::uint64_t kValueBytesMax = kGroupBodyBytesMax / 2;
 inline constexpr std::uint64_t kFooterBodyBytesMax = 1ULL << 30;
 static_assert(kRecordHeaderBytes + kActorBytesMax + kDocumentIdBytesMax + kInlineValueBytesMax +
                   kAlignment <=
@@ -57,6 +62,8 @@ struct SegmentHeader {
   std::array<std::byte, 16> store_uuid{};
   SeqRange covers{};       ///< Rewritten segments: replaces all older files of this range.
   bool rewritten = false;  ///< Seqs inside need not be dense.
+  /// Rewritten with compression, whether or not any chunk became smaller: format version 2.
+  bool compressed = false;
   std::uint64_t capacity_bytes = 0;  ///< Groups and footer never reach beyond this offset.
   friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };
@@ -100,9 +107,10 @@ enum class ChunkKind : std::uint16_t { kRecords = 1, kValue = 2 };
 struct ChunkHeader {
   ChunkKind kind = ChunkKind::kRecords;
   std::uint16_t record_count = 0;
-  std::uint32_t payload_bytes = 0;  ///< Without padding.
-  std::uint32_t payload_crc = 0;    ///< Over payload and padding.
+  std::uint32_t payload_bytes = 0;  ///< As stored, without padding.
+  std::uint32_t payload_crc = 0;    ///< Over payload and padding, as stored.
   std::uint32_t value_part = 0;     ///< Which part of the value, from 0.
+  std::uint32_t plain_bytes = 0;    ///< Not 0: compressed, and more than payload_bytes.
   Seq first_seq = 0;                ///< Of the first record, or of the value's record.
   friend bool operator==(const ChunkHeader&, const ChunkHeader&) = default;
 };
@@ -114,7 +122,7 @@ std::optional<ChunkHeader> decode_chunk_header(base::ByteSpan bytes, std::uint64
 
 /// Bytes of `record` in a record chunk, padding included.
 std::uint64_t encoded_record_bytes(const RecordView& record);
-/// Bytes of all chunks of a large value, headers and padding included.
+/// Bytes of all chunks of a large value, headers and padding included, when none is compressed.
 std::uint64_t encoded_value_bytes(std::uint64_t value_bytes);
 /// Appends `record`; its value only when it is not value_in_log.
 void encode_record(const RecordView& record, std::vector<std::byte>& out);

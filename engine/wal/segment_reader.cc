@@ -103,45 +103,79 @@ Result<std::uint64_t> SegmentReader::find_chunk(std::uint64_t offset, std::uint6
   return end;
 }
 
+/// The plain bytes of a chunk whose header is intact; nothing when they are damaged. Valid until
+/// the next call of this object.
+Result<std::optional<base::ByteSpan>> SegmentReader::read_payload(const ChunkHeader& chunk,
+                                                                  std::uint64_t offset) {
+  const std::uint64_t padded = base::align_up(chunk.payload_bytes, kAlignment);
+  TRY_ASSIGN(const base::ByteSpan bytes, view(offset + kChunkHeaderBytes, padded));
+  if (bytes.size() != padded || base::crc32c(bytes) != chunk.payload_crc) {
+    return std::optional<base::ByteSpan>{};
+  }
+  const base::ByteSpan stored = bytes.first(chunk.payload_bytes);
+  if (chunk.plain_bytes == 0) {
+    return std::optional(stored);
+  }
+  plain_.resize(std::max<std::size_t>(plain_.size(), chunk.plain_bytes));
+  const auto plain = base::MutableByteSpan(plain_).first(chunk.plain_bytes);
+  return decompressor_.decompress(stored, plain) ? std::optional<base::ByteSpan>(plain)
+                                                 : std::nullopt;
+}
+
+/// Walks over the chunks of a large value; reads them unless `mode` is kSkip.
+Result<SegmentReader::ValueWalk> SegmentReader::walk_value(std::uint64_t offset,
+                                                           const RecordView& record, ValueMode mode,
+                                                           std::string* value) {
+  ValueWalk walk{.end = offset};
+  std::uint32_t crc = 0;
+  std::uint64_t rest = record.value_bytes;
+  for (std::uint32_t part = 0; rest > 0; ++part) {
+    TRY_ASSIGN(const base::ByteSpan head, view(walk.end, kChunkHeaderBytes));
+    const auto chunk = decode_chunk_header(head, salt_, walk.end);
+    const std::uint64_t expected = std::min(rest, kValueChunkBytesMax);
+    if (!chunk || chunk->kind != ChunkKind::kValue || chunk->first_seq != record.seq ||
+        chunk->value_part != part ||
+        (chunk->plain_bytes == 0 ? chunk->payload_bytes : chunk->plain_bytes) != expected) {
+      walk.intact = false;
+      return walk;
+    }
+    if (mode == ValueMode::kSkip && part == 0 && chunk->plain_bytes == 0) {
+      walk.end += encoded_value_bytes(record.value_bytes);  // Then no part is compressed.
+      return walk;
+    }
+    if (mode != ValueMode::kSkip && walk.intact) {
+      TRY_ASSIGN(const std::optional<base::ByteSpan> plain, read_payload(*chunk, walk.end));
+      walk.intact = plain.has_value();
+      crc = plain ? base::crc32c(*plain, crc) : crc;
+      if (plain && value != nullptr) {
+        value->append(base::as_text(*plain));
+      }
+    }
+    walk.end += kChunkHeaderBytes + base::align_up(chunk->payload_bytes, kAlignment);
+    rest -= expected;
+  }
+  walk.intact = walk.intact && (mode == ValueMode::kSkip || crc == record.value_crc);
+  return walk;
+}
+
 Result<bool> SegmentReader::read_value(std::uint64_t offset, const RecordView& record,
                                        std::string* value) {
   if (value != nullptr) {
     value->clear();
   }
-  std::uint32_t crc = 0;
-  std::uint64_t rest = record.value_bytes;
-  for (std::uint32_t part = 0; rest > 0; ++part) {
-    TRY_ASSIGN(const base::ByteSpan head, view(offset, kChunkHeaderBytes));
-    const auto chunk = decode_chunk_header(head, salt_, offset);
-    const std::uint64_t expected = std::min(rest, kValueChunkBytesMax);
-    if (!chunk || chunk->kind != ChunkKind::kValue || chunk->first_seq != record.seq ||
-        chunk->value_part != part || chunk->payload_bytes != expected) {
-      return false;
-    }
-    const std::uint64_t padded = base::align_up(expected, kAlignment);
-    TRY_ASSIGN(const base::ByteSpan payload, view(offset + kChunkHeaderBytes, padded));
-    if (payload.size() != padded || base::crc32c(payload) != chunk->payload_crc) {
-      return false;
-    }
-    crc = base::crc32c(payload.first(expected), crc);
-    if (value != nullptr) {
-      value->append(base::as_text(payload.first(expected)));
-    }
-    offset += kChunkHeaderBytes + padded;
-    rest -= expected;
-  }
-  return crc == record.value_crc;
+  TRY_ASSIGN(const ValueWalk walk, walk_value(offset, record, ValueMode::kRead, value));
+  return walk.intact;
 }
 
 Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uint64_t& position,
                                               std::uint64_t group_end, ValueMode mode,
                                               const RecordVisitor& visit, std::uint64_t& visited) {
-  TRY_ASSIGN(const base::ByteSpan payload, view(position + kChunkHeaderBytes, chunk.payload_bytes));
+  TRY_ASSIGN(const std::optional<base::ByteSpan> payload, read_payload(chunk, position));
   position += kChunkHeaderBytes + base::align_up(chunk.payload_bytes, kAlignment);
-  if (payload.size() != chunk.payload_bytes || base::crc32c(payload) != chunk.payload_crc) {
+  if (!payload) {
     return false;
   }
-  chunk_.assign(payload.begin(), payload.end());
+  chunk_.assign(payload->begin(), payload->end());
   std::size_t at = 0;
   bool intact = true;
   for (std::uint32_t i = 0; i < chunk.record_count; ++i) {
@@ -150,19 +184,22 @@ Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uin
       return false;
     }
     if (record.view.value_in_log) {
-      const std::uint64_t value_bytes = encoded_value_bytes(record.view.value_bytes);
-      if (i + 1 != chunk.record_count || value_bytes > group_end - position) {
+      if (i + 1 != chunk.record_count) {
+        return false;
+      }
+      value_.clear();
+      std::string* const kept = mode == ValueMode::kRead ? &value_ : nullptr;
+      TRY_ASSIGN(const ValueWalk walk, walk_value(position, record.view, mode, kept));
+      if (walk.end > group_end) {
         return false;
       }
       record.value_offset = position;
-      position += value_bytes;
-      if (mode != ValueMode::kSkip) {
-        std::string* const kept = mode == ValueMode::kRead ? &value_ : nullptr;
-        TRY_ASSIGN(record.value_readable, read_value(record.value_offset, record.view, kept));
-        intact = intact && record.value_readable;
-        if (kept != nullptr && record.value_readable) {
-          record.view.value = value_;
-        }
+      record.value_stored_bytes = walk.end - position;
+      position = walk.end;  // Or where it is lost: read_group goes on at the next chunk.
+      intact = intact && walk.intact;
+      record.value_readable = walk.intact || mode == ValueMode::kSkip;
+      if (kept != nullptr && record.value_readable) {
+        record.view.value = value_;
       }
     }
     ++visited;

@@ -10,6 +10,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/chunk_compression.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/error.h>
@@ -37,7 +38,8 @@ enum class ValueMode {
 struct ReadRecord {
   RecordView view;  ///< Valid during the call.
   std::uint64_t value_offset = 0;
-  bool value_readable = true;  ///< False: the large value is damaged (never with kSkip).
+  std::uint64_t value_stored_bytes = 0;  ///< Of its chunks, headers and padding included.
+  bool value_readable = true;            ///< False: the large value is damaged (never with kSkip).
 };
 using RecordVisitor = std::function<Status(const ReadRecord&)>;
 
@@ -66,6 +68,14 @@ class SegmentReader {
   [[nodiscard]] std::uint64_t end() const { return end_; }
 
  private:
+  struct ValueWalk {
+    bool intact = true;
+    std::uint64_t end = 0;  ///< Of the last chunk whose header is intact.
+  };
+  Result<ValueWalk> walk_value(std::uint64_t offset, const RecordView& record, ValueMode mode,
+                               std::string* value);
+  Result<std::optional<base::ByteSpan>> read_payload(const ChunkHeader& chunk,
+                                                     std::uint64_t offset);
   Result<std::uint64_t> find_chunk(std::uint64_t offset, std::uint64_t end);
   Result<bool> read_record_chunk(const ChunkHeader& chunk, std::uint64_t& position,
                                  std::uint64_t group_end, ValueMode mode,
@@ -77,6 +87,8 @@ class SegmentReader {
   std::vector<std::byte> window_;
   std::uint64_t window_offset_ = 0;
   std::size_t window_bytes_ = 0;
+  ChunkDecompressor decompressor_;
+  std::vector<std::byte> plain_;  // Of the last compressed chunk.
   std::vector<std::byte> chunk_;
   std::string value_;
 };

@@ -3,6 +3,7 @@
 #include "engine/wal/segment_rewrite.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -15,7 +16,10 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/bytes.h"
+#include "engine/base/crc32c.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/chunk_compression.h"
 #include "engine/wal/group_builder.h"
 #include "engine/wal/log.h"
 #include "engine/wal/log_reader.h"
@@ -34,11 +38,24 @@ namespace {
 
 /// Groups of a rewritten file: small enough to hold in memory, large enough to write in one go.
 constexpr std::uint64_t kGroupBytes = 1ULL << 20;
+/// Synced in steps of so many bytes: a writer's sync never waits for more of ours than that.
+constexpr std::uint64_t kSyncStepBytes = 4ULL << 20;
+
+/// Over everything that a record chunk holds; a large value has a checksum of its own.
+std::uint32_t add_to_digest(std::uint32_t digest, const RecordView& record) {
+  std::vector<std::byte> bytes;
+  encode_record(record, bytes);
+  return base::crc32c(bytes, digest);
+}
 
 class Rewrite {
  public:
   Rewrite(const LogOptions& options, SegmentPool& pool, SegmentSet& segments)
-      : options_(options), files_(*options.files), pool_(pool), segments_(segments) {}
+      : options_(options),
+        files_(*options.files),
+        pool_(pool),
+        segments_(segments),
+        compress_(options.compress_rewritten) {}
 
   Result<std::uint64_t> run(std::span<const std::uint64_t> ids,
                             const std::function<bool(const RecordView&)>& keep) {
@@ -82,6 +99,7 @@ class Rewrite {
     std::ranges::sort(inputs_, {}, [](const Segment& segment) { return seq_span(segment).first; });
     covers_ = {.first = seq_span(inputs_.front()).first, .last = 0};
     for (const Segment& input : inputs_) {
+      compress_ = compress_ || input.compressed;  // Else the output could be the larger one.
       covers_.last = std::max(covers_.last, seq_span(input).last);
       hlc_floor_ = std::max(hlc_floor_, input.hlc_floor);
     }
@@ -110,6 +128,9 @@ class Rewrite {
       TRY(writer_->grow(writer_->capacity_with(group_.bytes(), group_.values().size())));
     }
     TRY(writer_->append(group_, kGroupSynced));
+    if (writer_->offset() - writer_->durable_offset() >= kSyncStepBytes) {
+      TRY(writer_->sync());
+    }
     output_->values.reserve(output_->values.size() + group_.values().size());
     for (ValueLocation value : group_.values()) {
       value.offset += offset;
@@ -141,6 +162,7 @@ class Rewrite {
       }
       next_seq_ = record.view.seq + 1;
       group_.add(record.view);
+      digest_ = add_to_digest(digest_, record.view);
       ++records_;
       return group_.bytes() >= kGroupBytes ? flush() : Status{};
     }));
@@ -154,6 +176,7 @@ class Rewrite {
 
   Status write_output(const std::function<bool(const RecordView&)>& keep) {
     output_ = std::make_shared<Segment>();
+    group_ = GroupBuilder(compress_ ? &compressor_ : nullptr);
     group_.clear();
     for (const Segment& input : inputs_) {
       TRY(copy_from(input, keep));
@@ -163,7 +186,8 @@ class Rewrite {
                                .hlc_floor = hlc_floor_,
                                .store_uuid = options_.store_uuid,
                                .covers = covers_,
-                               .rewritten = true}));
+                               .rewritten = true,
+                               .compressed = compress_}));
     TRY(writer_->sync());
     return writer_->seal(false, pool_.next_id());
   }
@@ -176,6 +200,32 @@ class Rewrite {
         scan.values != output_->values) {
       return fail(ErrorCode::kCorruption, writer_->path() + " does not read back as written");
     }
+    return compare_records();
+  }
+
+  /// The checksums of chunks hold for what the compressor made of them; this one holds for the
+  /// records as they came in.
+  Status compare_records() {
+    std::uint32_t digest = 0;
+    SegmentReader reader(writer_->file(), writer_->salt(), writer_->offset());
+    for (std::uint64_t offset = kSegmentHeaderBytes; offset < writer_->offset();) {
+      TRY_ASSIGN(const Frame frame, reader.frame_at(offset));
+      if (frame.kind != FrameKind::kGroup) {
+        break;
+      }
+      TRY_ASSIGN(const bool intact,
+                 reader.read_group(frame, ValueMode::kSkip, [&digest](const ReadRecord& record) {
+                   digest = add_to_digest(digest, record.view);
+                   return Status{};
+                 }));
+      if (!intact) {
+        break;
+      }
+      offset = frame.end;
+    }
+    if (digest != digest_) {
+      return fail(ErrorCode::kCorruption, writer_->path() + " does not hold what was put into it");
+    }
     return {};
   }
 
@@ -184,6 +234,7 @@ class Rewrite {
     output_->path = writer_->path();
     output_->salt = writer_->salt();
     output_->rewritten = true;
+    output_->compressed = compress_;
     output_->covers = covers_;
     output_->lowest_seq = covers_.first;
     output_->last_written_seq = covers_.last;
@@ -211,9 +262,12 @@ class Rewrite {
   Hlc hlc_floor_ = 0;
   std::unique_ptr<SegmentWriter> writer_;
   std::shared_ptr<Segment> output_;  // Goes to the readers.
+  bool compress_;
+  ChunkCompressor compressor_;
   GroupBuilder group_;
   Seq next_seq_ = 0;
   std::uint64_t records_ = 0;
+  std::uint32_t digest_ = 0;  // Over all kept records.
 };
 
 }  // namespace

@@ -318,6 +318,10 @@ class Scanner {
       scan_.clean = trailer_->clean;
       scan_.next_segment_id = trailer_->next_segment_id;
       scan_.highest_seq = std::max(scan_.highest_seq, trailer_->last_seq);
+    } else if (sparse_ && frame.kind != FrameKind::kFooter) {
+      // It had a footer when it got its name: groups may be missing before it as well.
+      add_damage(footer_at, footer_at + kFooterHeaderBytes, "missing footer");
+      is_cut_off_ = true;
     }
     footer_index_ = std::move(index);
     return {};
@@ -342,7 +346,7 @@ class Scanner {
     }
     if (footer_index_) {
       lose_runs_missing_from(footer_index_->runs);
-    } else if (has_corrupt_groups_ && scan_.header) {
+    } else if (scan_.header && (is_cut_off_ || has_corrupt_groups_)) {
       // Which seqs a sparse segment held is known only from its footer: name all it may have held.
       scan_.lost.clear();
       Seq next = scan_.header->covers.first;
@@ -391,6 +395,7 @@ class Scanner {
   std::uint64_t end_ = kSegmentHeaderBytes;
   bool sparse_ = false;
   bool has_corrupt_groups_ = false;
+  bool is_cut_off_ = false;  // A rewritten file without a footer.
 };
 
 }  // namespace

@@ -180,7 +180,8 @@ std::vector<SegmentInfo> SegmentSet::infos() const {
                      .large_values = segment->values.size(),
                      .large_value_bytes = segment->value_bytes,
                      .sealed = !segment->active && !segment->damaged,
-                     .active = segment->active});
+                     .active = segment->active,
+                     .compressed = segment->compressed});
   }
   return infos;
 }
@@ -250,7 +251,10 @@ std::optional<ValuePlace> SegmentSet::find_value(Seq seq) const {
     }
     const auto at = std::ranges::lower_bound(segment->values, seq, {}, &ValueLocation::seq);
     if (at != segment->values.end() && at->seq == seq) {
-      return ValuePlace{.segment = segment, .location = *at, .valid_end = segment->valid_end};
+      const auto next = std::next(at);
+      const bool is_last = next == segment->values.end();
+      return ValuePlace{
+          .segment = segment, .location = *at, .end = is_last ? segment->valid_end : next->offset};
     }
   }
   return std::nullopt;

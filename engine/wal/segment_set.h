@@ -25,11 +25,12 @@ namespace pluresdb::wal {
 
 /// One segment file. What is not marked constant changes only inside SegmentSet.
 struct Segment {
-  std::uint64_t id = 0;    // Constant.
-  std::string path;        // Constant.
-  std::uint64_t salt = 0;  // Constant.
-  bool rewritten = false;  // Constant.
-  SeqRange covers;         // Constant. Rewritten segments only.
+  std::uint64_t id = 0;     // Constant.
+  std::string path;         // Constant.
+  std::uint64_t salt = 0;   // Constant.
+  bool rewritten = false;   // Constant.
+  bool compressed = false;  // Constant. See SegmentHeader.
+  SeqRange covers;          // Constant. Rewritten segments only.
   Seq lowest_seq = 0;  // Constant. No record below; 0 when not known. A declared gap is included.
   std::uint64_t predecessor_id = 0;  // Constant.
   Seq first_seq = 0;                 // Of readable records; 0: none.
@@ -63,7 +64,7 @@ struct ReadSpan {
 struct ValuePlace {
   std::shared_ptr<const Segment> segment;
   ValueLocation location;
-  std::uint64_t valid_end = 0;
+  std::uint64_t end = 0;  ///< No chunk of the value lies behind it.
 };
 
 /// Thread: any. No lock is held across I/O, except for opening a file.

@@ -81,6 +81,10 @@ struct SharedCounters {
   std::atomic<std::uint64_t> wal_groups_rewritten_total, wal_no_space_refusals_total;
   std::atomic<std::uint64_t> checkpoints_total, checkpoint_failures_total, checkpoint_seq;
   std::atomic<std::uint64_t> segments_deleted_total, segments_rewritten_total;
+  std::atomic<std::uint64_t> segments_compressed_total, compaction_runs_total;
+  std::atomic<std::uint64_t> compaction_reclaimed_bytes_total, compaction_read_bytes_total;
+  std::atomic<std::uint64_t> compaction_written_bytes_total;
+  std::atomic<std::uint64_t> payload_written_bytes_total, payload_read_bytes_total;
   std::atomic<std::uint64_t> documents_dirty, dirty_bytes, base_store_bytes, tombstones, actors;
   std::atomic<std::uint64_t> space_state;  ///< 0 normal, 1 low, 2 full.
   SharedHistogram wal_sync_duration, checkpoint_duration;

@@ -79,6 +79,13 @@ StatsPublisher::Totals StatsPublisher::totals_of(const SharedCounters& counters)
           .checkpoint_failures = get(counters.checkpoint_failures_total),
           .segments_deleted = get(counters.segments_deleted_total),
           .segments_rewritten = get(counters.segments_rewritten_total),
+          .segments_compressed = get(counters.segments_compressed_total),
+          .compaction_runs = get(counters.compaction_runs_total),
+          .compaction_reclaimed_bytes = get(counters.compaction_reclaimed_bytes_total),
+          .compaction_read_bytes = get(counters.compaction_read_bytes_total),
+          .compaction_written_bytes = get(counters.compaction_written_bytes_total),
+          .payload_written_bytes = get(counters.payload_written_bytes_total),
+          .payload_read_bytes = get(counters.payload_read_bytes_total),
           .wal_sync = load(counters.wal_sync_duration),
           .checkpoint = load(counters.checkpoint_duration)};
 }
@@ -109,8 +116,10 @@ void StatsPublisher::publish() {
   set(counters_.checkpoints_total, before_.checkpoints + stats.checkpoints);
   set(counters_.checkpoint_failures_total, before_.checkpoint_failures + stats.checkpoint_failures);
   set(counters_.checkpoint_seq, stats.checkpoint_seq);
-  set(counters_.segments_deleted_total, before_.segments_deleted + stats.segments_deleted);
-  set(counters_.segments_rewritten_total, before_.segments_rewritten + stats.segments_rewritten);
+  publish_compaction(stats);
+  set(counters_.payload_written_bytes_total,
+      before_.payload_written_bytes + stats.payload_written_bytes);
+  set(counters_.payload_read_bytes_total, before_.payload_read_bytes + stats.payload_read_bytes);
   set(counters_.documents_dirty, stats.documents_dirty);
   set(counters_.dirty_bytes, stats.dirty_bytes);
   set(counters_.base_store_bytes, stats.base_store_bytes);
@@ -119,6 +128,19 @@ void StatsPublisher::publish() {
   set(counters_.space_state, static_cast<std::uint64_t>(stats.space));
   store_sum(before_.wal_sync, wal.sync_duration, counters_.wal_sync_duration);
   store_sum(before_.checkpoint, stats.checkpoint_duration, counters_.checkpoint_duration);
+}
+
+void StatsPublisher::publish_compaction(const pluresdb::EngineStats& stats) {
+  set(counters_.segments_deleted_total, before_.segments_deleted + stats.segments_deleted);
+  set(counters_.segments_rewritten_total, before_.segments_rewritten + stats.segments_rewritten);
+  set(counters_.segments_compressed_total, before_.segments_compressed + stats.segments_compressed);
+  set(counters_.compaction_runs_total, before_.compaction_runs + stats.compaction_runs);
+  set(counters_.compaction_reclaimed_bytes_total,
+      before_.compaction_reclaimed_bytes + stats.compaction_reclaimed_bytes);
+  set(counters_.compaction_read_bytes_total,
+      before_.compaction_read_bytes + stats.compaction_read_bytes);
+  set(counters_.compaction_written_bytes_total,
+      before_.compaction_written_bytes + stats.compaction_written_bytes);
 }
 
 void StatsPublisher::run() {

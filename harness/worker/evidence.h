@@ -41,10 +41,14 @@ class StatsPublisher {
     std::uint64_t appended_entries = 0, appended_bytes = 0, groups = 0, syncs = 0;
     std::uint64_t sync_failures = 0, groups_rewritten = 0, no_space_refusals = 0;
     std::uint64_t checkpoints = 0, checkpoint_failures = 0;
-    std::uint64_t segments_deleted = 0, segments_rewritten = 0;
+    std::uint64_t segments_deleted = 0, segments_rewritten = 0, segments_compressed = 0;
+    std::uint64_t compaction_runs = 0, compaction_reclaimed_bytes = 0;
+    std::uint64_t compaction_read_bytes = 0, compaction_written_bytes = 0;
+    std::uint64_t payload_written_bytes = 0, payload_read_bytes = 0;
     pluresdb::DurationHistogram wal_sync, checkpoint;
   };
   void run();
+  void publish_compaction(const pluresdb::EngineStats& stats);
 
   Target& target_;
   SharedCounters& counters_;

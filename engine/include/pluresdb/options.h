@@ -33,6 +33,7 @@ struct EngineOptions {
   std::uint64_t dirty_bytes_max = 128ULL << 20;   ///< Table of not yet checkpointed documents.
   std::uint64_t block_cache_bytes = 32ULL << 20;
   CheckpointPolicy checkpoint;
+  bool compress_sealed = true;  ///< Large values of checkpointed segments (zstd, background).
   bool create_if_missing = true;
   bool background_threads = true;  ///< false: checkpoints, compaction only when called (tests).
   io::FileSystem* file_system = nullptr;  ///< Not owned; null: the real one.

@@ -89,7 +89,14 @@ struct EngineStats {
   Seq checkpoint_seq = 0;
   DurationHistogram checkpoint_duration;
   std::uint64_t segments_deleted = 0;
-  std::uint64_t segments_rewritten = 0;
+  std::uint64_t segments_rewritten = 0;          ///< Read by rewrites and replaced.
+  std::uint64_t segments_compressed = 0;         ///< Compressed ones written in their place.
+  std::uint64_t compaction_runs = 0;             ///< Passes completed, with something to do or not.
+  std::uint64_t compaction_reclaimed_bytes = 0;  ///< By which the log's files became smaller.
+  std::uint64_t compaction_read_bytes = 0;       ///< Of the files that rewrites replaced.
+  std::uint64_t compaction_written_bytes = 0;    ///< Of the files that they made.
+  std::uint64_t payload_written_bytes = 0;       ///< JSON of writes that reached the log.
+  std::uint64_t payload_read_bytes = 0;          ///< JSON handed out by get() and list().
   std::uint64_t base_store_bytes = 0;
   SpaceState space = SpaceState::kNormal;
 };
