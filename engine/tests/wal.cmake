@@ -4,6 +4,7 @@ pluresdb_test(wal_crash_test.cc crash LIBS engine_wal)
 pluresdb_test(wal_failure_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_damage_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_recovery_test.cc unit LIBS engine_wal)
+pluresdb_test(wal_examine_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_concurrency_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_format_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_property_test.cc property LIBS engine_wal rapidcheck
