@@ -28,3 +28,7 @@ pluresdb_test(core_property_test.cc property LIBS engine_core rapidcheck
 # A case is a whole life of a store with dozens of operations.
 pluresdb_test(core_model_test.cc property LIBS core_test_support rapidcheck
   ENVIRONMENT "RC_PARAMS=max_success=400" TIMEOUT 300)
+pluresdb_test(core_rebuild_test.cc crash LIBS core_test_support TIMEOUT 300)
+# As above, and the store is made twice.
+pluresdb_test(core_rebuild_property_test.cc property LIBS core_test_support rapidcheck
+  ENVIRONMENT "RC_PARAMS=max_success=250" TIMEOUT 300)
