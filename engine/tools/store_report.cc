@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -79,10 +80,9 @@ Seq last_seq_of(const core::ReadOnlyStore& store) {
 
 std::string identity_lines(core::ReadOnlyStore& store) {
   std::string text = line("store", sanitised(store.directory()));
-  if (store.identity()) {
-    const core::IdentityRecord& identity = *store.identity();
-    text += line("uuid", uuid_text(identity.store_uuid));
-    text += line("created", time_text(identity.created_us));
+  if (const std::optional<core::IdentityRecord>& identity = store.identity()) {
+    text += line("uuid", uuid_text(identity->store_uuid));
+    text += line("created", time_text(identity->created_us));
   } else {
     text += line("uuid", "unknown: the STORE file is damaged");
   }
@@ -106,8 +106,9 @@ std::string seq_text(core::ReadOnlyStore& store) {
   const store::CheckpointMeta& meta = store.meta();
   std::string text = fmt::format("last {}, checkpoint {} (before it {})", last_seq_of(store),
                                  meta.checkpoint_seq, meta.previous_checkpoint_seq);
-  if (store.identity() && store.identity()->compacted_through_seq > 0) {
-    text += fmt::format(", compacted through {}", store.identity()->compacted_through_seq);
+  const std::optional<core::IdentityRecord>& identity = store.identity();
+  if (identity && identity->compacted_through_seq > 0) {
+    text += fmt::format(", compacted through {}", identity->compacted_through_seq);
   }
   return text;
 }
@@ -194,11 +195,11 @@ std::string problem_lines(const CheckedStore& checked) {
 void identity_members(JsonWriter& json, core::ReadOnlyStore& store) {
   json.member("store", store.directory());
   json.key("uuid");
-  if (store.identity()) {
-    json.value(uuid_text(store.identity()->store_uuid));
-    json.member("created_us", store.identity()->created_us);
-    json.member("compacted_through_seq", store.identity()->compacted_through_seq);
-    json.member("actor_seq_floor", store.identity()->actor_seq_floor);
+  if (const std::optional<core::IdentityRecord>& identity = store.identity()) {
+    json.value(uuid_text(identity->store_uuid));
+    json.member("created_us", identity->created_us);
+    json.member("compacted_through_seq", identity->compacted_through_seq);
+    json.member("actor_seq_floor", identity->actor_seq_floor);
   } else {
     json.null();
   }
