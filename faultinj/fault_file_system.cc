@@ -327,6 +327,13 @@ class FaultFileSystem final : public FileSystem {
     return next_.lock(path);
   }
 
+  Result<std::unique_ptr<FileLock>> lock_shared(const std::string& path) override {
+    if (const auto name = relative_to(root_, path)) {
+      TRY(trigger_.check(names_of(classify_path(*name)).open, path));
+    }
+    return next_.lock_shared(path);
+  }
+
  private:
   FileSystem& next_;
   const std::string root_;
@@ -379,6 +386,9 @@ class LyingFileSystem final : public FileSystem {
   Result<SpaceInfo> space(const std::string& path) override { return next_.space(path); }
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
     return next_.lock(path);
+  }
+  Result<std::unique_ptr<FileLock>> lock_shared(const std::string& path) override {
+    return next_.lock_shared(path);
   }
 
  private:

@@ -63,6 +63,9 @@ class PowerLossFileSystem final : public FileSystem {
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
     return next_.lock(path);  // Its file holds only a pid: nothing that anyone could lose.
   }
+  Result<std::unique_ptr<FileLock>> lock_shared(const std::string& path) override {
+    return next_.lock_shared(path);
+  }
 
   /// Syncs through a writable handle, which a reader does not have.
   Status sync(BufferedFile& file, File& below, bool all);

@@ -28,6 +28,8 @@ const char* error_code_name(ErrorCode code) {
       return "key_unavailable";
     case ErrorCode::kUnsupportedVersion:
       return "unsupported_version";
+    case ErrorCode::kCancelled:
+      return "cancelled";
     case ErrorCode::kLocked:
       return "locked";
   }

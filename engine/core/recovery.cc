@@ -3,19 +3,15 @@
 #include "engine/core/recovery.h"
 
 #include <algorithm>
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <expected>
 #include <memory>
-#include <random>
 #include <string>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "engine/base/bytes.h"
 #include "engine/core/arguments.h"
 #include "engine/core/checkpointer.h"
 #include "engine/core/disk_space.h"
@@ -38,15 +34,6 @@ constexpr Seq kSeqsPossiblyLost = 1ULL << 32;
 /// A base store that is rebuilt from the log gets its name only when it is complete.
 constexpr const char* kBaseTemporaryName = "base.tmp";
 constexpr std::size_t kProblemsPrintedMax = 5;
-
-std::array<std::byte, 16> make_uuid() {
-  std::random_device source;
-  std::array<std::byte, 16> uuid{};
-  for (std::size_t offset = 0; offset < uuid.size(); offset += sizeof(std::uint32_t)) {
-    base::store(uuid, offset, static_cast<std::uint32_t>(source()));
-  }
-  return uuid;
-}
 
 class Opening {
  public:
@@ -111,6 +98,11 @@ class Opening {
 
   /// Without a STORE file: is there really nothing that could be a store?
   Status check_creatable() const {
+    TRY_ASSIGN(const bool rebuilding, exists(path_of(kRebuildMarkerName)));
+    if (rebuilding) {
+      return fail(ErrorCode::kCorruption,
+                  directory_ + " holds a rebuild that was not finished; remove it, rebuild again");
+    }
     TRY_ASSIGN(const bool prepared, StoreIdentity::is_prepared(files_, directory_));
     TRY_ASSIGN(const bool has_log, has_contents(path_of(kWalDirectoryName)));
     TRY_ASSIGN(const bool has_base, has_contents(path_of(kBaseDirectoryName)));
@@ -138,7 +130,7 @@ class Opening {
   Status create() const {
     TRY(check_creatable());
     TRY(StoreIdentity::prepare(files_, directory_,
-                               {.store_uuid = make_uuid(),
+                               {.store_uuid = make_store_uuid(),
                                 .created_us = clock_of(options_).wall_us(),
                                 .compacted_through_seq = 0,
                                 .actor_seq_floor = 0}));

@@ -24,6 +24,8 @@ inline constexpr const char* kLockFileName = "LOCK";
 inline constexpr const char* kWalDirectoryName = "wal";
 inline constexpr const char* kBaseDirectoryName = "base";
 inline constexpr const char* kQuarantineDirectoryName = "quarantine";
+/// In a directory without a STORE file: what else lies there is an unfinished rebuild.
+inline constexpr const char* kRebuildMarkerName = "REBUILDING";
 
 /// The parts of an open store, checked against each other, nothing replayed. Declared in the order
 /// in which they must outlive each other.

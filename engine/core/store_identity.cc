@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,6 @@ namespace pluresdb::core {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x45524f5453424450;  // The bytes "PDBSTORE".
-constexpr std::uint32_t kFormatVersion = 1;
 // One slot per 4 KiB block: a torn write of one cannot touch the other.
 constexpr std::uint64_t kSlotStrideBytes = 4096;
 constexpr std::size_t kSlotBytes = 80;
@@ -35,7 +35,7 @@ struct Slot {
 std::array<std::byte, kSlotBytes> encode(const Slot& slot) {
   std::array<std::byte, kSlotBytes> bytes{};
   base::store(bytes, 0, kMagic);
-  base::store(bytes, 8, kFormatVersion);
+  base::store(bytes, 8, kStoreFormatVersion);
   base::store(bytes, 16, slot.generation);
   base::store(bytes, 24, slot.record.store_uuid);
   base::store(bytes, 40, slot.record.created_us);
@@ -55,11 +55,11 @@ Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path
     return std::nullopt;
   }
   const auto version = base::load<std::uint32_t>(bytes, 8);
-  if (version > kFormatVersion) {
+  if (version > kStoreFormatVersion) {
     return fail(
         ErrorCode::kUnsupportedVersion,
         fmt::format("{} has format version {}; this program knows up to {}: use a newer one", path,
-                    version, kFormatVersion));
+                    version, kStoreFormatVersion));
   }
   Slot slot;
   slot.generation = base::load<std::uint64_t>(bytes, 16);
@@ -87,7 +87,44 @@ std::string temporary_path(const std::string& directory) {
   return io::join_path(directory, kStoreFileName) + ".tmp";
 }
 
+struct Slots {
+  std::optional<Slot> best;
+  int readable = 0;
+};
+
+Result<Slots> read_slots(io::FileSystem& files, const std::string& path) {
+  TRY_ASSIGN(const auto contents, io::read_whole_file(files, path, kFileBytes));
+  Slots slots;
+  for (std::uint64_t offset = 0; offset < contents.size(); offset += kSlotStrideBytes) {
+    TRY_ASSIGN(const auto slot, decode(base::ByteSpan(contents).subspan(offset), path));
+    slots.readable += slot ? 1 : 0;
+    if (slot && (!slots.best || slot->generation > slots.best->generation)) {
+      slots.best = slot;
+    }
+  }
+  return slots;
+}
+
 }  // namespace
+
+std::array<std::byte, 16> make_store_uuid() {
+  std::random_device source;
+  std::array<std::byte, 16> uuid{};
+  for (std::size_t offset = 0; offset < uuid.size(); offset += sizeof(std::uint32_t)) {
+    base::store(uuid, offset, static_cast<std::uint32_t>(source()));
+  }
+  return uuid;
+}
+
+Result<IdentityCopies> read_identity_copies(io::FileSystem& files, const std::string& directory) {
+  TRY_ASSIGN(const Slots slots, read_slots(files, io::join_path(directory, kStoreFileName)));
+  IdentityCopies copies;
+  copies.damaged = 2 - slots.readable;
+  if (slots.best) {
+    copies.record = slots.best->record;
+  }
+  return copies;
+}
 
 Status StoreIdentity::prepare(io::FileSystem& files, const std::string& directory,
                               const IdentityRecord& record) {
@@ -113,14 +150,8 @@ Status StoreIdentity::commit(io::FileSystem& files, const std::string& directory
 
 Result<StoreIdentity> StoreIdentity::load(io::FileSystem& files, const std::string& directory) {
   const std::string path = io::join_path(directory, kStoreFileName);
-  TRY_ASSIGN(const auto contents, io::read_whole_file(files, path, kFileBytes));
-  std::optional<Slot> best;
-  for (std::uint64_t offset = 0; offset < contents.size(); offset += kSlotStrideBytes) {
-    TRY_ASSIGN(const auto slot, decode(base::ByteSpan(contents).subspan(offset), path));
-    if (slot && (!best || slot->generation > best->generation)) {
-      best = slot;
-    }
-  }
+  TRY_ASSIGN(const Slots slots, read_slots(files, path));
+  const std::optional<Slot>& best = slots.best;
   if (!best) {
     return fail(ErrorCode::kCorruption,
                 path +

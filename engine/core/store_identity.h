@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,7 @@
 namespace pluresdb::core {
 
 inline constexpr const char* kStoreFileName = "STORE";
+inline constexpr std::uint32_t kStoreFormatVersion = 1;
 
 struct IdentityRecord {
   std::array<std::byte, 16> store_uuid{};
@@ -27,6 +29,17 @@ struct IdentityRecord {
   std::uint64_t actor_seq_floor = 0;
   friend bool operator==(const IdentityRecord&, const IdentityRecord&) = default;
 };
+
+/// Random: no two stores share one.
+std::array<std::byte, 16> make_store_uuid();
+
+/// What is readable of the STORE file.
+struct IdentityCopies {
+  std::optional<IdentityRecord> record;  ///< Absent: neither copy is readable.
+  int damaged = 0;                       ///< Of the two copies.
+};
+/// kNotFound, kUnsupportedVersion. Damage is a result, not an error.
+Result<IdentityCopies> read_identity_copies(io::FileSystem& files, const std::string& directory);
 
 /// Thread: one at a time (the compactor, once the store is open).
 class StoreIdentity {

@@ -88,6 +88,9 @@ class FileSystem {
   /// Creates `path` when missing and takes an exclusive lock that dies with the process (OFD lock);
   /// writes the pid into it. kLocked with "locked by pid N" in the context when another holds it.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
+  /// Takes a shared lock on an existing file and changes nothing, not even the pid in it: any
+  /// number of holders, none beside the holder of lock(). kNotFound, kLocked as lock().
+  virtual Result<std::unique_ptr<FileLock>> lock_shared(const std::string& path) = 0;
 };
 
 /// The real one. Thread-safe; lives for ever.

@@ -205,6 +205,20 @@ std::string holder_pid(int descriptor) {
   return std::to_string(pid);
 }
 
+/// An OFD lock belongs to the open file: two opens in one process exclude each other as well.
+Status set_lock(int descriptor, short type, const std::string& path) {
+  struct flock request{};
+  request.l_type = type;
+  request.l_whence = SEEK_SET;
+  if (::fcntl(descriptor, F_OFD_SETLK, &request) == 0) {
+    return {};
+  }
+  if (errno == EAGAIN || errno == EACCES) {
+    return fail(ErrorCode::kLocked, path + " is locked by pid " + holder_pid(descriptor));
+  }
+  return system_error("lock", path);
+}
+
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
@@ -324,16 +338,7 @@ class PosixFileSystem final : public FileSystem {
     if (descriptor.get() < 0) {
       return system_error("open", path);
     }
-    // An OFD lock belongs to the open file: two opens in one process exclude each other as well.
-    struct flock request{};
-    request.l_type = F_WRLCK;
-    request.l_whence = SEEK_SET;
-    if (::fcntl(descriptor.get(), F_OFD_SETLK, &request) != 0) {
-      if (errno == EAGAIN || errno == EACCES) {
-        return fail(ErrorCode::kLocked, path + " is locked by pid " + holder_pid(descriptor.get()));
-      }
-      return system_error("lock", path);
-    }
+    TRY(set_lock(descriptor.get(), F_WRLCK, path));
     const std::string pid = std::to_string(::getpid()) + "\n";
     const bool labelled = ::ftruncate(descriptor.get(), 0) == 0 &&
                           ::pwrite(descriptor.get(), pid.data(), pid.size(), 0) >= 0;
@@ -341,6 +346,15 @@ class PosixFileSystem final : public FileSystem {
     if (!labelled && errno != ENOSPC && errno != EDQUOT) {
       return system_error("write", path);
     }
+    return std::make_unique<PosixFileLock>(std::move(descriptor));
+  }
+
+  Result<std::unique_ptr<FileLock>> lock_shared(const std::string& path) override {
+    Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (descriptor.get() < 0) {
+      return system_error("open", path);
+    }
+    TRY(set_lock(descriptor.get(), F_RDLCK, path));
     return std::make_unique<PosixFileLock>(std::move(descriptor));
   }
 };

@@ -37,6 +37,7 @@ struct MemoryDisk::Node {
 
   bool directory = false;
   bool locked = false;
+  std::uint64_t sharers = 0;
   std::vector<std::byte> live;
   std::vector<std::byte> durable;
   std::set<std::size_t> dirty_pages;  ///< Written since the last sync, good or failed.
@@ -101,6 +102,7 @@ void lose_file(Node& node, std::mt19937_64* random) {
 
 void lose(Node& node, std::mt19937_64* random) {
   node.locked = false;
+  node.sharers = 0;
   if (!node.directory) {
     lose_file(node, random);
     return;
@@ -161,6 +163,7 @@ std::uint64_t bytes_below(const Node& node) {
 
 void unlock_all(Node& node) {
   node.locked = false;
+  node.sharers = 0;
   for (const auto& [name, child] : node.children) {
     unlock_all(*child);
   }
@@ -248,6 +251,24 @@ class MemoryLock final : public io::FileLock {
   MemoryLock& operator=(const MemoryLock&) = delete;
   MemoryLock(MemoryLock&&) = delete;
   MemoryLock& operator=(MemoryLock&&) = delete;
+
+ private:
+  MemoryDisk& disk_;
+  MemoryDisk::NodePointer node_;
+};
+
+class SharedMemoryLock final : public io::FileLock {
+ public:
+  SharedMemoryLock(MemoryDisk& disk, MemoryDisk::NodePointer node)
+      : disk_(disk), node_(std::move(node)) {}
+  ~SharedMemoryLock() override {
+    const base::MutexLock lock(disk_.mutex_);
+    node_->sharers -= node_->sharers > 0 ? 1U : 0U;  // A power loss has ended it already.
+  }
+  SharedMemoryLock(const SharedMemoryLock&) = delete;
+  SharedMemoryLock& operator=(const SharedMemoryLock&) = delete;
+  SharedMemoryLock(SharedMemoryLock&&) = delete;
+  SharedMemoryLock& operator=(SharedMemoryLock&&) = delete;
 
  private:
   MemoryDisk& disk_;
@@ -513,11 +534,24 @@ Result<std::unique_ptr<io::FileLock>> MemoryDisk::lock(const std::string& path) 
     node = std::make_shared<Node>();
     parent->change({{io::base_name(path), node}});
   }
-  if (node->locked) {
+  if (node->locked || node->sharers > 0) {
     return fail(ErrorCode::kLocked, path + ": locked by pid " + std::to_string(getpid()));
   }
   node->locked = true;
   return std::make_unique<MemoryLock>(*this, node);
+}
+
+Result<std::unique_ptr<io::FileLock>> MemoryDisk::lock_shared(const std::string& path) {
+  const base::MutexLock guard(mutex_);
+  const auto node = find(path);
+  if (!node) {
+    return missing(path);
+  }
+  if (node->locked) {
+    return fail(ErrorCode::kLocked, path + ": locked by pid " + std::to_string(getpid()));
+  }
+  ++node->sharers;
+  return std::make_unique<SharedMemoryLock>(*this, node);
 }
 
 }  // namespace pluresdb::testing

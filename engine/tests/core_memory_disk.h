@@ -74,10 +74,12 @@ class MemoryDisk final : public io::FileSystem {
   Result<io::FileInfo> info(const std::string& path) override;
   Result<io::SpaceInfo> space(const std::string& path) override;
   Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override;
+  Result<std::unique_ptr<io::FileLock>> lock_shared(const std::string& path) override;
 
  private:
   friend class MemoryFile;
   friend class MemoryLock;
+  friend class SharedMemoryLock;
   using NodePointer = std::shared_ptr<Node>;
 
   /// Counts one operation; its error when it must fail.

@@ -100,6 +100,9 @@ class CountingFileSystem final : public io::FileSystem {
   Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
     return next_.lock(path);
   }
+  Result<std::unique_ptr<io::FileLock>> lock_shared(const std::string& path) override {
+    return next_.lock_shared(path);
+  }
 
  private:
   io::FileSystem& next_ = io::posix_file_system();

@@ -200,6 +200,9 @@ class SimulatedDisk final : public io::FileSystem {
     }
     return std::make_unique<Lock>(*this, path);
   }
+  Result<std::unique_ptr<io::FileLock>> lock_shared(const std::string& path) override {
+    return lock(path);  // Nobody shares here.
+  }
 
  private:
   struct Inode {

@@ -288,6 +288,9 @@ class MemoryDisk final : public io::FileSystem {
   Result<std::unique_ptr<io::FileLock>> lock(const std::string&) override {
     return std::make_unique<io::FileLock>();
   }
+  Result<std::unique_ptr<io::FileLock>> lock_shared(const std::string&) override {
+    return std::make_unique<io::FileLock>();
+  }
 
  private:
   friend class MemoryFile;

@@ -55,6 +55,29 @@ class Recovery {
     return build();
   }
 
+  /// The same decisions; what run() would do about them is left out.
+  Result<ExaminedLog> examine() {
+    examining_ = true;
+    TRY(list_files());
+    TRY(read_headers());
+    for (std::size_t i = 0; i < ids_.size(); ++i) {
+      TRY(scan(i));
+    }
+    ExaminedLog examined;
+    for (const auto& [id, found] : found_) {
+      examined.segments.push_back({.scan = found.scan, .known_end = found.known_end});
+    }
+    TRY(drop_superseded());
+    for (ExaminedSegment& segment : examined.segments) {
+      segment.superseded = !found_.contains(segment.scan.id);
+    }
+    note_missing_segments();
+    choose_next();
+    TRY_ASSIGN(examined.log, build());
+    examined.temporary_files = std::move(temporary_files_);
+    return examined;
+  }
+
  private:
   struct Found {
     SegmentScan scan;
@@ -190,14 +213,16 @@ class Recovery {
         dropped.insert(dropped.end(), inputs.begin(), inputs.end());
       }
     }
-    if (!dropped.empty()) {  // The name of their replacement may not be durable yet.
+    if (!dropped.empty() && !examining_) {  // The name of their replacement may not be durable yet.
       TRY(files_.sync_directory(options_.directory));
     }
     for (const std::uint64_t id : dropped) {
       if (found_.erase(id) > 0) {
         std::erase(ids_, id);
-        TRY(files_.remove(path_of(id)));
-        directory_changed_ = true;
+        if (!examining_) {
+          TRY(files_.remove(path_of(id)));
+          directory_changed_ = true;
+        }
       }
     }
     return {};
@@ -448,44 +473,17 @@ class Recovery {
   std::uint64_t highest_id_ = 0;
   Seq next_expected_ = 0;  // Behind the segments scanned so far; 0: not known.
   bool directory_changed_ = false;
+  bool examining_ = false;  // Nothing may be changed.
 };
 
 }  // namespace
 
-void add_missing_segment(ValidationReport& report, const std::string& path,
-                         const std::vector<SeqRange>& lost) {
-  report.problems.push_back(path + " is missing");
-  ++report.total_segments;
-  ++report.corrupted_segments;
-  for (const SeqRange& range : lost) {
-    const std::uint64_t count = range.last - range.first + 1;
-    report.lost.push_back(range);
-    report.corrupted_entries += count;
-    report.total_entries += count;
-  }
-}
-
-void add_to_report(ValidationReport& report, const SegmentScan& scan) {
-  std::uint64_t lost = 0;
-  for (const SeqRange& range : scan.lost) {
-    lost += range.last - range.first + 1;
-    report.lost.push_back(range);
-  }
-  report.valid_entries += scan.records;
-  report.corrupted_entries += lost;
-  report.total_entries += scan.records + lost;
-  ++report.total_segments;
-  if (scan.is_damaged()) {
-    ++report.corrupted_segments;
-  } else {
-    ++report.valid_segments;
-  }
-  report.torn_tails += scan.torn ? 1 : 0;
-  report.problems.insert(report.problems.end(), scan.problems.begin(), scan.problems.end());
-}
-
 Result<RecoveredLog> recover_log(const LogOptions& options, Seq seq_floor) {
   return Recovery(options, seq_floor).run();
+}
+
+Result<ExaminedLog> examine_log(const LogOptions& options, Seq seq_floor) {
+  return Recovery(options, seq_floor).examine();
 }
 
 }  // namespace pluresdb::wal

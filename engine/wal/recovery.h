@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/io/file_system.h"
 #include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
 #include "engine/wal/segment_scan.h"
 #include "engine/wal/segment_set.h"
 #include <pluresdb/document.h>
@@ -28,6 +30,25 @@ struct RecoveredLog {
 /// Reads the directory, decides what counts, quarantines damage, makes durable what it trusts.
 /// Idempotent; may be cut off at any operation and run again.
 Result<RecoveredLog> recover_log(const LogOptions& options, Seq seq_floor);
+
+/// One file of an examined log. Superseded: a verified rewritten file replaces it, so that the next
+/// open removes it; it is not in ExaminedLog::log.segments.
+struct ExaminedSegment {
+  SegmentScan scan;
+  std::optional<Predecessor> known_end;
+  bool superseded = false;
+};
+
+/// What opening a log would find, and nothing of what it would do.
+struct ExaminedLog {
+  RecoveredLog log;
+  std::vector<ExaminedSegment> segments;     ///< By id; superseded ones included.
+  std::vector<std::string> temporary_files;  ///< Paths: what the next open removes.
+};
+
+/// Decides exactly as recover_log() but changes nothing on disk: no quarantine, no sync, no
+/// truncation, no removal. kNotFound when the directory is missing.
+Result<ExaminedLog> examine_log(const LogOptions& options, Seq seq_floor);
 
 /// Adds one scanned segment to a report; both recovery and validate() count this way.
 void add_to_report(ValidationReport& report, const SegmentScan& scan);

@@ -62,6 +62,10 @@ class ObservedFileSystem final : public pluresdb::io::FileSystem {
   pluresdb::Result<std::unique_ptr<pluresdb::io::FileLock>> lock(const std::string& path) override {
     return next_.lock(path);
   }
+  pluresdb::Result<std::unique_ptr<pluresdb::io::FileLock>> lock_shared(
+      const std::string& path) override {
+    return next_.lock_shared(path);
+  }
 
  private:
   class ObservedFile final : public pluresdb::io::File {

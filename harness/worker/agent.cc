@@ -50,6 +50,7 @@ Outcome outcome_of(ErrorCode code) {
     case ErrorCode::kBaseLost:
     case ErrorCode::kKeyUnavailable:
     case ErrorCode::kUnsupportedVersion:
+    case ErrorCode::kCancelled:
     case ErrorCode::kLocked:
       break;
   }

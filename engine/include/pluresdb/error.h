@@ -21,6 +21,7 @@ enum class ErrorCode {
   kBaseLost,            ///< The base store is missing or older than the log needs.
   kKeyUnavailable,      ///< The encryption key cannot be had.
   kUnsupportedVersion,  ///< A file was written by a newer version.
+  kCancelled,           ///< The caller asked for the end of a long operation; nothing of it stays.
   kLocked,              ///< Another process has the store open.
 };
 

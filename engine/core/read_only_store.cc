@@ -1,0 +1,213 @@
+#include "engine/core/read_only_store.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "engine/core/recovery.h"
+#include "engine/core/store_identity.h"
+#include "engine/io/file_system.h"
+#include "engine/io/read_only_file_system.h"
+#include "engine/store/base_inspector.h"
+#include "engine/wal/log.h"
+#include "engine/wal/recovery.h"
+#include "engine/wal/segment_format.h"
+#include "engine/wal/segment_scan.h"
+#include "engine/wal/segment_set.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::core {
+namespace {
+
+constexpr std::uint64_t kBlockCacheBytes = 8ULL << 20;
+
+std::string without_trailing_slashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') {
+    path.pop_back();
+  }
+  return path;
+}
+
+/// nullopt: nothing is there. kIo: something that is no directory.
+Result<bool> is_directory_there(io::FileSystem& files, const std::string& path) {
+  const auto info = files.info(path);
+  if (!info && info.error().code == ErrorCode::kNotFound) {
+    return false;
+  }
+  if (!info) {
+    return std::unexpected(info.error());
+  }
+  if (info->kind != io::FileKind::kDirectory) {
+    return fail(ErrorCode::kIo, path + " is not a directory (links are not followed)");
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open(
+    io::FileSystem& files, const std::string& directory,
+    io::ReadOnlyFileSystem::ReadObserver observer) {
+  std::unique_ptr<ReadOnlyStore> store(new ReadOnlyStore(files, std::move(observer)));
+  store->directory_ = without_trailing_slashes(directory);
+  store->wal_directory_ = io::join_path(store->directory_, kWalDirectoryName);
+  TRY(store->read_store());
+  return store;
+}
+
+Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open_log(
+    io::FileSystem& files, const std::string& wal_directory,
+    io::ReadOnlyFileSystem::ReadObserver observer) {
+  std::unique_ptr<ReadOnlyStore> store(new ReadOnlyStore(files, std::move(observer)));
+  store->wal_directory_ = without_trailing_slashes(wal_directory);
+  const std::string parent = io::parent_path(store->wal_directory_);
+  if (io::base_name(store->wal_directory_) == kWalDirectoryName &&
+      store->files_.info(io::join_path(parent, kStoreFileName))) {
+    store->directory_ = parent;
+    TRY(store->read_store());
+    return store;
+  }
+  TRY(store->lock(store->wal_directory_));
+  TRY(store->read_log_directory());
+  store->compare_parts();
+  return store;
+}
+
+Status ReadOnlyStore::read_store() {
+  TRY_ASSIGN(const auto names, files_.list(directory_));
+  if (std::ranges::find(names, kStoreFileName) == names.end()) {
+    if (std::ranges::find(names, kRebuildMarkerName) != names.end()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  directory_ + " holds a rebuild that was not finished, and no store yet");
+    }
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} holds no store: there is no {} file", directory_, kStoreFileName));
+  }
+  TRY(lock(directory_));
+  TRY(read_identity());
+  TRY(open_base());
+  TRY(read_log_directory());
+  compare_parts();
+  return {};
+}
+
+Status ReadOnlyStore::lock(const std::string& path) {
+  auto held = files_.lock_shared(io::join_path(path, kLockFileName));
+  if (!held && held.error().code == ErrorCode::kNotFound) {
+    return {};  // A copy of a store may lack it; to make one would be a change.
+  }
+  if (!held) {
+    return std::unexpected(held.error());
+  }
+  lock_ = *std::move(held);
+  return {};
+}
+
+Status ReadOnlyStore::read_identity() {
+  TRY_ASSIGN(const IdentityCopies copies, read_identity_copies(files_, directory_));
+  identity_ = copies.record;
+  const std::string path = io::join_path(directory_, kStoreFileName);
+  if (!identity_) {
+    problems_.push_back(path + ": neither of its two copies is readable");
+  } else if (copies.damaged > 0) {
+    problems_.push_back(path + ": one of its two copies is damaged; what it held may be newer");
+  }
+  return {};
+}
+
+Status ReadOnlyStore::open_base() {
+  const std::string path = io::join_path(directory_, kBaseDirectoryName);
+  TRY_ASSIGN(const bool present, is_directory_there(files_, path));
+  if (!present) {
+    problems_.push_back(path + " is missing");
+    return {};
+  }
+  auto opened = store::BaseInspector::open({.directory = path,
+                                            .block_cache_bytes = kBlockCacheBytes,
+                                            .files = &files_,
+                                            .background_threads = false});
+  if (!opened && opened.error().code == ErrorCode::kBaseLost) {
+    problems_.push_back(opened.error().context);
+    return {};
+  }
+  if (!opened) {
+    return std::unexpected(opened.error());
+  }
+  base_ = *std::move(opened);
+  TRY_ASSIGN(meta_, base_->meta());
+  return {};
+}
+
+Status ReadOnlyStore::read_log_directory() {
+  TRY_ASSIGN(const bool present, is_directory_there(files_, wal_directory_));
+  if (!present && directory_.empty()) {
+    return fail(ErrorCode::kNotFound, wal_directory_ + " does not exist");
+  }
+  if (!present) {  // A store gets its log with the first write.
+    log_.log.report.created = true;
+    log_.log.next_seq = meta_.checkpoint_seq + 1;
+    return {};
+  }
+  wal::LogOptions options;
+  options.directory = wal_directory_;
+  options.store_uuid = identity_ ? identity_->store_uuid : std::array<std::byte, 16>{};
+  options.files = &files_;
+  TRY_ASSIGN(log_, wal::examine_log(options, meta_.checkpoint_seq));
+  for (const auto& segment : log_.log.segments) {
+    segments_.add(segment);
+  }
+  return {};
+}
+
+void ReadOnlyStore::compare_parts() {
+  const wal::LogRecovery& report = log_.log.report;
+  const Seq needed =
+      std::max(identity_ ? identity_->compacted_through_seq : Seq{0}, report.gone_through_seq);
+  if (meta_.checkpoint_seq < needed) {
+    unmet_ = SeqRange{.first = meta_.checkpoint_seq + 1, .last = needed};
+    problems_.push_back(
+        fmt::format("{}, and the log begins behind seq {}: what is in neither is "
+                    "lost",
+                    base_ ? fmt::format("the base store ends at seq {}", meta_.checkpoint_seq)
+                          : std::string("there is no base store to read"),
+                    needed));
+  }
+  Seq known = report.last_seq;
+  for (const SeqRange& range : report.validation.lost) {
+    known = std::max(known, range.last);
+  }
+  log_lost_ = meta_.checkpoint_seq > known;
+  if (log_lost_) {
+    problems_.push_back(
+        fmt::format("the base store knows seq {}, the log ends at seq {}: the end "
+                    "of the log is gone",
+                    meta_.checkpoint_seq, known));
+  }
+}
+
+bool ReadOnlyStore::reaches_back() const {
+  if (log_lost_ || !log_.log.report.validation.lost.empty() ||
+      log_.log.report.gone_through_seq > 0 || (identity_ && identity_->compacted_through_seq > 0)) {
+    return false;
+  }
+  if (log_.log.segments.empty()) {
+    return meta_.checkpoint_seq == 0;
+  }
+  const wal::ExaminedSegment& first = log_.segments.front();
+  return first.scan.header && !first.scan.header->rewritten && first.scan.header->first_seq == 1 &&
+         std::ranges::none_of(log_.segments, [](const wal::ExaminedSegment& segment) {
+           return !segment.superseded && segment.scan.header && segment.scan.header->rewritten;
+         });
+}
+
+}  // namespace pluresdb::core

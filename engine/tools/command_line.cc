@@ -1,0 +1,54 @@
+#include "engine/tools/command_line.h"
+
+#include <cstdio>
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "engine/tools/text.h"
+
+namespace pluresdb::tools {
+namespace {
+
+constexpr const char* kFooter =
+    "Changes nothing on disk. The store must not be open in another process.\n"
+    "Exit status: 0 ok, 1 problem found, 2 usage, 3 cannot open.";
+
+}  // namespace
+
+int run_tool(int argc, char** argv, const ToolDescription& description,
+             const std::function<ToolOutput(const ToolArguments&)>& tool) {
+  CLI::App app(description.purpose, description.name);
+  ToolArguments arguments;
+  app.add_option("--data-dir", arguments.data_dir, "Directory of the store")->required();
+  app.add_flag(description.flag, arguments.flag, description.flag_purpose);
+  app.add_flag("--json", arguments.json, "Print JSON instead of text");
+  app.set_version_flag("--version", PLURESDB_VERSION);
+  app.footer(kFooter);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (arguments.data_dir.empty()) {
+    (void)std::fprintf(stderr, "%s: --data-dir is empty\n", description.name);
+    return kExitUsage;
+  }
+  const ToolOutput output = tool(arguments);
+  if (!output.error.empty()) {
+    const std::string line = fmt::format("{}: {}\n", description.name, sanitised(output.error));
+    (void)std::fputs(line.c_str(), stderr);
+  }
+  const bool written =
+      std::fwrite(output.text.data(), 1, output.text.size(), stdout) == output.text.size() &&
+      std::fflush(stdout) == 0;
+  if (!written) {
+    (void)std::fprintf(stderr, "%s: the output could not be written\n", description.name);
+    return output.status == kExitOk ? static_cast<int>(kExitProblem) : output.status;
+  }
+  return output.status;
+}
+
+}  // namespace pluresdb::tools

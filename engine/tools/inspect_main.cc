@@ -1,0 +1,13 @@
+// pluresdb-inspect: what a store holds. docs/TOOLS.md.
+#include "engine/tools/command_line.h"
+#include "engine/tools/store_report.h"
+
+int main(int argc, char** argv) {
+  return pluresdb::tools::run_tool(
+      argc, argv,
+      {.name = "pluresdb-inspect",
+       .purpose = "Shows what a store holds: segments, entries, live and dead bytes.",
+       .flag = "--show-breakdown",
+       .flag_purpose = "Also by actor, by the beginning of the id and by operation"},
+      pluresdb::tools::inspect);
+}
