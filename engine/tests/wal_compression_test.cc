@@ -283,6 +283,9 @@ class FlippingDisk final : public io::FileSystem {
   Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
     return disk_.lock(path);
   }
+  Result<std::unique_ptr<io::FileLock>> lock_shared(const std::string& path) override {
+    return disk_.lock_shared(path);
+  }
 
  private:
   MemoryDisk& disk_;
