@@ -3,12 +3,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "engine/io/file_system.h"
 #include "engine/wal/log.h"
-#include "engine/wal/segment_scan.h"
 #include "engine/wal/segment_set.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -28,12 +26,5 @@ struct RecoveredLog {
 /// Reads the directory, decides what counts, quarantines damage, makes durable what it trusts.
 /// Idempotent; may be cut off at any operation and run again.
 Result<RecoveredLog> recover_log(const LogOptions& options, Seq seq_floor);
-
-/// Adds one scanned segment to a report; both recovery and validate() count this way.
-void add_to_report(ValidationReport& report, const SegmentScan& scan);
-
-/// Adds a segment that should be there and is not.
-void add_missing_segment(ValidationReport& report, const std::string& path,
-                         const std::vector<SeqRange>& lost);
 
 }  // namespace pluresdb::wal

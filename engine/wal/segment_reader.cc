@@ -19,15 +19,14 @@
 namespace pluresdb::wal {
 namespace {
 
-constexpr std::uint64_t kWindowBytes = 512ULL << 10;
-static_assert(kWindowBytes >= kValueChunkBytesMax + kChunkHeaderBytes + kAlignment);
-
 bool has_magic(base::ByteSpan bytes, std::uint64_t at, std::uint32_t magic) {
   return base::load<std::uint32_t>(bytes, at) == magic;
 }
 
 bool is_all_zero(base::ByteSpan bytes) {
-  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+  // Each byte equals the one behind it: compared many at a time.
+  return bytes.empty() || (bytes[0] == std::byte{0} &&
+                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 }  // namespace
@@ -37,12 +36,14 @@ Result<base::ByteSpan> SegmentReader::view(std::uint64_t offset, std::uint64_t c
     return base::ByteSpan{};
   }
   count = std::min(count, end_ - offset);
-  DB_CHECK(count <= kWindowBytes);
+  DB_CHECK(count <= kReadWindowBytes);
   const bool inside = offset >= window_offset_ && offset + count <= window_offset_ + window_bytes_;
   if (!inside) {
-    const std::uint64_t wanted = std::min(kWindowBytes, end_ - offset);
+    const std::uint64_t ahead = std::max(offset + count, std::min(read_ahead_end_, end_));
+    const std::uint64_t wanted = std::min(kReadWindowBytes, ahead - offset);
     window_.resize(std::max<std::size_t>(window_.size(), wanted));
     window_bytes_ = 0;
+    ++window_fills_;
     TRY_ASSIGN(window_bytes_, file_.read(offset, base::MutableByteSpan(window_).first(wanted)));
     window_offset_ = offset;
     count = std::min<std::uint64_t>(count, window_bytes_);
@@ -70,7 +71,7 @@ Result<Frame> SegmentReader::frame_at(std::uint64_t offset) {
 Result<Frame> SegmentReader::find_frame(std::uint64_t offset) {
   offset = base::align_up(offset, kAlignment);
   while (offset < end_) {
-    TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kWindowBytes));
+    TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kReadWindowBytes));
     if (bytes.size() < kGroupHeaderBytes) {
       break;
     }
@@ -141,12 +142,13 @@ Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uin
   if (payload.size() != chunk.payload_bytes || base::crc32c(payload) != chunk.payload_crc) {
     return false;
   }
-  chunk_.assign(payload.begin(), payload.end());
+  base::ByteSpan records = payload;
   std::size_t at = 0;
   bool intact = true;
   for (std::uint32_t i = 0; i < chunk.record_count; ++i) {
     ReadRecord record;
-    if (!decode_record(chunk_, at, record.view)) {
+    const std::size_t begin = at;
+    if (!decode_record(records, at, record.view)) {
       return false;
     }
     if (record.view.value_in_log) {
@@ -157,6 +159,11 @@ Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uin
       record.value_offset = position;
       position += value_bytes;
       if (mode != ValueMode::kSkip) {
+        // Reading the value moves the window, and with it the record.
+        chunk_.assign(payload.begin(), payload.end());
+        records = chunk_;
+        at = begin;
+        DB_CHECK(decode_record(records, at, record.view));
         std::string* const kept = mode == ValueMode::kRead ? &value_ : nullptr;
         TRY_ASSIGN(record.value_readable, read_value(record.value_offset, record.view, kept));
         intact = intact && record.value_readable;
@@ -168,7 +175,7 @@ Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uin
     ++visited;
     TRY(visit(record));
   }
-  return intact && at == chunk_.size();
+  return intact && at == records.size();
 }
 
 Result<bool> SegmentReader::read_group(const Frame& frame, ValueMode mode,
@@ -217,7 +224,7 @@ Result<std::uint64_t> SegmentReader::non_zero_end(std::uint64_t from) {
   std::uint64_t last = from;
   std::uint64_t offset = from;
   while (offset < end_) {
-    TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kWindowBytes));
+    TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kReadWindowBytes));
     if (bytes.empty()) {
       break;
     }

@@ -153,13 +153,13 @@ class Scanner {
     while (offset < limit_) {
       TRY_ASSIGN(Frame frame, reader.frame_at(offset));
       if (frame.kind == FrameKind::kNone) {
-        TRY_ASSIGN(frame, reader.find_frame(offset + kAlignment));
-        const std::uint64_t gap_end = frame.kind == FrameKind::kNone ? limit_ : frame.offset;
-        bool is_unused = false;
-        if (frame.kind == FrameKind::kNone && durable_ <= offset) {
-          TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(offset));
-          is_unused = used_end == offset;
+        // Most often this is the unused rest of a preallocated file: that is seen much faster.
+        TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(offset));
+        if (used_end > offset) {
+          TRY_ASSIGN(frame, reader.find_frame(offset + kAlignment));
         }
+        const std::uint64_t gap_end = frame.kind == FrameKind::kNone ? limit_ : frame.offset;
+        const bool is_unused = used_end == offset && durable_ <= offset;
         if (!is_unused) {
           pending_.push_back({{.begin = offset, .end = gap_end}, counters_});
         }
@@ -392,6 +392,38 @@ void add_range(std::vector<SeqRange>& ranges, SeqRange range) {
 
 Result<SegmentScan> scan_segment(io::File& file, const ScanRequest& request) {
   return Scanner(file, request).run();
+}
+
+void add_missing_segment(ValidationReport& report, const std::string& path,
+                         const std::vector<SeqRange>& lost) {
+  report.problems.push_back(path + " is missing");
+  ++report.total_segments;
+  ++report.corrupted_segments;
+  for (const SeqRange& range : lost) {
+    const std::uint64_t count = range.last - range.first + 1;
+    report.lost.push_back(range);
+    report.corrupted_entries += count;
+    report.total_entries += count;
+  }
+}
+
+void add_to_report(ValidationReport& report, const SegmentScan& scan) {
+  std::uint64_t lost = 0;
+  for (const SeqRange& range : scan.lost) {
+    lost += range.last - range.first + 1;
+    report.lost.push_back(range);
+  }
+  report.valid_entries += scan.records;
+  report.corrupted_entries += lost;
+  report.total_entries += scan.records + lost;
+  ++report.total_segments;
+  if (scan.is_damaged()) {
+    ++report.corrupted_segments;
+  } else {
+    ++report.valid_segments;
+  }
+  report.torn_tails += scan.torn ? 1 : 0;
+  report.problems.insert(report.problems.end(), scan.problems.begin(), scan.problems.end());
 }
 
 }  // namespace pluresdb::wal
