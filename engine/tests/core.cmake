@@ -25,6 +25,11 @@ if(TARGET core_example_test)
 endif()
 pluresdb_test(core_property_test.cc property LIBS engine_core rapidcheck
   ENVIRONMENT "RC_PARAMS=max_success=1000")
+# Unit tests, so that ThreadSanitizer runs them: they have threads.
+pluresdb_test(core_table_test.cc unit LIBS engine_core rapidcheck
+  ENVIRONMENT "RC_PARAMS=max_success=1000" TIMEOUT 300)
+pluresdb_test(core_replay_test.cc unit LIBS core_test_support rapidcheck
+  ENVIRONMENT "RC_PARAMS=max_success=1000" TIMEOUT 300)
 # A case is a whole life of a store with dozens of operations.
 pluresdb_test(core_model_test.cc property LIBS core_test_support rapidcheck
   ENVIRONMENT "RC_PARAMS=max_success=400" TIMEOUT 300)
