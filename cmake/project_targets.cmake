@@ -51,7 +51,7 @@ function(pluresdb_register name label)
       "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
       "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/ci/tsan.supp")
   endif()
-  if("property" IN_LIST labels)
+  if("property" IN_LIST labels OR "properties" IN_LIST labels)
     list(APPEND ARG_ENVIRONMENT "RC_PARAMS=max_success=${cases}")
   endif()
   add_test(NAME ${test_name} COMMAND ${ARG_COMMAND})

@@ -58,6 +58,10 @@ class Checkpointer {
   Result<Seq> checkpoint(const CompactionLimits& limits = {});
   /// Before a write: when the table is over its limit, makes room first. Thread: any.
   Status relieve_pressure();
+  /// True when the table stays below its limit though `bytes` come in. Thread: any.
+  [[nodiscard]] bool has_room_for(std::uint64_t bytes) const {
+    return parts_.table.bytes() + bytes < dirty_bytes_max_;
+  }
   /// After a write: wakes the background thread when the policy says so. Thread: any.
   void poll();
 

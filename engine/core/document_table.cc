@@ -1,6 +1,7 @@
 #include "engine/core/document_table.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -11,9 +12,13 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "engine/base/check.h"
 #include "engine/base/mutex.h"
+#include "engine/base/worker_team.h"
+#include "engine/core/actor_names.h"
+#include "engine/core/table_generation.h"
 #include "engine/crdt/version_vector.h"
 #include "engine/store/base_store.h"
 #include "engine/wal/log.h"
@@ -22,59 +27,192 @@
 namespace pluresdb::core {
 namespace {
 
-// A map node, its allocation and the fixed part of the value.
-constexpr std::uint64_t kEntryOverheadBytes =
-    sizeof(std::pair<const std::string, store::BaseValue>) + 64;
+struct Placement {
+  std::size_t shard = 0;
+  std::uint32_t tag = 0;
+};
 
-std::uint64_t entry_bytes(std::string_view id, const store::BaseValue& value) {
-  return kEntryOverheadBytes + id.size() + value.json.capacity() + value.stamp.actor.size();
+/// The same in every process: what a run does must not depend on chance.
+Placement placement_of(std::string_view id) {
+  constexpr int kShardShift = 60;
+  static_assert(DocumentTable::kShards == 1ULL << (64 - kShardShift));
+  const std::uint64_t hash = std::hash<std::string_view>{}(id);
+  return {.shard = static_cast<std::size_t>(hash >> kShardShift),
+          .tag = static_cast<std::uint32_t>(hash)};
 }
 
-store::BaseValue value_of(const wal::RecordView& record) {
-  store::BaseValue value;
-  value.stamp = {
-      .hlc = record.hlc, .actor = std::string(record.actor), .actor_seq = record.actor_seq};
-  value.seq = record.seq;
-  if (record.type == wal::OperationType::kDelete) {
-    value.kind = store::ValueKind::kTombstone;
-  } else if (record.value_in_log) {
-    value.kind = store::ValueKind::kInLog;
-    value.value_bytes = record.value_bytes;
-    value.value_crc = record.value_crc;
-  } else {
-    value.kind = store::ValueKind::kInline;
-    value.json = record.value;
-  }
-  return value;
+bool names_document(const wal::RecordView& record) {
+  return record.type == wal::OperationType::kPut || record.type == wal::OperationType::kDelete;
 }
 
-bool is_tombstone(const store::BaseValue& value) {
-  return value.kind == store::ValueKind::kTombstone;
+void fill_value(const StoredDocument& document, const ActorNames& names, store::BaseValue& value) {
+  value.kind = document.kind;
+  value.stamp.hlc = document.hlc;
+  value.stamp.actor.assign(names.name_of(document.actor));
+  value.stamp.actor_seq = document.actor_seq;
+  value.seq = document.seq;
+  value.json.assign(document.json());
+  const bool in_log = document.kind == store::ValueKind::kInLog;
+  value.value_bytes = in_log ? document.value_bytes : 0;
+  value.value_crc = document.value_crc;
 }
+
+}  // namespace
 
 /// Walks the frozen generation, which nobody changes meanwhile.
-class FrozenSource final : public store::CheckpointSource {
+class DocumentTable::FrozenSource final : public store::CheckpointSource {
  public:
-  using Documents = std::map<std::string, store::BaseValue, std::less<>>;
-  explicit FrozenSource(const Documents& documents)
-      : position_(documents.begin()), end_(documents.end()) {}
+  using Shards = std::array<const TableGeneration*, kShards>;
+  FrozenSource(const Shards& shards, const ActorNames& names) : shards_(shards), names_(names) {}
 
   bool next(std::string& id, store::BaseValue& value) override {
-    if (position_ == end_) {
+    if (!collected_) {
+      collect();
+    }
+    if (position_ == documents_.size()) {
       return false;
     }
-    id = position_->first;
-    value = position_->second;
-    ++position_;
+    const StoredDocument& document = *documents_[position_++];
+    if (position_ + kPrefetchDistance < documents_.size()) {
+      __builtin_prefetch(documents_[position_ + kPrefetchDistance]);
+    }
+    id.assign(document.id());
+    fill_value(document, names_, value);
     return true;
   }
 
  private:
-  Documents::const_iterator position_;
-  Documents::const_iterator end_;
+  static constexpr std::size_t kPrefetchDistance = 4;
+
+  void collect() {
+    collected_ = true;
+    for (const TableGeneration* const shard : shards_) {
+      documents_.insert(documents_.end(), shard->all().begin(), shard->all().end());
+    }
+    sort_by_id(documents_);
+  }
+
+  const Shards shards_;
+  const ActorNames& names_;
+  bool collected_ = false;  // Not at once: whoever freezes holds up the writers.
+  std::vector<const StoredDocument*> documents_;
+  std::size_t position_ = 0;
 };
 
-}  // namespace
+/// Merges the sorted runs of all shards and generations, from one id on. While it lives it holds
+/// the locks of all shards, which the analysis cannot follow.
+class DocumentTable::RangeCollector {
+ public:
+  RangeCollector(std::array<Shard, kShards>& shards, std::string_view start,
+                 std::string_view prefix) NO_THREAD_SAFETY_ANALYSIS : shards_(shards),
+                                                                      prefix_(prefix) {
+    for (Shard& shard : shards_) {
+      // Most of the sorting, with one lock at a time.
+      const base::MutexLock lock(shard.mutex);
+      (void)shard.active.ordered_runs();
+      (void)shard.frozen.ordered_runs();
+    }
+    for (Shard& shard : shards_) {
+      shard.mutex.lock();
+      add_runs(shard.active, start, true);
+      add_runs(shard.frozen, start, false);
+    }
+    std::ranges::make_heap(heads_, behind);
+  }
+  ~RangeCollector() NO_THREAD_SAFETY_ANALYSIS {
+    for (Shard& shard : shards_) {
+      shard.mutex.unlock();
+    }
+  }
+  RangeCollector(const RangeCollector&) = delete;
+  RangeCollector& operator=(const RangeCollector&) = delete;
+  RangeCollector(RangeCollector&&) = delete;
+  RangeCollector& operator=(RangeCollector&&) = delete;
+
+  /// Null at the end. Of two generations' documents only the active one.
+  const StoredDocument* next() {
+    const StoredDocument* const document = pop();
+    while (document != nullptr && !heads_.empty() && heads_.front().id == document->id()) {
+      (void)pop();
+    }
+    return document;
+  }
+  [[nodiscard]] bool at_end() const { return heads_.empty(); }
+
+ private:
+  /// What one run has left.
+  struct Head {
+    std::string_view id;
+    std::span<StoredDocument* const> documents;
+    std::span<const std::uint32_t> places;
+    bool active = false;
+  };
+
+  /// For a heap with the least id in front, and of equal ones the active generation's.
+  static bool behind(const Head& left, const Head& right) {
+    const int order = left.id.compare(right.id);
+    return order != 0 ? order > 0 : right.active && !left.active;
+  }
+
+  void add_runs(TableGeneration& generation, std::string_view start, bool active) {
+    const std::span<StoredDocument* const> documents = generation.all();
+    for (const TableGeneration::Run& run : generation.ordered_runs()) {
+      const auto first = std::ranges::lower_bound(
+          run, start, {}, [&](std::uint32_t place) { return documents[place]->id(); });
+      Head head{.id = {}, .documents = documents, .places = {first, run.end()}, .active = active};
+      if (has_more(head)) {
+        heads_.push_back(head);
+      }
+    }
+  }
+
+  bool has_more(Head& head) const {
+    if (head.places.empty()) {
+      return false;
+    }
+    head.id = head.documents[head.places.front()]->id();
+    return head.id.starts_with(prefix_);
+  }
+
+  const StoredDocument* pop() {
+    if (heads_.empty()) {
+      return nullptr;
+    }
+    std::ranges::pop_heap(heads_, behind);
+    Head& head = heads_.back();
+    const StoredDocument* const document = head.documents[head.places.front()];
+    head.places = head.places.subspan(1);
+    if (has_more(head)) {
+      std::ranges::push_heap(heads_, behind);
+    } else {
+      heads_.pop_back();
+    }
+    return document;
+  }
+
+  std::array<Shard, kShards>& shards_;
+  const std::string_view prefix_;
+  std::vector<Head> heads_;
+};
+
+DocumentTable::Totals DocumentTable::totals_of(const TableGeneration& generation) {
+  return {.documents = generation.documents(),
+          .bytes = generation.bytes(),
+          .tombstones = generation.tombstones(),
+          .progress = {}};
+}
+
+void DocumentTable::add(Totals& sum, const Totals& more) {
+  sum.documents += more.documents;
+  sum.bytes += more.bytes;
+  sum.tombstones += more.tombstones;
+}
+
+store::BaseValue DocumentTable::value_of(const StoredDocument& document) const {
+  store::BaseValue value;
+  fill_value(document, names_, value);
+  return value;
+}
 
 void DocumentTable::restore(const store::CheckpointMeta& meta) {
   const base::MutexLock lock(mutex_);
@@ -82,51 +220,122 @@ void DocumentTable::restore(const store::CheckpointMeta& meta) {
   hlc_floor_ = meta.hlc_floor;
   base_tombstones_ = meta.tombstones;
   for (const auto& [actor, actor_seq] : meta.version_vector) {
-    version_vector_.advance(actor, actor_seq);
+    const std::uint32_t number = names_.number_of(actor);
+    actor_seqs_.resize(std::max<std::size_t>(actor_seqs_.size(), number + 1ULL));
+    actor_seqs_[number] = std::max(actor_seqs_[number], actor_seq);
+  }
+}
+
+void DocumentTable::stage(std::span<const wal::RecordView> records, Staged& staged) {
+  for (auto& shard : staged.shards_) {
+    shard.clear();
+  }
+  staged.actors_.clear();
+  staged.first_seq_ = records.empty() ? 0 : records.front().seq;
+  staged.last_seq_ = 0;
+  staged.highest_hlc_ = 0;
+  staged.operations_ = records.size();
+  staged.progress_bytes_ = 0;
+  staged.bytes_ = 0;
+  std::map<std::string_view, std::size_t> actors;  // Into staged.actors_.
+  std::string_view last_actor;
+  std::size_t last_index = 0;
+  for (const wal::RecordView& record : records) {
+    DB_CHECK(record.seq > staged.last_seq_);  // INV-CORE-2
+    staged.last_seq_ = record.seq;
+    staged.highest_hlc_ = std::max(staged.highest_hlc_, record.hlc);
+    staged.progress_bytes_ +=
+        record.id.size() + std::max<std::uint64_t>(record.value.size(), record.value_bytes);
+    if (record.actor != last_actor || staged.actors_.empty()) {
+      const auto [known, added] = actors.try_emplace(record.actor, staged.actors_.size());
+      if (added) {
+        staged.actors_.push_back({.actor = names_.number_of(record.actor), .actor_seq = 0});
+      }
+      last_actor = record.actor;
+      last_index = known->second;
+    }
+    Staged::ActorHighest& actor = staged.actors_[last_index];
+    actor.actor_seq = std::max(actor.actor_seq, record.actor_seq);
+    if (names_document(record)) {
+      const Placement placement = placement_of(record.id);
+      staged.bytes_ += TableGeneration::bytes_of(record);
+      staged.shards_[placement.shard].push_back(
+          {.record = &record, .tag = placement.tag, .actor = actor.actor});
+    }
+  }
+}
+
+/// Returns by how much the shard's totals have grown (modulo 2^64: they may shrink).
+DocumentTable::Totals DocumentTable::put(Shard& shard, std::span<const HashedRecord> records) {
+  const base::MutexLock lock(shard.mutex);
+  const Totals before = totals_of(shard.active);
+  shard.active.put(records);
+  const Totals after = totals_of(shard.active);
+  return {.documents = after.documents - before.documents,
+          .bytes = after.bytes - before.bytes,
+          .tombstones = after.tombstones - before.tombstones,
+          .progress = {}};
+}
+
+/// What is staged is in the shards, which have grown by `grown`.
+void DocumentTable::note(const Staged& staged, const Totals& grown) {
+  active_.documents += grown.documents;
+  active_.bytes += grown.bytes;
+  active_.tombstones += grown.tombstones;
+  active_.progress.operations += staged.operations_;
+  active_.progress.bytes += staged.progress_bytes_;
+  operations_total_ += staged.operations_;
+  if (staged.operations_ == 0) {
+    return;
+  }
+  DB_CHECK(staged.first_seq_ > last_seq_);  // INV-CORE-2
+  last_seq_ = staged.last_seq_;
+  hlc_floor_ = std::max(hlc_floor_, staged.highest_hlc_);
+  for (const Staged::ActorHighest& actor : staged.actors_) {
+    if (actor.actor >= actor_seqs_.size()) {
+      actor_seqs_.resize(actor.actor + 1ULL);
+    }
+    actor_seqs_[actor.actor] = std::max(actor_seqs_[actor.actor], actor.actor_seq);
   }
 }
 
 void DocumentTable::apply(std::span<const wal::RecordView> records) {
-  const base::MutexLock lock(mutex_);
-  for (const wal::RecordView& record : records) {
-    apply_one(record);
+  const base::MutexLock lock(apply_mutex_);
+  stage(records, group_);
+  Totals grown;
+  for (std::size_t index = 0; index < kShards; ++index) {
+    if (!group_.shards_[index].empty()) {
+      add(grown, put(shards_[index], group_.shards_[index]));
+    }
   }
+  const base::MutexLock totals_lock(mutex_);
+  note(group_, grown);
 }
 
-void DocumentTable::apply_one(const wal::RecordView& record) {
-  DB_CHECK(record.seq > last_seq_);  // INV-CORE-2
-  last_seq_ = record.seq;
-  hlc_floor_ = std::max(hlc_floor_, record.hlc);
-  version_vector_.advance(record.actor, record.actor_seq);
-  ++operations_total_;
-  ++active_.progress.operations;
-  active_.progress.bytes +=
-      record.id.size() + std::max<std::uint64_t>(record.value.size(), record.value_bytes);
-  if (record.type != wal::OperationType::kPut && record.type != wal::OperationType::kDelete) {
-    return;
+void DocumentTable::apply_staged(std::span<Staged* const> batches, base::WorkerTeam& team) {
+  const base::MutexLock lock(apply_mutex_);
+  std::array<Totals, kShards> grown;
+  team.run(kShards, [&](std::size_t index) {
+    for (const Staged* const batch : batches) {
+      add(grown[index], put(shards_[index], batch->shards_[index]));
+    }
+  });
+  const base::MutexLock totals_lock(mutex_);
+  for (const Staged* const batch : batches) {
+    note(*batch, {});
   }
-  store::BaseValue value = value_of(record);
-  const auto found = active_.documents.lower_bound(record.id);
-  if (found != active_.documents.end() && found->first == record.id) {
-    active_.bytes -= entry_bytes(found->first, found->second);
-    active_.tombstones -= is_tombstone(found->second) ? 1U : 0U;
-    found->second = std::move(value);
-    active_.bytes += entry_bytes(found->first, found->second);
-    active_.tombstones += is_tombstone(found->second) ? 1U : 0U;
-    return;
+  for (const Totals& shard : grown) {
+    note({}, shard);
   }
-  const auto added =
-      active_.documents.emplace_hint(found, std::string(record.id), std::move(value));
-  active_.bytes += entry_bytes(added->first, added->second);
-  active_.tombstones += is_tombstone(added->second) ? 1U : 0U;
 }
 
 std::optional<store::BaseValue> DocumentTable::get(std::string_view id) const {
-  const base::MutexLock lock(mutex_);
-  for (const Generation* generation : {&active_, &frozen_}) {
-    const auto found = generation->documents.find(id);
-    if (found != generation->documents.end()) {
-      return found->second;
+  const Placement placement = placement_of(id);
+  const Shard& shard = shards_[placement.shard];
+  const base::MutexLock lock(shard.mutex);
+  for (const TableGeneration* const generation : {&shard.active, &shard.frozen}) {
+    if (const StoredDocument* const found = generation->find(placement.tag, id)) {
+      return value_of(*found);
     }
   }
   return std::nullopt;
@@ -134,81 +343,77 @@ std::optional<store::BaseValue> DocumentTable::get(std::string_view id) const {
 
 DocumentTable::Range DocumentTable::range(std::string_view prefix, std::string_view from,
                                           std::size_t limit) const {
-  const std::string_view start = std::max(prefix, from);
   Range range;
-  const base::MutexLock lock(mutex_);
-  auto active = active_.documents.lower_bound(start);
-  auto frozen = frozen_.documents.lower_bound(start);
-  const auto ended = [&](const Documents& documents, Documents::const_iterator position) {
-    return position == documents.end() || !position->first.starts_with(prefix);
-  };
-  while (true) {
-    const bool active_ended = ended(active_.documents, active);
-    const bool frozen_ended = ended(frozen_.documents, frozen);
-    if (active_ended && frozen_ended) {
-      range.complete = true;
-      return range;
-    }
-    if (range.entries.size() >= limit) {
-      return range;
-    }
-    const bool take_active = !active_ended && (frozen_ended || active->first <= frozen->first);
-    if (take_active && !frozen_ended && frozen->first == active->first) {
-      ++frozen;
-    }
-    auto& position = take_active ? active : frozen;
-    range.entries.emplace_back(position->first, position->second);
-    ++position;
+  RangeCollector collector(shards_, std::max(prefix, from), prefix);
+  while (range.entries.size() < limit && !collector.at_end()) {
+    const StoredDocument& document = *collector.next();
+    range.entries.emplace_back(document.id(), value_of(document));
   }
+  range.complete = collector.at_end();
+  return range;
 }
 
 DocumentTable::Frozen DocumentTable::freeze() {
-  const base::MutexLock lock(mutex_);
+  const base::MutexLock lock(apply_mutex_);
+  Frozen result;
+  FrozenSource::Shards shards{};
+  for (std::size_t index = 0; index < kShards; ++index) {
+    Shard& shard = shards_[index];
+    const base::MutexLock shard_lock(shard.mutex);
+    shard.frozen = std::exchange(shard.active, {});
+    shards[index] = &shard.frozen;
+  }
+  result.source = std::make_unique<FrozenSource>(shards, names_);
+  const base::MutexLock totals_lock(mutex_);
   DB_CHECK(!is_frozen_);
   is_frozen_ = true;
-  frozen_ = std::move(active_);
-  active_ = Generation{};
-  Frozen result;
-  result.source = std::make_unique<FrozenSource>(frozen_.documents);
-  result.documents = frozen_.documents.size();
+  frozen_ = std::exchange(active_, {});
+  result.documents = frozen_.documents;
   result.meta.checkpoint_seq = last_seq_;
   result.meta.hlc_floor = hlc_floor_;
   result.meta.tombstones = base_tombstones_ + frozen_.tombstones;
-  result.meta.version_vector = {version_vector_.entries().begin(), version_vector_.entries().end()};
+  result.meta.version_vector = highest_actor_seqs();
   return result;
 }
 
 void DocumentTable::drop_frozen() {
-  Generation dropped;  // Freed without the lock: it may hold a million documents.
+  for (Shard& shard : shards_) {
+    TableGeneration dropped;  // Freed without the lock: it may hold many documents.
+    const base::MutexLock lock(shard.mutex);
+    dropped = std::exchange(shard.frozen, {});
+  }
   const base::MutexLock lock(mutex_);
   DB_CHECK(is_frozen_);  // INV-CORE-3
   is_frozen_ = false;
   base_tombstones_ += frozen_.tombstones;
-  dropped = std::exchange(frozen_, Generation{});
+  frozen_ = {};
 }
 
 void DocumentTable::thaw() {
-  const base::MutexLock lock(mutex_);
+  const base::MutexLock lock(apply_mutex_);
+  Totals totals;
+  for (Shard& shard : shards_) {
+    const base::MutexLock shard_lock(shard.mutex);
+    shard.active.adopt(std::exchange(shard.frozen, {}));
+    add(totals, totals_of(shard.active));
+  }
+  const base::MutexLock totals_lock(mutex_);
   DB_CHECK(is_frozen_);
   is_frozen_ = false;
-  active_.documents.merge(frozen_.documents);  // Keeps the newer one of two.
-  active_.progress.operations += frozen_.progress.operations;
-  active_.progress.bytes += frozen_.progress.bytes;
-  frozen_ = Generation{};
-  active_.bytes = 0;
-  active_.tombstones = 0;
-  for (const auto& [id, value] : active_.documents) {
-    active_.bytes += entry_bytes(id, value);
-    active_.tombstones += is_tombstone(value) ? 1U : 0U;
-  }
+  totals.progress.operations = active_.progress.operations + frozen_.progress.operations;
+  totals.progress.bytes = active_.progress.bytes + frozen_.progress.bytes;
+  active_ = totals;
+  frozen_ = {};
 }
 
 TableStats DocumentTable::stats() const {
   const base::MutexLock lock(mutex_);
-  return {.documents = active_.documents.size() + frozen_.documents.size(),
+  const auto actors =
+      std::ranges::count_if(actor_seqs_, [](auto actor_seq) { return actor_seq > 0; });
+  return {.documents = active_.documents + frozen_.documents,
           .bytes = active_.bytes + frozen_.bytes,
           .tombstones = base_tombstones_ + active_.tombstones + frozen_.tombstones,
-          .actors = version_vector_.size()};
+          .actors = static_cast<std::uint64_t>(actors)};
 }
 
 std::uint64_t DocumentTable::bytes() const {
@@ -221,9 +426,23 @@ Seq DocumentTable::last_seq() const {
   return last_seq_;
 }
 
+std::map<std::string, std::uint64_t> DocumentTable::highest_actor_seqs() const {
+  std::map<std::string, std::uint64_t> highest;
+  for (std::uint32_t number = 0; number < actor_seqs_.size(); ++number) {
+    if (actor_seqs_[number] > 0) {
+      highest.emplace(names_.name_of(number), actor_seqs_[number]);
+    }
+  }
+  return highest;
+}
+
 crdt::VersionVector DocumentTable::version_vector() const {
   const base::MutexLock lock(mutex_);
-  return version_vector_;
+  crdt::VersionVector::Map highest;
+  for (auto& [actor, actor_seq] : highest_actor_seqs()) {
+    highest.emplace(actor, actor_seq);
+  }
+  return crdt::VersionVector(std::move(highest));
 }
 
 Hlc DocumentTable::hlc_floor() const {

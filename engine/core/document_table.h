@@ -3,10 +3,13 @@
 //
 // Two generations. Writes go to the active one; a checkpoint freezes it, and drops it once the base
 // store has it, or puts it back. Together they are bounded by dirty_bytes_max (checkpointer.h).
+// Each is cut into shards by the id's hash: a reader locks one of them, a replay fills several at
+// the same time.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +20,9 @@
 #include <vector>
 
 #include "engine/base/mutex.h"
+#include "engine/base/worker_team.h"
+#include "engine/core/actor_names.h"
+#include "engine/core/table_generation.h"
 #include "engine/crdt/version_vector.h"
 #include "engine/store/base_store.h"
 #include "engine/wal/log.h"
@@ -34,12 +40,40 @@ struct TableStats {
 /// Thread: any; freeze, drop_frozen and thaw one at a time. No lock is held across I/O.
 class DocumentTable {
  public:
+  static constexpr std::size_t kShards = 16;
+
   /// What the base store already holds. Before anything else.
   void restore(const store::CheckpointMeta& meta);
 
   /// Makes records visible. They come in seq order, so a later one always wins: its stamp is
   /// greater, because the log's leader gives out stamps and seqs together.
   void apply(std::span<const wal::RecordView> records);
+
+  /// Records sorted by shard; their views must outlive it.
+  class Staged {
+   public:
+    /// What applying it adds to bytes() at most.
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+   private:
+    friend class DocumentTable;
+    struct ActorHighest {
+      std::uint32_t actor = 0;
+      std::uint64_t actor_seq = 0;
+    };
+    std::array<std::vector<HashedRecord>, kShards> shards_;
+    std::vector<ActorHighest> actors_;
+    Seq first_seq_ = 0;  // 0: nothing is staged.
+    Seq last_seq_ = 0;
+    Hlc highest_hlc_ = 0;
+    std::uint64_t operations_ = 0;
+    std::uint64_t progress_bytes_ = 0;
+    std::uint64_t bytes_ = 0;
+  };
+  /// Replaces what `staged` held by `records`, which ascend by seq.
+  void stage(std::span<const wal::RecordView> records, Staged& staged);
+  /// As apply() of all that is staged, in this order, by several threads.
+  void apply_staged(std::span<Staged* const> batches, base::WorkerTeam& team);
 
   /// What this table says about `id`; a tombstone is an answer, nullopt is none.
   std::optional<store::BaseValue> get(std::string_view id) const;
@@ -80,24 +114,44 @@ class DocumentTable {
   [[nodiscard]] std::uint64_t operations_total() const;
 
  private:
-  using Documents = std::map<std::string, store::BaseValue, std::less<>>;
-  struct Generation {
-    Documents documents;
+  struct Shard {
+    mutable base::Mutex mutex;
+    TableGeneration active GUARDED_BY(mutex);
+    TableGeneration frozen GUARDED_BY(mutex);  // Its documents do not change while it is frozen.
+  };
+  /// Sums over all shards of one generation.
+  struct Totals {
+    std::uint64_t documents = 0;
     std::uint64_t bytes = 0;
     std::uint64_t tombstones = 0;
     Progress progress;
   };
-  void apply_one(const wal::RecordView& record) REQUIRES(mutex_);
+  static Totals totals_of(const TableGeneration& generation);
+  static void add(Totals& sum, const Totals& more);
+  class FrozenSource;
+  class RangeCollector;
+
+  Totals put(Shard& shard, std::span<const HashedRecord> records);
+  void note(const Staged& staged, const Totals& grown) REQUIRES(mutex_);
+  std::map<std::string, std::uint64_t> highest_actor_seqs() const REQUIRES(mutex_);
+  store::BaseValue value_of(const StoredDocument& document) const;
+
+  // In the order in which they may be locked: apply_mutex_, a shard's (of several the first one
+  // first), mutex_.
+  base::Mutex apply_mutex_;  ///< Whoever changes the active generations; readers never take it.
+  Staged group_ GUARDED_BY(apply_mutex_);
+  mutable std::array<Shard, kShards> shards_;  ///< Mutable: asking for a range sorts.
+  ActorNames names_;
 
   mutable base::Mutex mutex_;
-  Generation active_ GUARDED_BY(mutex_);
-  Generation frozen_ GUARDED_BY(mutex_);  ///< Its documents do not change while it is frozen.
+  Totals active_ GUARDED_BY(mutex_);
+  Totals frozen_ GUARDED_BY(mutex_);
   bool is_frozen_ GUARDED_BY(mutex_) = false;
   Seq last_seq_ GUARDED_BY(mutex_) = 0;
   Hlc hlc_floor_ GUARDED_BY(mutex_) = 0;
   std::uint64_t base_tombstones_ GUARDED_BY(mutex_) = 0;
   std::uint64_t operations_total_ GUARDED_BY(mutex_) = 0;
-  crdt::VersionVector version_vector_ GUARDED_BY(mutex_);
+  std::vector<std::uint64_t> actor_seqs_ GUARDED_BY(mutex_);  ///< By actor; 0: none.
 };
 
 }  // namespace pluresdb::core

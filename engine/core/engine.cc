@@ -18,6 +18,7 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/json_syntax.h"
+#include "engine/base/worker_team.h"
 #include "engine/core/arguments.h"
 #include "engine/core/checkpointer.h"
 #include "engine/core/compactor.h"
@@ -25,6 +26,7 @@
 #include "engine/core/document_reader.h"
 #include "engine/core/document_table.h"
 #include "engine/core/recovery.h"
+#include "engine/core/replay.h"
 #include "engine/core/stamper.h"
 #include "engine/wal/log.h"
 #include <pluresdb/document.h>
@@ -84,8 +86,14 @@ class EngineImpl final : public Engine {
 
   Status recover(const std::string& directory, std::int64_t start_ns) {
     table_.restore(parts_.meta);
-    TRY_ASSIGN(parts_.report.replayed_entries,
-               replay(*parts_.log, parts_.meta.checkpoint_seq, table_, checkpointer_));
+    const std::int64_t replay_start_ns = clock_of(options_).monotonic_ns();
+    {
+      base::WorkerTeam team(base::WorkerTeam::threads_for(options_.background_threads));
+      TRY_ASSIGN(parts_.report.replayed_entries,
+                 replay(*parts_.log, parts_.meta.checkpoint_seq, table_, checkpointer_, team));
+    }
+    parts_.report.replay_seconds =
+        static_cast<double>(clock_of(options_).monotonic_ns() - replay_start_ns) * 1e-9;
     stamper_.restore(std::max(parts_.log->recovery().hlc_floor, table_.hlc_floor()),
                      table_.version_vector(), parts_.identity.record().actor_seq_floor);
     parts_.log->start(client_);

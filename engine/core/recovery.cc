@@ -13,9 +13,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/arguments.h"
-#include "engine/core/checkpointer.h"
 #include "engine/core/disk_space.h"
-#include "engine/core/document_table.h"
 #include "engine/core/store_identity.h"
 #include "engine/io/file_system.h"
 #include "engine/store/base_store.h"
@@ -258,22 +256,6 @@ class Opening {
 
 Result<OpenedStore> open_store(const std::string& directory, const EngineOptions& options) {
   return Opening(directory, options).run();
-}
-
-Result<std::uint64_t> replay(wal::Log& log, Seq checkpoint_seq, DocumentTable& table,
-                             Checkpointer& checkpointer) {
-  std::uint64_t entries = 0;
-  bool relieve = true;
-  TRY(log.replay(checkpoint_seq + 1, false, [&](const wal::RecordView& record) -> Status {
-    table.apply({&record, 1});
-    ++entries;
-    if (relieve) {
-      // A store opens on a full disk too: the table then holds what it held before the crash.
-      relieve = checkpointer.relieve_pressure().has_value();
-    }
-    return {};
-  }));
-  return entries;
 }
 
 void warn_about(const std::string& directory, const RecoveryReport& report) {

@@ -1,5 +1,6 @@
-// Opening a store directory: which store it is, whether its parts still belong together, and what
-// the log has that the base store does not. Steps and crash cases: docs/DURABILITY.md "Opening".
+// Opening a store directory: which store it is, and whether its parts still belong together. What
+// the log has and the base store has not comes next: replay.h. Steps and crash cases:
+// docs/DURABILITY.md "Opening".
 //
 //   DIR/LOCK  DIR/STORE  DIR/RESERVE  DIR/wal/  DIR/base/  DIR/quarantine/
 #pragma once
@@ -7,8 +8,6 @@
 #include <memory>
 #include <string>
 
-#include "engine/core/checkpointer.h"
-#include "engine/core/document_table.h"
 #include "engine/core/store_identity.h"
 #include "engine/io/file_system.h"
 #include "engine/store/base_store.h"
@@ -40,11 +39,6 @@ struct OpenedStore {
 
 /// Errors: as Engine::open_with_recovery. A crash at any operation leaves a directory that opens.
 Result<OpenedStore> open_store(const std::string& directory, const EngineOptions& options);
-
-/// Applies to the table what the log has behind `checkpoint_seq`; makes room by checkpoints when
-/// the table is over its limit. Returns how many entries.
-Result<std::uint64_t> replay(wal::Log& log, Seq checkpoint_seq, DocumentTable& table,
-                             Checkpointer& checkpointer);
 
 /// One line on stderr with counts, unless the log is healthy.
 void warn_about(const std::string& directory, const RecoveryReport& report);

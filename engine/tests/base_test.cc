@@ -1,6 +1,7 @@
 // engine/base: bytes, CRC-32C, JSON syntax, names of errors.
 #include <algorithm>
 #include <array>
+#include <barrier>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -16,6 +18,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/crc32c.h"
 #include "engine/base/json_syntax.h"
+#include "engine/base/worker_team.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::base {
@@ -51,6 +54,51 @@ TEST(Reader, GivesZerosForEverAfterTheFirstReadPastTheEnd) {
   EXPECT_FALSE(reader.ok());
   EXPECT_EQ(reader.read<std::uint8_t>(), 0U) << "one byte is there, but the reader has failed";
   EXPECT_TRUE(reader.read_bytes(std::numeric_limits<std::size_t>::max()).empty());
+}
+
+TEST(WorkerTeam, DoesEachTaskOnceAndReturnsWhenAllAreDone) {
+  for (const std::size_t threads : {1U, 2U, 5U}) {
+    WorkerTeam team(threads);
+    for (std::size_t count = 0; count < 200; ++count) {
+      std::vector<int> done(count);  // Not atomic: the return of run() is what orders them.
+      team.run(count, [&](std::size_t task) { ++done[task]; });
+      EXPECT_EQ(done, std::vector<int>(count, 1));
+    }
+  }
+}
+
+TEST(WorkerTeam, AloneWorksInOrder) {
+  WorkerTeam team(0);
+  EXPECT_EQ(team.threads(), 1U);
+  std::vector<std::size_t> order;
+  team.run(4, [&](std::size_t task) { order.push_back(task); });
+  EXPECT_EQ(order, (std::vector<std::size_t>{0, 1, 2, 3}));
+}
+
+// A barrier inside the tasks: they pass it only when all run at the same time.
+TEST(WorkerTeam, ThreadsWorkAtTheSameTime) {
+  constexpr std::size_t kThreads = 4;
+  WorkerTeam team(kThreads);
+  std::barrier<> all(kThreads);
+  team.run(kThreads, [&](std::size_t) { all.arrive_and_wait(); });
+}
+
+TEST(WorkerTeam, ReturnsOnlyWhenTheOtherThreadsHaveFinished) {
+  WorkerTeam team(2);
+  for (int round = 0; round < 20; ++round) {
+    std::barrier<> both(2);
+    const auto caller = std::this_thread::get_id();
+    std::uint64_t done = 0;
+    team.run(2, [&](std::size_t) {
+      both.arrive_and_wait();
+      if (std::this_thread::get_id() == caller) {
+        return;
+      }
+      std::vector<std::byte> bytes(1 << 20);  // Enough to do for the caller to be first.
+      done = 1 + crc32c(bytes);
+    });
+    EXPECT_NE(done, 0U);
+  }
 }
 
 TEST(AlignUp, GivesTheNextMultiple) {

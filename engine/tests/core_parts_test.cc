@@ -287,6 +287,7 @@ class FakeLog final : public wal::Log {
   Status replay(Seq, bool, const std::function<Status(const wal::RecordView&)>&) override {
     return {};
   }
+  Status replay_windows(Seq, base::WorkerTeam&, wal::ReplaySink&) override { return {}; }
   Result<std::string> read_value(Seq, std::uint64_t, std::uint32_t) override {
     return fail(ErrorCode::kNotFound, "");
   }

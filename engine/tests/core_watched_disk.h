@@ -42,6 +42,9 @@ class WatchedDisk final : public io::FileSystem {
   Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
     return disk_.lock(path);
   }
+  Result<std::unique_ptr<io::FileLock>> lock_shared(const std::string& path) override {
+    return disk_.lock_shared(path);
+  }
 
  private:
   void tell(std::string_view operation, const std::string& path) {

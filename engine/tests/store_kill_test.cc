@@ -128,6 +128,11 @@ int write_checkpoints(const std::string& directory, Shared& shared) {
   const BaseStoreOptions options{
       .directory = directory, .block_cache_bytes = 1 << 20, .files = &files};
   auto store = shared.completed == 0 ? BaseStore::create(options) : BaseStore::open(options);
+  if (!store && shared.completed == 0 && shared.started == 1) {
+    // The first checkpoint took effect, and nobody was told.
+    store = BaseStore::open(options);
+    shared.completed = 1;
+  }
   if (!store) {
     return complain(to_string(store.error()));
   }

@@ -11,6 +11,8 @@ pluresdb_test(wal_examine_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_concurrency_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_format_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_property_test.cc property LIBS engine_wal rapidcheck)
+# A unit test, so that ThreadSanitizer runs it: it has threads.
+pluresdb_test(wal_replay_test.cc unit LIBS engine_wal rapidcheck TIMEOUT 300 EXTRA_LABELS properties)
 pluresdb_test(wal_golden_test.cc golden LIBS engine_wal)
 if(TARGET wal_golden_test)
   target_compile_definitions(wal_golden_test PRIVATE

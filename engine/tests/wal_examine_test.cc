@@ -194,6 +194,7 @@ TEST(MissingFrom, IsTheDifferenceOfTwoSets) {
 TEST(LogBuilderTest, KeepsSeqsStampsAndValuesOverManySegments) {
   MemoryDisk disk;
   ASSERT_TRUE(succeeded(disk.create_directory(kDirectory)));
+  ASSERT_TRUE(succeeded(disk.sync_directory(io::parent_path(kDirectory))));
   std::vector<Record> expected;
   {
     std::vector<std::string> values;

@@ -20,9 +20,11 @@
 #include "engine/base/check.h"
 #include "engine/base/crc32c.h"
 #include "engine/base/mutex.h"
+#include "engine/base/worker_team.h"
 #include "engine/io/file_system.h"
 #include "engine/wal/group_builder.h"
 #include "engine/wal/log_reader.h"
+#include "engine/wal/parallel_replay.h"
 #include "engine/wal/recovery.h"
 #include "engine/wal/segment_appender.h"
 #include "engine/wal/segment_format.h"
@@ -163,6 +165,9 @@ class LogImpl final : public Log {
   Status replay(Seq from, bool with_values,
                 const std::function<Status(const RecordView&)>& visit) override {
     return replay_segments(segments_, from, with_values, visit);
+  }
+  Status replay_windows(Seq from, base::WorkerTeam& team, ReplaySink& sink) override {
+    return replay_segments_in_parallel(segments_, from, kReplayPieceBytes, team, sink);
   }
   Result<std::string> read_value(Seq seq, std::uint64_t value_bytes, std::uint32_t crc) override {
     return read_large_value(segments_, seq, value_bytes, crc);
@@ -513,6 +518,8 @@ Status LogImpl::close() {
 }
 
 }  // namespace
+
+std::size_t Log::replay_slots(const base::WorkerTeam& team) { return replay_slots_of(team); }
 
 Result<std::unique_ptr<Log>> Log::open(const LogOptions& options, Seq seq_floor) {
   DB_CHECK(options.files != nullptr);

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/worker_team.h"
 #include "engine/io/file_system.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -62,14 +63,26 @@ class LogClient {
   virtual Hlc hlc_floor() = 0;
 };
 
+/// Takes a replay by several threads: windows of a few slots, each slot a stretch of records.
+class ReplaySink {
+ public:
+  virtual ~ReplaySink() = default;
+  /// Slot `slot`, counted from 0 in each window, holds these records: all of them have greater seqs
+  /// than those of lesser slots and earlier windows. The views stay valid until end_window()
+  /// returns. Thread: several at once, each with another slot.
+  virtual void take(std::size_t slot, std::span<const RecordView> records) = 0;
+  /// The window is complete, with so many slots. An error stops the replay. Thread: the caller's.
+  virtual Status end_window(std::size_t slots) = 0;
+};
+
 struct LogOptions {
   std::string directory;  ///< Of the segments. Created when missing; its parent must exist.
   std::string quarantine_directory;  ///< Damaged bytes are copied here; made when first needed.
   Durability durability = Durability::kWal;
   std::uint64_t segment_bytes = 64ULL << 20;
   std::uint64_t large_value_bytes = 16ULL << 10;
-  bool background_threads =
-      true;  ///< false: the next segment is prepared by the writer that needs it.
+  bool background_threads = true;  ///< false: the next segment is prepared by the writer that needs
+                                   ///< it, and opening reads one segment after the other.
   /// Rewritten segments are compressed. Inputs that are compressed stay so in any case.
   bool compress_rewritten = false;
   std::array<std::byte, 16> store_uuid{};
@@ -143,6 +156,11 @@ class Log {
   /// read (value empty, value_in_log true) unless `with_values`. A visit error stops the replay.
   virtual Status replay(Seq from, bool with_values,
                         const std::function<Status(const RecordView&)>& visit) = 0;
+  /// Most slots of a window when `team` decodes it.
+  static std::size_t replay_slots(const base::WorkerTeam& team);
+  /// What replay(from, false, ...) visits, decoded by the team's threads. A window holds at most
+  /// replay_slots() slots of 512 KiB of log, or of one group where that is larger.
+  virtual Status replay_windows(Seq from, base::WorkerTeam& team, ReplaySink& sink) = 0;
   /// The large value of record `seq`; verified against `crc`. kNotFound (segment gone),
   /// kCorruption.
   virtual Result<std::string> read_value(Seq seq, std::uint64_t value_bytes, std::uint32_t crc) = 0;

@@ -15,7 +15,6 @@
 
 #include "engine/io/file_system.h"
 #include "engine/wal/log.h"
-#include "engine/wal/recovery.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_reader.h"
 #include "engine/wal/segment_scan.h"
@@ -29,13 +28,19 @@ namespace pluresdb::wal {
 Status visit_records(io::File& file, const ReadSpan& span, ValueMode mode,
                      const RecordVisitor& visit) {
   SegmentReader reader(file, span.segment->salt, span.valid_end);
+  return visit_records(reader, span, mode, visit);
+}
+
+Status visit_records(SegmentReader& reader, const ReadSpan& span, ValueMode mode,
+                     const RecordVisitor& visit) {
   std::uint64_t offset = span.start_offset;
-  while (offset < span.valid_end) {
+  while (offset < span.end_offset) {
     TRY_ASSIGN(Frame frame, reader.frame_at(offset));
     if (frame.kind == FrameKind::kNone) {
       TRY_ASSIGN(frame, reader.find_frame(offset + kAlignment));
     }
-    if (frame.kind != FrameKind::kGroup || frame.group.first_seq > span.range.last) {
+    if (frame.kind != FrameKind::kGroup || frame.offset >= span.end_offset ||
+        frame.group.first_seq > span.range.last) {
       return {};
     }
     if (frame.group.record_count > 0 && frame.group.last_seq >= span.range.first) {

@@ -30,5 +30,8 @@ Status validate_segments(SegmentSet& segments, ValidationReport& report);
 /// Visits every readable record between the offsets of one segment, in file order.
 Status visit_records(io::File& file, const ReadSpan& span, ValueMode mode,
                      const RecordVisitor& visit);
+/// The same with a reader of the caller's, which reads up to the span's valid end.
+Status visit_records(SegmentReader& reader, const ReadSpan& span, ValueMode mode,
+                     const RecordVisitor& visit);
 
 }  // namespace pluresdb::wal

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
+#include "engine/base/worker_team.h"
 #include "engine/io/file_system.h"
 #include "engine/wal/log.h"
 #include "engine/wal/quarantine.h"
@@ -42,9 +44,7 @@ class Recovery {
     TRY(make_directory());
     TRY(list_files());
     TRY(read_headers());
-    for (std::size_t i = 0; i < ids_.size(); ++i) {
-      TRY(scan(i));
-    }
+    TRY(scan_all());
     TRY(drop_superseded());
     note_missing_segments();
     TRY(quarantine_damage());
@@ -60,9 +60,7 @@ class Recovery {
     examining_ = true;
     TRY(list_files());
     TRY(read_headers());
-    for (std::size_t i = 0; i < ids_.size(); ++i) {
-      TRY(scan(i));
-    }
+    TRY(scan_all());
     ExaminedLog examined;
     for (const auto& [id, found] : found_) {
       examined.segments.push_back({.scan = found.scan, .known_end = found.known_end});
@@ -114,7 +112,7 @@ class Recovery {
     }
     std::ranges::sort(ids_);
     log_.report.created = ids_.empty();
-    if (!ids_.empty()) {
+    if (!ids_.empty() || examining_) {
       return {};
     }
     // Also when the directory was there: whoever made it may have died before this.
@@ -135,6 +133,7 @@ class Recovery {
       if (!read.header || read.header->id != id) {
         continue;  // Reported by the scan.
       }
+      has_header_.insert(id);
       if (read.header->store_uuid != options_.store_uuid &&
           options_.store_uuid != std::array<std::byte, 16>{}) {
         return fail(ErrorCode::kCorruption,
@@ -151,28 +150,52 @@ class Recovery {
     return {};
   }
 
-  Status scan(std::size_t index) {
-    const std::uint64_t id = ids_[index];
-    Found found;
-    found.first_seq_at_least = id == 1 ? 1 : next_expected_;
-    const auto known = known_ends_.find(id);
-    if (known != known_ends_.end()) {
-      found.known_end = known->second;
+  /// Reads every byte of the log. Only a segment that has lost its header needs to know what stands
+  /// in the ones before it; all others are scanned at the same time.
+  Status scan_all() {
+    std::vector<Result<SegmentScan>> scans(ids_.size());
+    base::WorkerTeam team(base::WorkerTeam::threads_for(options_.background_threads));
+    if (team.threads() > 1) {
+      team.run(ids_.size(), [&](std::size_t i) {
+        if (has_header_.contains(ids_[i])) {
+          scans[i] = scan(ids_[i], next_expected_);
+        }
+      });
     }
-    TRY_ASSIGN(const std::unique_ptr<io::File> file, files_.open(path_of(id), io::OpenMode::kRead));
-    TRY_ASSIGN(found.scan, scan_segment(*file, {.name = path_of(id),
-                                                .id = id,
-                                                .known_end = found.known_end,
-                                                .first_seq_at_least = found.first_seq_at_least,
-                                                .has_successor = id < newest_appended_id_,
-                                                .verify_values = true}));
-    if (!is_rewritten(found.scan)) {
-      const Seq last =
-          std::max(written_last(found.scan), found.known_end ? found.known_end->last_seq : Seq{0});
-      next_expected_ = last == 0 ? next_expected_ : last + 1;
+    for (std::size_t i = 0; i < ids_.size(); ++i) {
+      const std::uint64_t id = ids_[i];
+      const Seq first_seq_at_least = id == 1 ? 1 : next_expected_;
+      if (scans[i] && !scans[i]->header) {  // Not scanned yet, or not with what it needs.
+        scans[i] = scan(id, first_seq_at_least);
+      }
+      Found found;
+      TRY_ASSIGN(found.scan, std::move(scans[i]));
+      found.first_seq_at_least = first_seq_at_least;
+      found.known_end = known_end_of(id);
+      if (!is_rewritten(found.scan)) {
+        const Seq last = std::max(written_last(found.scan),
+                                  found.known_end ? found.known_end->last_seq : Seq{0});
+        next_expected_ = last == 0 ? next_expected_ : last + 1;
+      }
+      found_.emplace(id, std::move(found));
     }
-    found_.emplace(id, std::move(found));
     return {};
+  }
+
+  std::optional<Predecessor> known_end_of(std::uint64_t id) const {
+    const auto known = known_ends_.find(id);
+    return known == known_ends_.end() ? std::nullopt : std::optional(known->second);
+  }
+
+  /// Thread: any; changes nothing of this object.
+  Result<SegmentScan> scan(std::uint64_t id, Seq first_seq_at_least) const {
+    TRY_ASSIGN(const std::unique_ptr<io::File> file, files_.open(path_of(id), io::OpenMode::kRead));
+    return scan_segment(*file, {.name = path_of(id),
+                                .id = id,
+                                .known_end = known_end_of(id),
+                                .first_seq_at_least = first_seq_at_least,
+                                .has_successor = id < newest_appended_id_,
+                                .verify_values = true});
   }
 
   static bool is_rewritten(const SegmentScan& scan) {
@@ -469,6 +492,7 @@ class Recovery {
   std::vector<std::string> temporary_files_;
   std::uint64_t newest_appended_id_ = 0;             // As far as headers are readable.
   std::map<std::uint64_t, Predecessor> known_ends_;  // By the id of the segment they speak of.
+  std::set<std::uint64_t> has_header_;               // As read_headers saw it.
   std::map<std::uint64_t, Found> found_;
   std::uint64_t highest_id_ = 0;
   Seq next_expected_ = 0;  // Behind the segments scanned so far; 0: not known.

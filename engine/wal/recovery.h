@@ -50,11 +50,4 @@ struct ExaminedLog {
 /// truncation, no removal. kNotFound when the directory is missing.
 Result<ExaminedLog> examine_log(const LogOptions& options, Seq seq_floor);
 
-/// Adds one scanned segment to a report; both recovery and validate() count this way.
-void add_to_report(ValidationReport& report, const SegmentScan& scan);
-
-/// Adds a segment that should be there and is not.
-void add_missing_segment(ValidationReport& report, const std::string& path,
-                         const std::vector<SeqRange>& lost);
-
 }  // namespace pluresdb::wal

@@ -1,9 +1,8 @@
-// How what was found in segments is counted: see recovery.h.
+// How what was found in segments is counted: see segment_scan.h.
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "engine/wal/recovery.h"
 #include "engine/wal/segment_scan.h"
 #include <pluresdb/stats.h>
 

@@ -323,8 +323,10 @@ bool decode_record(ByteSpan payload, std::size_t& offset, RecordView& record) {
     return false;
   }
   record.type = static_cast<OperationType>(type);
-  offset += base::align_up(reader.offset(), kAlignment);
-  return offset <= payload.size();
+  const std::size_t end = offset + base::align_up(reader.offset(), kAlignment);
+  const bool is_whole = end <= payload.size();
+  offset = is_whole ? end : offset;
+  return is_whole;
 }
 
 void add_group_location(std::vector<GroupLocation>& groups, GroupLocation location) {

@@ -19,15 +19,14 @@
 namespace pluresdb::wal {
 namespace {
 
-constexpr std::uint64_t kWindowBytes = 512ULL << 10;
-static_assert(kWindowBytes >= kValueChunkBytesMax + kChunkHeaderBytes + kAlignment);
-
 bool has_magic(base::ByteSpan bytes, std::uint64_t at, std::uint32_t magic) {
   return base::load<std::uint32_t>(bytes, at) == magic;
 }
 
 bool is_all_zero(base::ByteSpan bytes) {
-  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+  // Each byte equals the one behind it: compared many at a time.
+  return bytes.empty() || (bytes[0] == std::byte{0} &&
+                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 }  // namespace
@@ -37,12 +36,14 @@ Result<base::ByteSpan> SegmentReader::view(std::uint64_t offset, std::uint64_t c
     return base::ByteSpan{};
   }
   count = std::min(count, end_ - offset);
-  DB_CHECK(count <= kWindowBytes);
+  DB_CHECK(count <= kReadWindowBytes);
   const bool inside = offset >= window_offset_ && offset + count <= window_offset_ + window_bytes_;
   if (!inside) {
-    const std::uint64_t wanted = std::min(kWindowBytes, end_ - offset);
+    const std::uint64_t ahead = std::max(offset + count, std::min(read_ahead_end_, end_));
+    const std::uint64_t wanted = std::min(kReadWindowBytes, ahead - offset);
     window_.resize(std::max<std::size_t>(window_.size(), wanted));
     window_bytes_ = 0;
+    ++window_fills_;
     TRY_ASSIGN(window_bytes_, file_.read(offset, base::MutableByteSpan(window_).first(wanted)));
     window_offset_ = offset;
     count = std::min<std::uint64_t>(count, window_bytes_);
@@ -70,7 +71,7 @@ Result<Frame> SegmentReader::frame_at(std::uint64_t offset) {
 Result<Frame> SegmentReader::find_frame(std::uint64_t offset) {
   offset = base::align_up(offset, kAlignment);
   while (offset < end_) {
-    TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kWindowBytes));
+    TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kReadWindowBytes));
     if (bytes.size() < kGroupHeaderBytes) {
       break;
     }
@@ -175,12 +176,13 @@ Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uin
   if (!payload) {
     return false;
   }
-  chunk_.assign(payload->begin(), payload->end());
+  base::ByteSpan records = *payload;
   std::size_t at = 0;
   bool intact = true;
   for (std::uint32_t i = 0; i < chunk.record_count; ++i) {
     ReadRecord record;
-    if (!decode_record(chunk_, at, record.view)) {
+    const std::size_t begin = at;
+    if (!decode_record(records, at, record.view)) {
       return false;
     }
     if (record.view.value_in_log) {
@@ -189,9 +191,17 @@ Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uin
       }
       value_.clear();
       std::string* const kept = mode == ValueMode::kRead ? &value_ : nullptr;
+      // Walking over the value may move the window, and with it the record.
+      const std::uint64_t window_fills = window_fills_;
+      const base::ByteSpan own = records.subspan(begin, at - begin);
+      chunk_.assign(own.begin(), own.end());
       TRY_ASSIGN(const ValueWalk walk, walk_value(position, record.view, mode, kept));
       if (walk.end > group_end) {
         return false;
+      }
+      if (mode != ValueMode::kSkip || window_fills_ != window_fills) {
+        std::size_t copied = 0;
+        DB_CHECK(decode_record(chunk_, copied, record.view));
       }
       record.value_offset = position;
       record.value_stored_bytes = walk.end - position;
@@ -205,7 +215,7 @@ Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uin
     ++visited;
     TRY(visit(record));
   }
-  return intact && at == chunk_.size();
+  return intact && at == records.size();
 }
 
 Result<bool> SegmentReader::read_group(const Frame& frame, ValueMode mode,
@@ -254,7 +264,7 @@ Result<std::uint64_t> SegmentReader::non_zero_end(std::uint64_t from) {
   std::uint64_t last = from;
   std::uint64_t offset = from;
   while (offset < end_) {
-    TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kWindowBytes));
+    TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kReadWindowBytes));
     if (bytes.empty()) {
       break;
     }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/bytes.h"
@@ -29,6 +30,11 @@ struct Frame {
   FooterHeader footer;
 };
 
+/// What is read at once. Records that a reader visits with ValueMode::kSkip lie in this window and
+/// stay valid until it reads further.
+inline constexpr std::uint64_t kReadWindowBytes = 512ULL << 10;
+static_assert(kReadWindowBytes >= kValueChunkBytesMax + kChunkHeaderBytes + kAlignment);
+
 enum class ValueMode {
   kSkip,    ///< Large values are stepped over unread.
   kVerify,  ///< Read and checked, not kept.
@@ -48,7 +54,18 @@ class SegmentReader {
  public:
   /// Reads [0, end) of `file`, which must outlive the reader.
   SegmentReader(io::File& file, std::uint64_t salt, std::uint64_t end)
-      : file_(file), salt_(salt), end_(end) {}
+      : file_(file), salt_(salt), end_(end), read_ahead_end_(end) {}
+
+  /// Whoever stops before `end` says so: the window then holds nothing behind it in advance.
+  void limit_read_ahead(std::uint64_t end) { read_ahead_end_ = end; }
+  /// How often the window was filled: views handed out before the last time are void.
+  [[nodiscard]] std::uint64_t window_fills() const { return window_fills_; }
+  /// The window's memory, for the next reader: it is worth keeping where readers are many.
+  void adopt_window(std::vector<std::byte>&& memory) { window_ = std::move(memory); }
+  std::vector<std::byte> release_window() {
+    window_bytes_ = 0;
+    return std::exchange(window_, {});
+  }
 
   /// The frame whose header stands at `offset`, or kNone.
   Result<Frame> frame_at(std::uint64_t offset);
@@ -84,11 +101,13 @@ class SegmentReader {
   io::File& file_;
   std::uint64_t salt_;
   std::uint64_t end_;
+  std::uint64_t read_ahead_end_;
   std::vector<std::byte> window_;
   std::uint64_t window_offset_ = 0;
   std::size_t window_bytes_ = 0;
   ChunkDecompressor decompressor_;
   std::vector<std::byte> plain_;  // Of the last compressed chunk.
+  std::uint64_t window_fills_ = 0;
   std::vector<std::byte> chunk_;
   std::string value_;
 };

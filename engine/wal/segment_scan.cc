@@ -156,9 +156,12 @@ class Scanner {
     while (offset < limit_) {
       TRY_ASSIGN(Frame frame, reader.frame_at(offset));
       if (frame.kind == FrameKind::kNone) {
-        TRY_ASSIGN(frame, reader.find_frame(offset + kAlignment));
+        // Most often this is the unused rest of a preallocated file: that is seen much faster.
+        TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(offset));
+        if (used_end > offset) {
+          TRY_ASSIGN(frame, reader.find_frame(offset + kAlignment));
+        }
         if (frame.kind == FrameKind::kNone) {
-          TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(offset));
           doubts_.push_back({used_end == offset ? Found::kZeros : Found::kNoFrame,
                              {.begin = offset, .end = limit_},
                              counters_});

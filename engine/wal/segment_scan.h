@@ -68,4 +68,11 @@ Result<SegmentScan> scan_segment(io::File& file, const ScanRequest& request);
 /// Adds `range` to ascending `ranges`, joining it with the last one where they touch.
 void add_range(std::vector<SeqRange>& ranges, SeqRange range);
 
+/// Adds one scanned segment to a report; both recovery and validate() count this way.
+void add_to_report(ValidationReport& report, const SegmentScan& scan);
+
+/// Adds a segment that should be there and is not.
+void add_missing_segment(ValidationReport& report, const std::string& path,
+                         const std::vector<SeqRange>& lost);
+
 }  // namespace pluresdb::wal

@@ -33,6 +33,36 @@ std::uint64_t start_offset_for(const Segment& segment, Seq from) {
   return after == segment.groups.begin() ? kSegmentHeaderBytes : std::prev(after)->offset;
 }
 
+/// Appends the parts of `span`. A cut is made only where a group begins whose first seq is above
+/// all before it, so that the parts' ranges are disjoint and ascend.
+void cut_span(const ReadSpan& span, std::uint64_t piece_bytes, std::vector<ReadSpan>& pieces) {
+  ReadSpan rest = span;
+  const GroupLocation* candidate = nullptr;
+  const auto cut_at = [&](const GroupLocation& group) {
+    ReadSpan piece = rest;
+    piece.end_offset = group.offset;
+    piece.range.last = group.first_seq - 1;
+    pieces.push_back(piece);
+    rest.start_offset = group.offset;
+    rest.range.first = group.first_seq;
+  };
+  for (const GroupLocation& group : span.segment->groups) {
+    if (group.offset <= rest.start_offset || group.offset >= span.end_offset ||
+        group.first_seq <= rest.range.first || group.first_seq > span.range.last ||
+        (candidate != nullptr && group.first_seq <= candidate->first_seq)) {
+      continue;
+    }
+    if (group.offset - rest.start_offset > piece_bytes && candidate != nullptr) {
+      cut_at(*candidate);
+    }
+    candidate = &group;
+  }
+  if (candidate != nullptr && span.end_offset - rest.start_offset > piece_bytes) {
+    cut_at(*candidate);
+  }
+  pieces.push_back(rest);
+}
+
 }  // namespace
 
 std::vector<SeqRange> subtract(SeqRange whole, const std::vector<SeqRange>& holes) {
@@ -199,6 +229,23 @@ std::vector<Segment> SegmentSet::snapshot() const {
 
 std::vector<ReadSpan> SegmentSet::plan(Seq from) const {
   const base::MutexLock lock(mutex_);
+  return plan_locked(from);
+}
+
+std::vector<ReadSpan> SegmentSet::plan_pieces(Seq from, std::uint64_t piece_bytes) const {
+  const base::MutexLock lock(mutex_);
+  std::vector<ReadSpan> pieces;
+  Seq planned_last = 0;
+  for (ReadSpan& span : plan_locked(from)) {
+    span.range.first = std::max(span.range.first, from);
+    span.overlaps = span.range.first <= planned_last;
+    planned_last = std::max(planned_last, span.range.last);
+    cut_span(span, piece_bytes, pieces);
+  }
+  return pieces;
+}
+
+std::vector<ReadSpan> SegmentSet::plan_locked(Seq from) const {
   std::vector<ReadSpan> spans;
   for (const auto& segment : segments_) {
     const SeqRange whole = seq_span(*segment);
@@ -223,6 +270,7 @@ std::vector<ReadSpan> SegmentSet::plan(Seq from) const {
         spans.push_back({.segment = segment,
                          .range = range,
                          .start_offset = start_offset_for(*segment, std::max(from, range.first)),
+                         .end_offset = segment->valid_end,
                          .valid_end = segment->valid_end});
       }
     }
@@ -239,7 +287,10 @@ std::optional<ReadSpan> SegmentSet::whole_span(std::uint64_t id) const {
   if (segment == nullptr) {
     return std::nullopt;
   }
-  return ReadSpan{.segment = segment, .range = seq_span(*segment), .valid_end = segment->valid_end};
+  return ReadSpan{.segment = segment,
+                  .range = seq_span(*segment),
+                  .end_offset = segment->valid_end,
+                  .valid_end = segment->valid_end};
 }
 
 std::optional<ValuePlace> SegmentSet::find_value(Seq seq) const {

@@ -58,7 +58,9 @@ struct ReadSpan {
       segment;     ///< Shared: may be removed meanwhile. Constant fields only.
   SeqRange range;  ///< Records outside are somewhere else, or void.
   std::uint64_t start_offset = kSegmentHeaderBytes;
-  std::uint64_t valid_end = kSegmentHeaderBytes;
+  std::uint64_t end_offset = kSegmentHeaderBytes;  ///< No group that begins there or behind.
+  std::uint64_t valid_end = kSegmentHeaderBytes;   ///< Groups may reach up to here.
+  bool overlaps = false;  ///< plan_pieces: seqs of its range may stand in an earlier span too.
 };
 
 struct ValuePlace {
@@ -98,6 +100,9 @@ class SegmentSet {
   [[nodiscard]] std::vector<Segment> snapshot() const;
   /// What to read for every record with seq >= `from`, in seq order, each seq once.
   [[nodiscard]] std::vector<ReadSpan> plan(Seq from) const;
+  /// The same, cut at known groups into spans of up to `piece_bytes` (more where a group is larger)
+  /// that can be read independently of each other.
+  [[nodiscard]] std::vector<ReadSpan> plan_pieces(Seq from, std::uint64_t piece_bytes) const;
   /// All of one segment. Empty: it is gone.
   [[nodiscard]] std::optional<ReadSpan> whole_span(std::uint64_t id) const;
   [[nodiscard]] std::optional<ValuePlace> find_value(Seq seq) const;
@@ -108,6 +113,7 @@ class SegmentSet {
   void insert(std::shared_ptr<Segment> segment) REQUIRES(mutex_);
   std::shared_ptr<Segment> find_locked(std::uint64_t id) const REQUIRES(mutex_);
   std::shared_ptr<Segment> newest_locked() const REQUIRES(mutex_);
+  std::vector<ReadSpan> plan_locked(Seq from) const REQUIRES(mutex_);
 
   io::FileSystem& files_;
   mutable base::Mutex mutex_;

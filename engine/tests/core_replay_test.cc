@@ -1,0 +1,250 @@
+// Goal: opening a store gives the same documents and the same checkpoints however many threads
+// replay its log. Method: a plain loop over the log in seq order, with a look at the limit after
+// each record, is the model; the same log is then replayed by one thread and by three.
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/worker_team.h"
+#include "engine/core/checkpointer.h"
+#include "engine/core/compactor.h"
+#include "engine/core/disk_space.h"
+#include "engine/core/document_table.h"
+#include "engine/core/replay.h"
+#include "engine/core/store_identity.h"
+#include "engine/crdt/version_vector.h"
+#include "engine/io/file_system.h"
+#include "engine/store/base_store.h"
+#include "engine/tests/core_memory_disk.h"
+#include "engine/wal/log.h"
+#include <pluresdb/document.h>
+#include <pluresdb/error.h>
+#include <pluresdb/options.h>
+#include <pluresdb/stats.h>
+
+namespace pluresdb::core {
+namespace {
+
+using testing::MemoryDisk;
+
+constexpr const char* kStore = "/store";
+
+class CountingClient final : public wal::LogClient {
+ public:
+  wal::RecordStamp stamp(std::string_view /*actor*/) override {
+    ++issued_;
+    return {.timestamp_us = 1, .hlc = issued_, .actor_seq = issued_};
+  }
+  void apply(std::span<const wal::RecordView> /*records*/) override {}
+  void unstamp(std::span<const wal::RecordView> records) override { issued_ -= records.size(); }
+  Hlc hlc_floor() override { return issued_; }
+
+ private:
+  std::uint64_t issued_ = 0;
+};
+
+/// Remembers every checkpoint, whole.
+class MapBase final : public store::BaseStore {
+ public:
+  struct Checkpoint {
+    store::CheckpointMeta meta;
+    std::map<std::string, store::BaseValue> values;
+    friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
+  };
+  std::vector<Checkpoint> checkpoints;
+  bool is_full = false;
+
+  Result<store::CheckpointMeta> meta() override {
+    return checkpoints.empty() ? store::CheckpointMeta{} : checkpoints.back().meta;
+  }
+  Result<std::optional<store::BaseValue>> get(std::string_view /*id*/) override {
+    return fail(ErrorCode::kIo, "a replay reads no base store");
+  }
+  Result<std::unique_ptr<store::BaseCursor>> cursor(std::string_view /*from*/) override {
+    return fail(ErrorCode::kIo, "a replay reads no base store");
+  }
+  Status ingest(store::CheckpointSource& source, const store::CheckpointMeta& meta) override {
+    if (is_full) {
+      return fail(ErrorCode::kNoSpace, "full", ENOSPC);
+    }
+    Checkpoint& checkpoint = checkpoints.emplace_back();
+    checkpoint.meta = meta;
+    std::string id;
+    store::BaseValue value;
+    while (source.next(id, value)) {
+      RC_ASSERT(value.seq <= meta.checkpoint_seq);
+      checkpoint.values.emplace(id, value);
+    }
+    return {};
+  }
+  Status reopen() override { return {}; }
+  std::uint64_t file_bytes() const override { return 0; }
+  Status close() override { return {}; }
+};
+
+wal::LogOptions log_options(MemoryDisk& disk) {
+  wal::LogOptions options;
+  options.directory = "/store/wal";
+  options.quarantine_directory = "/store/quarantine";
+  options.durability = Durability::kNone;
+  options.segment_bytes = 64ULL << 10;
+  options.large_value_bytes = 2ULL << 10;
+  options.background_threads = false;
+  options.files = &disk;
+  return options;
+}
+
+/// Up to 300 KiB of writes in segments of 64 KiB, 60 ids.
+void write_log(MemoryDisk& disk) {
+  RC_ASSERT(disk.create_directory(kStore).has_value());
+  CountingClient client;
+  auto log = *wal::Log::open(log_options(disk), 0);
+  log->start(client);
+  const auto writes = *rc::gen::inRange<std::uint64_t>(0, 500);
+  const auto bytes_max = *rc::gen::element<std::uint64_t>(20, 600, 4000);
+  for (std::uint64_t i = 0; i < writes; ++i) {
+    const std::string id = fmt::format("{}", (i * 7919) % 61);
+    const std::string value((i * 2654435761U) % bytes_max, static_cast<char>('a' + i % 26));
+    const bool erases = i % 9 == 0;
+    RC_ASSERT(log->append({.actor = i % 4 == 0 ? "b" : "a",
+                           .type = erases ? wal::OperationType::kDelete : wal::OperationType::kPut,
+                           .id = id,
+                           .value = erases ? std::string_view{} : std::string_view(value)})
+                  .has_value());
+  }
+}
+
+void flip_somewhere(MemoryDisk& disk) {
+  const std::string directory = log_options(disk).directory;
+  std::vector<std::string> names = *disk.list(directory);
+  std::erase_if(names, [](const std::string& name) { return !name.ends_with(".wal"); });
+  if (!names.empty()) {
+    const std::string path =
+        io::join_path(directory, names[*rc::gen::inRange<std::size_t>(0, names.size())]);
+    disk.flip_byte(path, *rc::gen::inRange<std::uint64_t>(0, disk.info(path)->size_bytes));
+  }
+}
+
+struct Outcome {
+  std::uint64_t entries = 0;
+  std::vector<std::pair<std::string, store::BaseValue>> table;
+  std::uint64_t bytes = 0;
+  Seq last_seq = 0;
+  Hlc hlc_floor = 0;
+  crdt::VersionVector version_vector;
+  DocumentTable::Progress progress;
+  std::vector<MapBase::Checkpoint> checkpoints;
+};
+
+struct Setting {
+  Seq from = 0;
+  std::uint64_t dirty_bytes_max = 0;
+  bool is_full = false;
+};
+
+using Replayer =
+    std::function<Result<std::uint64_t>(wal::Log&, Seq, DocumentTable&, Checkpointer&)>;
+
+Outcome run(MemoryDisk& disk, const Setting& setting, const Replayer& replayer) {
+  auto log = *wal::Log::open(log_options(disk), 0);
+  MapBase base;
+  base.is_full = setting.is_full;
+  RC_ASSERT(StoreIdentity::prepare(disk, kStore, IdentityRecord{}).has_value());
+  RC_ASSERT(StoreIdentity::commit(disk, kStore).has_value());
+  StoreIdentity identity = *StoreIdentity::load(disk, kStore);
+  DiskSpace space(disk, kStore, 64ULL << 10);
+  Compactor compactor(*log, base, identity, space, {.segment_bytes = 64ULL << 10});
+  DocumentTable table;
+  EngineOptions options;
+  options.dirty_bytes_max = setting.dirty_bytes_max;
+  store::CheckpointMeta meta;
+  meta.checkpoint_seq = setting.from;
+  table.restore(meta);
+  Checkpointer checkpointer({.table = table,
+                             .base = base,
+                             .log = *log,
+                             .compactor = compactor,
+                             .space = space,
+                             .clock = system_clock()},
+                            options, meta);
+  Outcome outcome;
+  const auto entries = replayer(*log, setting.from, table, checkpointer);
+  RC_ASSERT(entries.has_value());
+  outcome.entries = *entries;
+  outcome.table = table.range("", "", 1000).entries;
+  outcome.bytes = table.bytes();
+  outcome.last_seq = table.last_seq();
+  outcome.hlc_floor = table.hlc_floor();
+  outcome.version_vector = table.version_vector();
+  outcome.progress = table.since_checkpoint();
+  outcome.checkpoints = std::move(base.checkpoints);
+  return outcome;
+}
+
+/// Record by record.
+Result<std::uint64_t> replay_in_order(wal::Log& log, Seq from, DocumentTable& table,
+                                      Checkpointer& checkpointer) {
+  std::uint64_t entries = 0;
+  bool relieve = true;
+  TRY(log.replay(from + 1, false, [&](const wal::RecordView& record) -> Status {
+    table.apply({&record, 1});
+    ++entries;
+    relieve = relieve && checkpointer.relieve_pressure().has_value();
+    return {};
+  }));
+  return entries;
+}
+
+void expect_same(const Outcome& outcome, const Outcome& expected) {
+  RC_ASSERT(outcome.entries == expected.entries);
+  RC_ASSERT(outcome.table == expected.table);
+  RC_ASSERT(outcome.bytes == expected.bytes);
+  RC_ASSERT(outcome.last_seq == expected.last_seq);
+  RC_ASSERT(outcome.hlc_floor == expected.hlc_floor);
+  RC_ASSERT(outcome.version_vector == expected.version_vector);
+  RC_ASSERT(outcome.progress.operations == expected.progress.operations);
+  RC_ASSERT(outcome.progress.bytes == expected.progress.bytes);
+  RC_ASSERT(outcome.checkpoints == expected.checkpoints);
+}
+
+// Red with: the limit looked at only after a window; the batches of a window applied in reverse;
+// last_seq taken from the first batch; a shard that skips a batch.
+RC_GTEST_PROP(Replay, DoesNotDependOnTheNumberOfThreads, ()) {
+  MemoryDisk disk;
+  write_log(disk);
+  if (*rc::gen::inRange(0, 2) == 0) {
+    flip_somewhere(disk);
+  }
+  const Setting setting{
+      .from = *rc::gen::inRange<Seq>(0, 30),
+      .dirty_bytes_max = *rc::gen::element<std::uint64_t>(1, 3000, 30'000, 150'000, 1ULL << 30),
+      .is_full = *rc::gen::inRange(0, 5) == 0};
+  const Outcome expected = run(*disk.clone(), setting, replay_in_order);
+  for (const std::size_t threads : {1U, 3U}) {
+    base::WorkerTeam team(threads);
+    expect_same(run(*disk.clone(), setting,
+                    [&](wal::Log& log, Seq from, DocumentTable& table, Checkpointer& checkpointer) {
+                      return replay(log, from, table, checkpointer, team);
+                    }),
+                expected);
+  }
+}
+
+}  // namespace
+}  // namespace pluresdb::core
