@@ -37,7 +37,7 @@ TEST(Inspect, CountsLiveAndDeadValues) {
   EXPECT_EQ(number(json, "/documents/tombstones"), 0U);
   EXPECT_EQ(length(json, "/problems"), 0U);
   EXPECT_EQ(word(json, "/uuid").size(), 36U);
-  EXPECT_EQ(number(json, "/format_versions/log"), 1U);
+  EXPECT_EQ(number(json, "/format_versions/log"), wal::kFormatVersion);
 }
 
 TEST(Inspect, NewerWritesInTheLogDecideAboutLiveness) {

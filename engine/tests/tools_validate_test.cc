@@ -294,18 +294,18 @@ TEST(Validate, NewerFormatIsThree) {
   ToolStore store;
   fill(store);
   store.close();
-  // A valid header of version 2 in both places.
+  // A valid header of the next version in the first of its two places.
   const std::string bytes = contents_of(store.segment(1));
   std::vector<std::byte> header(wal::kSegmentHeaderCopyBytes);
   std::ranges::copy(base::as_bytes(bytes).first(header.size()), header.begin());
-  base::store(base::MutableByteSpan(header), 12, std::uint32_t{2});
+  base::store(base::MutableByteSpan(header), 12, wal::kFormatVersion + 1);
   base::store(base::MutableByteSpan(header), 8, base::crc32c(base::ByteSpan(header).subspan(12)));
   const auto file = io::posix_file_system().open(store.segment(1), io::OpenMode::kReadWrite);
   ASSERT_TRUE((*file)->write(0, header).has_value());
   const ToolRun run = store.run("validate");
   EXPECT_EQ(run.status, 3);
   EXPECT_CONTAINS(run.error, "unsupported_version");
-  EXPECT_CONTAINS(run.error, "format version 2");
+  EXPECT_CONTAINS(run.error, "format version " + std::to_string(wal::kFormatVersion + 1));
 }
 
 /// One more segment behind the last one, with the given records: valid in every checksum.
