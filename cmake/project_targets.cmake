@@ -9,9 +9,9 @@ endfunction()
 
 # pluresdb_skips(RESULT LABELS...): whether this build tree leaves out tests with these labels. A plain
 # build leaves out none. A sanitizer multiplies the time of long ones, refuses the preload of libfiu
-# ones and sees nothing in those of scripts; ThreadSanitizer has nothing to see in tests with
-# one thread (property and golden ones among them), and cannot judge the threads of the web server of prometheus-cpp, which
-# is built without it.
+# ones and sees nothing in those of scripts; ThreadSanitizer has nothing to see in tests with one
+# thread (property and golden ones among them), and cannot judge the threads of the web server of
+# prometheus-cpp, which is built without it.
 function(pluresdb_skips result)
   set(${result} FALSE PARENT_SCOPE)
   if(NOT PLURESDB_SANITIZE)

@@ -12,6 +12,7 @@
 
 #include "engine/tests/core_test_util.h"
 #include "engine/tests/tools_test_support.h"
+#include "engine/wal/segment_format.h"
 
 namespace pluresdb::testing {
 namespace {

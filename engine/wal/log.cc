@@ -22,6 +22,7 @@
 #include "engine/base/mutex.h"
 #include "engine/base/worker_team.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/async_write.h"
 #include "engine/wal/group_builder.h"
 #include "engine/wal/log_reader.h"
 #include "engine/wal/parallel_replay.h"
@@ -60,30 +61,6 @@ Status check_request(const AppendRequest& request) {
     return fail(ErrorCode::kInvalidArgument, "the value is larger than 512 MiB");
   }
   return {};
-}
-
-/// Queued by append_async, with what it copied.
-struct AsyncWrite : PendingWrite {
-  std::string bytes;
-  AppendRequest request;
-  std::uint32_t value_crc = 0;
-  std::function<void(Result<Seq>)> done;
-};
-
-std::unique_ptr<AsyncWrite> copy_of(const AppendRequest& request) {
-  auto write = std::make_unique<AsyncWrite>();
-  write->is_async = true;
-  write->bytes.reserve(request.actor.size() + request.id.size() + request.value.size());
-  write->bytes.append(request.actor).append(request.id).append(request.value);
-  const std::string_view bytes = write->bytes;
-  write->request = request;
-  write->request.actor = bytes.substr(0, request.actor.size());
-  write->request.id = bytes.substr(request.actor.size(), request.id.size());
-  write->request.value = bytes.substr(request.actor.size() + request.id.size());
-  write->value_crc = base::crc32c(base::as_bytes(request.value));
-  write->requests = std::span(&write->request, 1);
-  write->value_crcs = &write->value_crc;
-  return write;
 }
 
 class LogImpl final : public Log {
@@ -290,7 +267,7 @@ Status LogImpl::append_async(const AppendRequest& request, std::function<void(Re
     done(append(request));
     return {};
   }
-  auto write = copy_of(request);
+  auto write = AsyncWrite::copy_of(request);
   write->bytes_bound = bytes_bound(write->request);
   write->done = std::move(done);
   const base::MutexLock lock(async_mutex_);

@@ -33,8 +33,6 @@
 namespace pluresdb::wal {
 namespace {
 
-constexpr std::uint64_t kCopyBytes = 1ULL << 20;
-
 class Recovery {
  public:
   Recovery(const LogOptions& options, Seq seq_floor)
@@ -330,32 +328,14 @@ class Recovery {
       const SegmentScan& scan = found.scan;
       const bool is_proven = scan.sealed || found.known_end.has_value();
       if (&scan == newest() || (!is_proven && !is_rewritten(scan))) {
-        TRY(write_again(scan));
+        TRY(write_again(files_, path_of(scan.id), scan.sealed ? scan.valid_end : scan.durable_end,
+                        scan.sealed ? scan.file_bytes : scan.valid_end));
       }
     }
     if (!ids_.empty() || directory_changed_) {
       TRY(files_.sync_directory(options_.directory));
     }
     return {};
-  }
-
-  Status write_again(const SegmentScan& scan) {
-    const std::uint64_t end = scan.sealed ? scan.file_bytes : scan.valid_end;
-    TRY_ASSIGN(const std::unique_ptr<io::File> file,
-               files_.open(path_of(scan.id), io::OpenMode::kReadWrite));
-    std::vector<std::byte> buffer(kCopyBytes);
-    std::uint64_t offset = scan.sealed ? scan.valid_end : scan.durable_end;
-    while (offset < end) {
-      const std::uint64_t wanted = std::min(kCopyBytes, end - offset);
-      TRY_ASSIGN(const std::size_t count,
-                 file->read(offset, base::MutableByteSpan(buffer).first(wanted)));
-      if (count == 0) {
-        break;
-      }
-      TRY(file->write(offset, base::ByteSpan(buffer).first(count)));
-      offset += count;
-    }
-    return file->sync_all();
   }
 
   /// What a durable successor has made void. Failing costs only space: the segment then depends on

@@ -171,6 +171,24 @@ void SegmentWriter::abandon() {
   static_cast<void>(files_.remove(path_));
 }
 
+Status write_again(io::FileSystem& files, const std::string& path, std::uint64_t begin,
+                   std::uint64_t end) {
+  constexpr std::uint64_t kCopyBytes = 1ULL << 20;
+  TRY_ASSIGN(const std::unique_ptr<io::File> file, files.open(path, io::OpenMode::kReadWrite));
+  std::vector<std::byte> buffer(kCopyBytes);
+  for (std::uint64_t offset = begin; offset < end;) {
+    const std::uint64_t wanted = std::min(kCopyBytes, end - offset);
+    TRY_ASSIGN(const std::size_t count,
+               file->read(offset, base::MutableByteSpan(buffer).first(wanted)));
+    if (count == 0) {
+      break;
+    }
+    TRY(file->write(offset, base::ByteSpan(buffer).first(count)));
+    offset += count;
+  }
+  return file->sync_all();
+}
+
 Status trim_segment(io::FileSystem& files, const std::string& path, std::uint64_t valid_bytes) {
   TRY_ASSIGN(const std::unique_ptr<io::File> file, files.open(path, io::OpenMode::kReadWrite));
   TRY(file->truncate(valid_bytes));

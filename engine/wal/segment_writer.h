@@ -89,6 +89,11 @@ class SegmentWriter {
   SegmentIndex index_;
 };
 
+/// Writes [begin, end) of a file again, unchanged, and syncs it: also what the page cache calls
+/// clean after a sync that failed is durable then.
+Status write_again(io::FileSystem& files, const std::string& path, std::uint64_t begin,
+                   std::uint64_t end);
+
 /// Cuts a segment that nobody writes to at `valid_bytes`, durably.
 Status trim_segment(io::FileSystem& files, const std::string& path, std::uint64_t valid_bytes);
 
