@@ -13,12 +13,28 @@
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/document.h>
+#include <pluresdb/error.h>
 
 namespace pluresdb::wal {
 
 std::uint64_t group_bytes_bound(const RecordView& record) {
   const std::uint64_t own = kChunkHeaderBytes + encoded_record_bytes(record);
   return record.value_in_log ? own + encoded_value_bytes(record.value_bytes) : own;
+}
+
+Status check_request(const AppendRequest& request) {
+  const bool names_document =
+      request.type == OperationType::kPut || request.type == OperationType::kDelete;
+  if (request.actor.empty() || request.actor.size() > kActorBytesMax) {
+    return fail(ErrorCode::kInvalidArgument, "the actor must have 1 .. 255 bytes");
+  }
+  if (request.id.size() > kDocumentIdBytesMax || (names_document && request.id.empty())) {
+    return fail(ErrorCode::kInvalidArgument, "the id must have 1 .. 4096 bytes");
+  }
+  if (request.value.size() > kValueBytesMax) {
+    return fail(ErrorCode::kInvalidArgument, "the value is larger than 512 MiB");
+  }
+  return {};
 }
 
 void GroupBuilder::clear(std::uint64_t bytes_expected) {

@@ -10,12 +10,16 @@
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/document.h>
+#include <pluresdb/error.h>
 #include <pluresdb/stats.h>
 
 namespace pluresdb::wal {
 
 /// Upper bound of the bytes a group gets by adding `record`, chunk headers included.
 std::uint64_t group_bytes_bound(const RecordView& record);
+
+/// kInvalidArgument when the request is not one that a record can hold.
+Status check_request(const AppendRequest& request);
 
 /// One thread at a time.
 class GroupBuilder {

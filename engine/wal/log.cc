@@ -48,21 +48,6 @@ constexpr std::uint64_t kAsyncBytesMax = 16ULL << 20;
 /// A log that was idle for so long gets a watermark (D4).
 constexpr auto kIdleBeforeWatermark = std::chrono::milliseconds(20);
 
-Status check_request(const AppendRequest& request) {
-  const bool names_document =
-      request.type == OperationType::kPut || request.type == OperationType::kDelete;
-  if (request.actor.empty() || request.actor.size() > kActorBytesMax) {
-    return fail(ErrorCode::kInvalidArgument, "the actor must have 1 .. 255 bytes");
-  }
-  if (request.id.size() > kDocumentIdBytesMax || (names_document && request.id.empty())) {
-    return fail(ErrorCode::kInvalidArgument, "the id must have 1 .. 4096 bytes");
-  }
-  if (request.value.size() > kValueBytesMax) {
-    return fail(ErrorCode::kInvalidArgument, "the value is larger than 512 MiB");
-  }
-  return {};
-}
-
 class LogImpl final : public Log {
  public:
   LogImpl(const LogOptions& options, RecoveredLog recovered)
