@@ -176,7 +176,7 @@ Result<bool> SegmentReader::read_record_chunk(const ChunkHeader& chunk, std::uin
   if (!payload) {
     return false;
   }
-  base::ByteSpan records = *payload;
+  const base::ByteSpan records = *payload;
   std::size_t at = 0;
   bool intact = true;
   for (std::uint32_t i = 0; i < chunk.record_count; ++i) {

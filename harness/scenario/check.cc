@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <ranges>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "harness/common/worker_config.h"
 #include "harness/scenario/catalog.h"
 #include "harness/scenario/document.h"
+#include "harness/scenario/fault_overlap.h"
 #include "harness/scenario/read.h"
 #include "harness/scenario/scenario.h"
 #include "harness/scenario/suggest.h"
@@ -216,6 +218,18 @@ void Checker::faults() {
   unique_names("faults", scenario.faults);
   for (std::size_t i = 0; i < scenario.faults.size(); ++i) {
     fault(i);
+    const auto earlier = std::ranges::subrange(
+        scenario.faults.begin(), scenario.faults.begin() + static_cast<std::ptrdiff_t>(i));
+    const auto same = std::ranges::find_if(earlier, [&](const FaultSection& other) {
+      return may_arm_the_same(scenario, other, scenario.faults[i]);
+    });
+    if (same != earlier.end()) {
+      findings.add(
+          place(item("faults", i), "point"),
+          fmt::format("faults.point: \"{}\" may arm it at the same time, and one arming "
+                      "replaces the other; keep them apart by phases, or by `at` and `for`",
+                      same->name));
+    }
   }
 }
 

@@ -9,11 +9,13 @@ pluresdb_test(supervisor_endpoint_test.cc scenario LIBS fmt::fmt simdjson::simdj
               EXTRA_LABELS web_server)
 pluresdb_test(supervisor_negative_test.cc negative LIBS fmt::fmt simdjson::simdjson TIMEOUT 180)
 pluresdb_test(supervisor_fiu_test.cc libfiu LIBS fmt::fmt simdjson::simdjson TIMEOUT 180)
+pluresdb_test(supervisor_fault_scenarios_test.cc scenario LIBS fmt::fmt simdjson::simdjson
+              TIMEOUT 300 EXTRA_LABELS long)
 pluresdb_test(supervisor_nightly_test.cc scenario LIBS fmt::fmt simdjson::simdjson TIMEOUT 600
               EXTRA_LABELS long)
 if(PLURESDB_TESTS)
-  foreach(test supervisor_scenario_test supervisor_endpoint_test supervisor_negative_test supervisor_fiu_test
-               supervisor_nightly_test)
+  foreach(test supervisor_scenario_test supervisor_endpoint_test supervisor_negative_test
+               supervisor_fiu_test supervisor_fault_scenarios_test supervisor_nightly_test)
     target_compile_definitions(${test} PRIVATE SOAK_BINARY="$<TARGET_FILE:pluresdb-soak>"
                                                SCENARIOS_FOLDER="${CMAKE_SOURCE_DIR}/scenarios")
     add_dependencies(${test} pluresdb-soak pluresdb-soak-worker)
