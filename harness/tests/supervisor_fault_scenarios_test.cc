@@ -13,7 +13,7 @@ namespace {
 class SoakFaultScenarios : public SoakRuns, public testing::WithParamInterface<const char*> {};
 
 TEST_P(SoakFaultScenarios, PassesInAShortVersion) {
-  start(scenario(std::string("faults/") + GetParam() + ".toml"), {"--duration", "20s"});
+  start(scenario(GetParam()), {"--duration", "20s"});
   EXPECT_EQ(finish(), 0) << screen();
   const Summary result = summary();
   EXPECT_EQ(result.text("/verdict"), "pass");
@@ -22,12 +22,14 @@ TEST_P(SoakFaultScenarios, PassesInAShortVersion) {
 
 std::string name_of(const testing::TestParamInfo<const char*>& info) {
   std::string name = info.param;
-  std::erase(name, '-');
+  std::erase_if(name, [](char c) { return c == '-' || c == '/' || c == '.'; });
   return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Shipped, SoakFaultScenarios,
-                         testing::Values("disk-full", "fsync-error", "large-payloads"), name_of);
+                         testing::Values("faults/disk-full.toml", "faults/fsync-error.toml",
+                                         "faults/large-payloads.toml"),
+                         name_of);
 
 }  // namespace
 }  // namespace soak::supervisor
