@@ -84,9 +84,12 @@ Result<CompactionWork> Compactor::run(const store::CheckpointMeta& meta,
   TRY_ASSIGN(const Plan plan, make_plan(meta, limits));
   next_seq_ = plan.first_left;
   TRY(remove(plan.removable));
+  Status outcome;
   for (const Batch& batch : plan.batches) {
-    TRY(rewrite(batch));
+    Status rewritten = rewrite(batch);  // One damaged value must not stop all others.
+    outcome = outcome ? std::move(rewritten) : std::move(outcome);
   }
+  TRY(std::move(outcome));
   const base::MutexLock counts_lock(counts_mutex_);
   ++counts_.runs;
   return plan.work;

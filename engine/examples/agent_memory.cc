@@ -73,7 +73,7 @@ pluresdb::Status remember_facts(const std::string& directory) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
+  if (argc != 2 || argv[1][0] == '-') {
     (void)std::fputs("usage: pluresdb-example DIRECTORY (its parent must exist)\n", stderr);
     return 2;
   }

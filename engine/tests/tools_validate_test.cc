@@ -210,7 +210,7 @@ TEST(Validate, MissingBaseStoreSaysWhatHelps) {
   fill(store);
   store.close();
   std::filesystem::remove_all(store.file("base"));
-  ToolRun run = store.run("validate");
+  const ToolRun run = store.run("validate");
   EXPECT_EQ(run.status, 1);
   EXPECT_CONTAINS(run.out, "/base is missing");
   EXPECT_CONTAINS(run.out, "LOST        nothing");

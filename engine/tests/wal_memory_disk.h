@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -316,8 +317,14 @@ class MemoryDisk final : public io::FileSystem {
       }
     }
     name_changes_.clear();
-    std::erase_if(durable_, [this](const auto& entry) {  // With its directory a file is gone too.
-      return entry.first != "." && !durable_.contains(io::parent_path(entry.first));
+    std::set<std::string> directories;
+    for (const auto& [path, inode] : durable_) {
+      if (inode == nullptr) {
+        directories.insert(path);
+      }
+    }
+    std::erase_if(durable_, [&directories](const auto& entry) {  // With its directory a file goes.
+      return entry.first != "." && !directories.contains(io::parent_path(entry.first));
     });
     live_ = durable_;
   }

@@ -296,9 +296,9 @@ std::map<std::string, Missed> verdicts_of(const Counts& counts) {
   return verdicts;
 }
 
-const Life kWorkload = [](MemoryDisk& disk, History& history, Phase& phase) {
+void workload(MemoryDisk& disk, History& history, Phase& phase) {
   (void)run_workload(disk, history, phase);
-};
+}
 
 TEST(WalSync, NothingIsMissedWhileNoSyncIsDropped) {
   MemoryDisk disk;
@@ -310,7 +310,7 @@ TEST(WalSync, NothingIsMissedWhileNoSyncIsDropped) {
 
 TEST(WalSync, EachSyncOfALifeIsMissedOrTheTableSaysWhatCoversForIt) {
   Counts counts;
-  count_each_sync(MemoryDisk(), History(), kWorkload, counts);
+  count_each_sync(MemoryDisk(), History(), workload, counts);
   const std::map<std::string, Missed> expected = {
       {"directory of the log", Missed::kAlways},
       {"segment: header", Missed::kAlways},  // A file without it is taken for a damaged one.
@@ -333,7 +333,7 @@ TEST(WalSync, EachSyncOfALifeIsMissedOrTheTableSaysWhatCoversForIt) {
 }
 
 TEST(WalSync, EachSyncOfARecoveryIsMissedAfterTheKillThatNeedsIt) {
-  const Trace whole = trace_of(MemoryDisk(), History(), kWorkload);
+  const Trace whole = trace_of(MemoryDisk(), History(), workload);
   const Life recovery = [](MemoryDisk& disk, History& history, Phase& phase) {
     Agent agent(disk, history, phase);
     (void)(agent.open() && agent.append({200}));
@@ -365,7 +365,7 @@ TEST(WalSync, EachSyncOfARecoveryIsMissedAfterTheKillThatNeedsIt) {
 }
 
 TEST(WalSync, ARewriteThatIsNotSyncedAtAllIsMissed) {
-  const Trace trace = trace_of(MemoryDisk(), History(), kWorkload);
+  const Trace trace = trace_of(MemoryDisk(), History(), workload);
   std::set<std::size_t> dropped;
   for (std::size_t at = 0; at < trace.size(); ++at) {
     if (trace[at].is_sync() && role_of(trace, at) == "rewrite: contents") {
@@ -373,7 +373,7 @@ TEST(WalSync, ARewriteThatIsNotSyncedAtAllIsMissed) {
     }
   }
   ASSERT_FALSE(dropped.empty());
-  EXPECT_NE(problem_without(MemoryDisk(), History(), kWorkload, dropped, trace.size()), "");
+  EXPECT_NE(problem_without(MemoryDisk(), History(), workload, dropped, trace.size()), "");
 }
 
 /// Damages a group, lets an open copy it, removes its segment, loses the power. True when the copy

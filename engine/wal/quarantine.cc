@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -18,6 +20,24 @@ namespace pluresdb::wal {
 namespace {
 
 constexpr std::uint64_t kCopyBytes = 1ULL << 20;
+
+Status copy_bytes(io::FileSystem& files, const std::string& from_path, DamagedBytes range,
+                  const std::string& to_path) {
+  TRY_ASSIGN(const std::unique_ptr<io::File> from, files.open(from_path, io::OpenMode::kRead));
+  TRY_ASSIGN(const std::unique_ptr<io::File> to, files.open(to_path, io::OpenMode::kCreateOrEmpty));
+  std::vector<std::byte> buffer(std::min(kCopyBytes, range.end - range.begin));
+  for (std::uint64_t offset = range.begin; offset < range.end;) {
+    const std::uint64_t wanted = std::min<std::uint64_t>(buffer.size(), range.end - offset);
+    TRY_ASSIGN(const std::size_t count,
+               from->read(offset, base::MutableByteSpan(buffer).first(wanted)));
+    if (count == 0) {
+      break;
+    }
+    TRY(to->write(offset - range.begin, base::ByteSpan(buffer).first(count)));
+    offset += count;
+  }
+  return to->sync_all();
+}
 
 }  // namespace
 
@@ -37,23 +57,16 @@ Result<std::uint64_t> quarantine_bytes(io::FileSystem& files, const std::string&
   }
   TRY(files.create_directory(directory));
   TRY(files.sync_directory(io::parent_path(directory)));
-  TRY_ASSIGN(const std::unique_ptr<io::File> from, files.open(segment_path, io::OpenMode::kRead));
-  const std::string unfinished = path + ".tmp";  // Under its name a copy is whole and durable.
-  TRY_ASSIGN(const std::unique_ptr<io::File> to,
-             files.open(unfinished, io::OpenMode::kCreateOrEmpty));
-  std::vector<std::byte> buffer(std::min(kCopyBytes, damaged_bytes));
-  for (std::uint64_t offset = damage.begin; offset < damage.end;) {
-    const std::uint64_t wanted = std::min<std::uint64_t>(buffer.size(), damage.end - offset);
-    TRY_ASSIGN(const std::size_t count,
-               from->read(offset, base::MutableByteSpan(buffer).first(wanted)));
-    if (count == 0) {
-      break;
-    }
-    TRY(to->write(offset - damage.begin, base::ByteSpan(buffer).first(count)));
-    offset += count;
+  // Under its name a copy is whole and durable.
+  const std::string unfinished = path + ".tmp";
+  Status copied = copy_bytes(files, segment_path, damage, unfinished);
+  if (copied) {
+    copied = files.rename(unfinished, path);
   }
-  TRY(to->sync_all());
-  TRY(files.rename(unfinished, path));
+  if (!copied) {
+    (void)files.remove(unfinished);  // On a full disk it would keep what little there is.
+    return std::unexpected(std::move(copied).error());
+  }
   TRY(files.sync_directory(directory));
   return damaged_bytes;
 }

@@ -186,8 +186,10 @@ bool SegmentAppender::has_small_groups() const {
 }
 
 /// The first segment of a log was made in a hurry; a filled one is worth the change.
-bool SegmentAppender::would_rather_go_on_in_the_spare() const {
-  return !active_->is_zero_filled() && has_small_groups() && pool_.has_filled_spare();
+bool SegmentAppender::would_rather_go_on_in_the_spare(const GroupBuilder& group) const {
+  const bool fits =
+      SegmentWriter::capacity_for(group.bytes(), group.values().size()) <= options_.segment_bytes;
+  return fits && !active_->is_zero_filled() && has_small_groups() && pool_.has_filled_spare();
 }
 
 Status SegmentAppender::open_segment(const GroupBuilder& group, Hlc hlc_floor) {
@@ -236,7 +238,7 @@ Status SegmentAppender::write_group(GroupBuilder& group, bool sync, bool& sync_f
 GroupOutcome SegmentAppender::commit(GroupBuilder& group, Hlc last_hlc, Hlc hlc_floor, bool sync) {
   DB_CHECK(!is_poisoned());  // INV-WAL-6
   if (active_ == nullptr || !active_->has_room(group.bytes(), group.values().size()) ||
-      would_rather_go_on_in_the_spare()) {
+      would_rather_go_on_in_the_spare(group)) {
     if (const Status opened = open_segment(group, hlc_floor); !opened) {
       return refuse(opened.error());  // Nothing of the group is in any file.
     }

@@ -68,7 +68,7 @@ class SegmentAppender {
   std::unique_ptr<SegmentWriter> end_active(bool sealed);
   void trim_predecessor();
   [[nodiscard]] bool has_small_groups() const;
-  [[nodiscard]] bool would_rather_go_on_in_the_spare() const;
+  [[nodiscard]] bool would_rather_go_on_in_the_spare(const GroupBuilder& group) const;
   Status write_group(GroupBuilder& group, bool sync, bool& sync_failed);
   GroupOutcome write_elsewhere(GroupBuilder& group, Hlc last_hlc, Hlc hlc_floor,
                                const Failure& failure);

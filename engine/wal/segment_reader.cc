@@ -117,6 +117,7 @@ Result<std::optional<base::ByteSpan>> SegmentReader::read_payload(const ChunkHea
   if (chunk.plain_bytes == 0) {
     return std::optional(stored);
   }
+  ++window_fills_;  // Views into the chunk before are void, as when the window moves.
   plain_.resize(std::max<std::size_t>(plain_.size(), chunk.plain_bytes));
   const auto plain = base::MutableByteSpan(plain_).first(chunk.plain_bytes);
   return decompressor_.decompress(stored, plain) ? std::optional<base::ByteSpan>(plain)

@@ -58,7 +58,8 @@ class SegmentReader {
 
   /// Whoever stops before `end` says so: the window then holds nothing behind it in advance.
   void limit_read_ahead(std::uint64_t end) { read_ahead_end_ = end; }
-  /// How often the window was filled: views handed out before the last time are void.
+  /// How often the window was filled or a chunk was unpacked: views handed out before the last
+  /// time are void.
   [[nodiscard]] std::uint64_t window_fills() const { return window_fills_; }
   /// The window's memory, for the next reader: it is worth keeping where readers are many.
   void adopt_window(std::vector<std::byte>&& memory) { window_ = std::move(memory); }

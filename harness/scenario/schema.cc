@@ -31,7 +31,7 @@ constexpr double kKiB = 1024;
 constexpr double kMiB = 1024 * kKiB;
 constexpr double kGiB = 1024 * kMiB;
 constexpr double kDay = 86400;
-constexpr double kLargestInteger = 9007199254740992.0;  // 2^53: exact as a double.
+constexpr double kLargestInteger = 9007199254740991.0;  // 2^53 - 1: exact as a double.
 constexpr double kMustFireMax = 1e9;
 
 using enum ValueType;
