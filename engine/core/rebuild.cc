@@ -332,11 +332,17 @@ class Rebuild {
     TRY(copied);
     if (held.view.seq != 0) {
       TRY_ASSIGN(const bool complete, complete_value(held));
-      if (complete) {
-        const Hlc hlc_floor = std::max(table_.hlc_floor(), source_->log().log.report.hlc_floor);
-        TRY(builder.finish(held.view, std::max(source_->log().log.next_seq, held.view.seq + 1),
-                           hlc_floor));
+      wal::RecordView newest = held.view;
+      if (!complete) {  // Its value is lost; its seq, dot and clock stay in use.
+        newest = {.seq = held.view.seq,
+                  .timestamp_us = held.view.timestamp_us,
+                  .hlc = held.view.hlc,
+                  .actor_seq = held.view.actor_seq,
+                  .type = wal::OperationType::kCheckpoint,
+                  .actor = held.view.actor};
       }
+      const Hlc hlc_floor = std::max(table_.hlc_floor(), source_->log().log.report.hlc_floor);
+      TRY(builder.finish(newest, std::max(source_->log().log.next_seq, newest.seq + 1), hlc_floor));
     }
     TRY(files_.sync_directory(path_of(kWalDirectoryName)));
     stats_.output_bytes += builder.bytes();
