@@ -334,12 +334,13 @@ class Rebuild {
       TRY_ASSIGN(const bool complete, complete_value(held));
       wal::RecordView newest = held.view;
       if (!complete) {  // Its value is lost; its seq, dot and clock stay in use.
-        newest = {.seq = held.view.seq,
-                  .timestamp_us = held.view.timestamp_us,
-                  .hlc = held.view.hlc,
-                  .actor_seq = held.view.actor_seq,
-                  .type = wal::OperationType::kCheckpoint,
-                  .actor = held.view.actor};
+        newest = {};
+        newest.type = wal::OperationType::kCheckpoint;
+        newest.seq = held.view.seq;
+        newest.timestamp_us = held.view.timestamp_us;
+        newest.hlc = held.view.hlc;
+        newest.actor_seq = held.view.actor_seq;
+        newest.actor = held.view.actor;
       }
       const Hlc hlc_floor = std::max(table_.hlc_floor(), source_->log().log.report.hlc_floor);
       TRY(builder.finish(newest, std::max(source_->log().log.next_seq, newest.seq + 1), hlc_floor));
