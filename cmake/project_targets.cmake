@@ -10,8 +10,8 @@ endfunction()
 # pluresdb_skips(RESULT LABELS...): whether this build tree leaves out tests with these labels. A plain
 # build leaves out none. A sanitizer multiplies the time of long ones, refuses the preload of libfiu
 # ones and sees nothing in those of scripts; ThreadSanitizer has nothing to see in tests with one
-# thread (property and golden ones among them), and cannot judge the threads of the web server of
-# prometheus-cpp, which is built without it.
+# thread (property and golden ones among them), cannot judge the threads of the web server of
+# prometheus-cpp, which is built without it, and ends a process that has forked with threads.
 function(pluresdb_skips result)
   set(${result} FALSE PARENT_SCOPE)
   if(NOT PLURESDB_SANITIZE)
@@ -19,7 +19,7 @@ function(pluresdb_skips result)
   endif()
   set(excluded_labels long libfiu tool)
   if(PLURESDB_SANITIZE MATCHES thread)
-    list(APPEND excluded_labels property golden one_thread web_server)
+    list(APPEND excluded_labels property golden one_thread web_server forks)
   endif()
   foreach(excluded ${excluded_labels})
     if(${excluded} IN_LIST ARGN)

@@ -1,5 +1,5 @@
 # Tests of engine/bench/peers.
-pluresdb_test(bench_peers_parts_test.cc unit LIBS bench_peers simdjson::simdjson)
+pluresdb_test(bench_peers_parts_test.cc unit LIBS bench_peers simdjson::simdjson EXTRA_LABELS forks)
 pluresdb_test(bench_peers_test.cc tool LIBS engine_base simdjson::simdjson fmt::fmt TIMEOUT 300)
 if(TARGET bench_peers_test)
   target_compile_definitions(bench_peers_test PRIVATE
