@@ -86,8 +86,10 @@ Result<CompactionWork> Compactor::run(const store::CheckpointMeta& meta,
   TRY(remove(plan.removable));
   Status outcome;
   for (const Batch& batch : plan.batches) {
-    Status rewritten = rewrite(batch);  // One damaged value must not stop all others.
-    outcome = outcome ? std::move(rewritten) : std::move(outcome);
+    // One damaged value must not stop all others; the first error is told.
+    if (Status rewritten = rewrite(batch); !rewritten && outcome) {
+      outcome = std::move(rewritten);
+    }
   }
   TRY(std::move(outcome));
   const base::MutexLock counts_lock(counts_mutex_);
