@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/base/bytes.h"
+#include "engine/base/crc32c.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
 #include "engine/wal/segment_format.h"
@@ -313,6 +314,103 @@ TEST(WalDamage, DamagedBytesThatFoundNoPlaceInQuarantineStayWhereTheyAre) {
   ASSERT_TRUE(succeeded(test.open()));
   EXPECT_GT(test.log->recovery().quarantined_bytes, 0U);
   EXPECT_EQ(test.log->remove_segments(damaged).value_or(0), 1U);
+}
+
+/// A rewritten segment has an id behind those that were appended later, and lower seqs than they.
+struct RewrittenLog {
+  MemoryDisk disk;
+  std::uint64_t rewritten_id = 0;
+  std::set<Seq> kept;  // Every seq that is readable before the damage.
+  Seq torn_seq = 0;    // Written behind it, and not synced when the power went.
+  explicit RewrittenLog(bool is_compressed) {
+    TestLog test(disk);
+    test.options.segment_bytes = 24ULL << 10;
+    test.options.compress_rewritten = is_compressed;
+    EXPECT_TRUE(succeeded(test.open()));
+    for (std::uint64_t i = 0; i < 24; ++i) {
+      EXPECT_TRUE(succeeded(test.put("doc", payload(i % 2 == 0 ? 5000 : 50, i))));
+    }
+    const auto segments = test.log->segments();
+    EXPECT_GE(segments.size(), 4U);
+    const std::vector<std::uint64_t> inputs{segments[0].id, segments[1].id};
+    const auto id = test.log->rewrite_segments(
+        inputs, [](const wal::RecordView& record) { return record.seq % 3 != 0; });
+    EXPECT_TRUE(succeeded(id));
+    rewritten_id = *id;
+    EXPECT_GT(rewritten_id, segments.back().id);
+    for (const Seq seq : test.seqs()) {
+      kept.insert(seq);
+    }
+    torn_seq = *test.put("doc", payload(3000, 99));
+  }
+  void tear_newest() {
+    const std::string path = segment_path(rewritten_id - 1);
+    auto bytes = disk.contents(path);
+    const std::string torn = payload(3000, 99);
+    const auto at = std::ranges::search(bytes, base::as_bytes(torn));
+    ASSERT_FALSE(at.empty());
+    *at.begin() ^= std::byte{1};
+    disk.set_contents(path, bytes);
+  }
+};
+
+TEST(WalDamage, ARewrittenSegmentWithoutItsHeaderKeepsItsRecordsAndItsPlace) {
+  for (const bool is_compressed : {false, true}) {
+    RewrittenLog log(is_compressed);
+    ASSERT_NO_FATAL_FAILURE(log.tear_newest());
+    auto bytes = log.disk.contents(segment_path(log.rewritten_id));
+    std::fill_n(bytes.begin(), wal::kSegmentHeaderBytes, std::byte{0x5a});
+    log.disk.set_contents(segment_path(log.rewritten_id), bytes);
+    for (const bool has_threads : {false, true}) {
+      const auto disk = log.disk.clone();
+      TestLog test(*disk);
+      test.options.background_threads = has_threads;
+      ASSERT_TRUE(succeeded(test.open()));
+      const auto& report = test.log->recovery().validation;
+      EXPECT_EQ(report.corrupted_segments, 1U);
+      EXPECT_EQ(report.corrupted_entries, 0U) << "every record is there";
+      EXPECT_EQ(report.torn_tails, 1U) << "it is no successor of the newest segment";
+      std::set<Seq> readable;
+      for (const Record& record : test.read_all().value_or(std::vector<Record>())) {
+        readable.insert(record.seq);
+        if (record.value.size() >= test.options.large_value_bytes) {
+          EXPECT_TRUE(succeeded(test.log->read_value(record.seq, record.value.size(),
+                                                     base::crc32c(base::as_bytes(record.value)))));
+        }
+      }
+      EXPECT_EQ(readable, log.kept);
+      const auto next = test.put("doc", "x");
+      ASSERT_TRUE(succeeded(next));
+      EXPECT_GT(*next, log.torn_seq);
+      ASSERT_TRUE(succeeded(test.open()));
+      EXPECT_EQ(test.log->recovery().validation.corrupted_entries, 0U);
+      EXPECT_EQ(test.seqs().size(), log.kept.size() + 1);
+    }
+  }
+}
+
+TEST(WalDamage, WhatElseIsDamagedInARewrittenSegmentWithoutItsHeaderIsNamedByItsFooter) {
+  const RewrittenLog log(false);
+  auto bytes = log.disk.contents(segment_path(log.rewritten_id));
+  std::fill_n(bytes.begin(), wal::kSegmentHeaderBytes, std::byte{0x5a});
+  bytes[wal::kSegmentHeaderBytes] ^= std::byte{1};  // Its first group, too.
+  const auto disk = log.disk.clone();
+  disk->set_contents(segment_path(log.rewritten_id), bytes);
+  TestLog test(*disk);
+  ASSERT_TRUE(succeeded(test.open()));
+  std::set<Seq> found;
+  for (const Seq seq : test.seqs()) {
+    found.insert(seq);
+  }
+  ASSERT_FALSE(test.log->recovery().validation.lost.empty());
+  for (const SeqRange& range : test.log->recovery().validation.lost) {
+    for (Seq seq = range.first; seq <= range.last; ++seq) {
+      EXPECT_TRUE(found.insert(seq).second) << seq << " is lost and readable";
+    }
+  }
+  std::set<Seq> expected = log.kept;
+  expected.insert(log.torn_seq);  // Not torn here.
+  EXPECT_EQ(found, expected);
 }
 
 TEST(WalDamage, ADamagedLargeValueDoesNotHideItsNeighbours) {

@@ -164,6 +164,7 @@ Status validate_segments(SegmentSet& segments, ValidationReport& report) {
                                      .known_end = known_end,
                                      .first_seq_at_least = segment.lowest_seq,
                                      .has_successor = newest != nullptr && segment.id < newest->id,
+                                     .is_rewritten = segment.rewritten,
                                      .verify_values = true}));
     add_to_report(report, scan);
   }

@@ -20,6 +20,7 @@
 #include "engine/base/check.h"
 #include "engine/base/worker_team.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/header_survey.h"
 #include "engine/wal/log.h"
 #include "engine/wal/quarantine.h"
 #include "engine/wal/segment_format.h"
@@ -41,7 +42,7 @@ class Recovery {
   Result<RecoveredLog> run() {
     TRY(make_directory());
     TRY(list_files());
-    TRY(read_headers());
+    TRY_ASSIGN(headers_, survey_headers(options_, ids_));
     TRY(scan_all());
     TRY(drop_superseded());
     note_missing_segments();
@@ -57,7 +58,7 @@ class Recovery {
   Result<ExaminedLog> examine() {
     examining_ = true;
     TRY(list_files());
-    TRY(read_headers());
+    TRY_ASSIGN(headers_, survey_headers(options_, ids_));
     TRY(scan_all());
     ExaminedLog examined;
     for (const auto& [id, found] : found_) {
@@ -117,37 +118,6 @@ class Recovery {
     return files_.sync_directory(io::parent_path(options_.directory));
   }
 
-  /// The headers of the successors tell where each segment ends, so they are read first.
-  Status read_headers() {
-    std::vector<std::byte> bytes(kSegmentHeaderBytes);
-    for (const std::uint64_t id : ids_) {
-      TRY_ASSIGN(const std::unique_ptr<io::File> file,
-                 files_.open(path_of(id), io::OpenMode::kRead));
-      TRY_ASSIGN(const std::size_t count, file->read(0, bytes));
-      const SegmentHeaderRead read = decode_segment_header(base::ByteSpan(bytes).first(count));
-      if (!read.header || !read.header->rewritten) {
-        newest_appended_id_ = id;
-      }
-      if (!read.header || read.header->id != id) {
-        continue;  // Reported by the scan.
-      }
-      has_header_.insert(id);
-      if (read.header->store_uuid != options_.store_uuid &&
-          options_.store_uuid != std::array<std::byte, 16>{}) {
-        return fail(ErrorCode::kCorruption,
-                    path_of(id) + " belongs to another store: move it out of the directory");
-      }
-      const Predecessor& end = read.header->predecessor;
-      if (end.id != 0) {
-        const auto [known, inserted] = known_ends_.emplace(end.id, end);
-        if (!inserted && end.valid_bytes < known->second.valid_bytes) {
-          known->second = end;
-        }
-      }
-    }
-    return {};
-  }
-
   /// Reads every byte of the log. Only a segment that has lost its header needs to know what stands
   /// in the ones before it; all others are scanned at the same time.
   Status scan_all() {
@@ -155,7 +125,7 @@ class Recovery {
     base::WorkerTeam team(base::WorkerTeam::threads_for(options_.background_threads));
     if (team.threads() > 1) {
       team.run(ids_.size(), [&](std::size_t i) {
-        if (has_header_.contains(ids_[i])) {
+        if (headers_.readable.contains(ids_[i])) {
           scans[i] = scan(ids_[i], next_expected_);
         }
       });
@@ -170,7 +140,7 @@ class Recovery {
       TRY_ASSIGN(found.scan, std::move(scans[i]));
       found.first_seq_at_least = first_seq_at_least;
       found.known_end = known_end_of(id);
-      if (!is_rewritten(found.scan)) {
+      if (!found.scan.sparse) {
         const Seq last = std::max(written_last(found.scan),
                                   found.known_end ? found.known_end->last_seq : Seq{0});
         next_expected_ = last == 0 ? next_expected_ : last + 1;
@@ -181,8 +151,8 @@ class Recovery {
   }
 
   std::optional<Predecessor> known_end_of(std::uint64_t id) const {
-    const auto known = known_ends_.find(id);
-    return known == known_ends_.end() ? std::nullopt : std::optional(known->second);
+    const auto known = headers_.known_ends.find(id);
+    return known == headers_.known_ends.end() ? std::nullopt : std::optional(known->second);
   }
 
   /// Thread: any; changes nothing of this object.
@@ -192,22 +162,33 @@ class Recovery {
                                 .id = id,
                                 .known_end = known_end_of(id),
                                 .first_seq_at_least = first_seq_at_least,
-                                .has_successor = id < newest_appended_id_,
+                                .has_successor = id < headers_.newest_appended_id,
+                                .is_rewritten = headers_.headerless_rewritten.contains(id),
                                 .verify_values = true});
-  }
-
-  static bool is_rewritten(const SegmentScan& scan) {
-    return scan.header && scan.header->rewritten;
   }
 
   /// The newest file that appends went to; rewritten ones have ids but no place in that chain.
   const SegmentScan* newest() const {
     for (auto at = found_.rbegin(); at != found_.rend(); ++at) {
-      if (!is_rewritten(at->second.scan)) {
+      if (!at->second.scan.sparse) {
         return &at->second.scan;
       }
     }
     return nullptr;
+  }
+
+  /// Of a rewritten segment; without its header as far as it is known.
+  static SeqRange covers_of(const SegmentScan& scan) {
+    if (scan.header) {
+      return scan.header->covers;
+    }
+    SeqRange covers{.first = scan.first_seq, .last = scan.last_seq};
+    if (!scan.lost.empty()) {
+      covers.first = covers.first == 0 ? scan.lost.front().first
+                                       : std::min(covers.first, scan.lost.front().first);
+      covers.last = std::max(covers.last, scan.lost.back().last);
+    }
+    return covers;
   }
 
   static const SegmentHeader& header_of(const SegmentScan& scan) {
@@ -219,7 +200,7 @@ class Recovery {
   Status drop_superseded() {
     std::vector<std::uint64_t> dropped;
     for (const auto& [id, found] : found_) {
-      if (!is_rewritten(found.scan)) {
+      if (!found.scan.sparse || !found.scan.header) {
         continue;
       }
       const SeqRange covers = header_of(found.scan).covers;
@@ -267,7 +248,7 @@ class Recovery {
     Seq held = seq_floor_;
     bool first = true;
     for (const auto& [id, found] : found_) {
-      if (is_rewritten(found.scan)) {
+      if (found.scan.sparse) {
         continue;
       }
       const Predecessor previous =
@@ -292,8 +273,8 @@ class Recovery {
   std::vector<SeqRange> rewritten_ranges() const {
     std::vector<SeqRange> ranges;
     for (const auto& [id, found] : found_) {
-      if (is_rewritten(found.scan)) {
-        ranges.push_back(header_of(found.scan).covers);
+      if (found.scan.sparse) {
+        ranges.push_back(covers_of(found.scan));
       }
     }
     std::ranges::sort(ranges, {}, &SeqRange::first);
@@ -327,7 +308,7 @@ class Recovery {
     for (const auto& [id, found] : found_) {
       const SegmentScan& scan = found.scan;
       const bool is_proven = scan.sealed || found.known_end.has_value();
-      if (&scan == newest() || (!is_proven && !is_rewritten(scan))) {
+      if (&scan == newest() || (!is_proven && !scan.sparse)) {
         TRY(write_again(files_, path_of(scan.id), scan.sealed ? scan.valid_end : scan.durable_end,
                         scan.sealed ? scan.file_bytes : scan.valid_end));
       }
@@ -411,10 +392,10 @@ class Recovery {
     segment->id = id;
     segment->path = path_of(id);
     segment->salt = scan.salt;
-    segment->rewritten = is_rewritten(scan);
-    segment->lowest_seq = found.first_seq_at_least;
+    segment->rewritten = scan.sparse;
+    segment->covers = scan.sparse ? covers_of(scan) : SeqRange{};
+    segment->lowest_seq = scan.sparse ? segment->covers.first : found.first_seq_at_least;
     if (scan.header) {
-      segment->covers = scan.header->covers;
       segment->compressed = scan.header->compressed;
       segment->lowest_seq =
           scan.header->rewritten ? scan.header->first_seq : scan.header->predecessor.last_seq + 1;
@@ -470,9 +451,7 @@ class Recovery {
   RecoveredLog log_;
   std::vector<std::uint64_t> ids_;
   std::vector<std::string> temporary_files_;
-  std::uint64_t newest_appended_id_ = 0;             // As far as headers are readable.
-  std::map<std::uint64_t, Predecessor> known_ends_;  // By the id of the segment they speak of.
-  std::set<std::uint64_t> has_header_;               // As read_headers saw it.
+  HeaderSurvey headers_;
   std::map<std::uint64_t, Found> found_;
   std::uint64_t highest_id_ = 0;
   Seq next_expected_ = 0;  // Behind the segments scanned so far; 0: not known.

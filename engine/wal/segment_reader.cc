@@ -2,6 +2,7 @@
 #include "engine/wal/segment_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -30,6 +31,19 @@ bool is_all_zero(base::ByteSpan bytes) {
 }
 
 }  // namespace
+
+Result<std::optional<FileTrailer>> read_file_trailer(io::File& file, std::uint64_t size_bytes) {
+  if (size_bytes < kSegmentHeaderBytes + kTrailerBytes) {
+    return std::optional<FileTrailer>{};
+  }
+  std::array<std::byte, kTrailerBytes> bytes{};
+  const std::uint64_t offset = size_bytes - kTrailerBytes;
+  TRY_ASSIGN(const std::size_t count, file.read(offset, bytes));
+  constexpr std::size_t kSaltAt = 8;
+  const auto salt = base::load<std::uint64_t>(base::ByteSpan(bytes), kSaltAt);
+  const auto trailer = decode_trailer(base::ByteSpan(bytes).first(count), salt, offset);
+  return trailer ? std::optional(FileTrailer{.salt = salt, .trailer = *trailer}) : std::nullopt;
+}
 
 Result<base::ByteSpan> SegmentReader::view(std::uint64_t offset, std::uint64_t count) {
   if (offset >= end_) {

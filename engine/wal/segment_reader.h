@@ -49,6 +49,14 @@ struct ReadRecord {
 };
 using RecordVisitor = std::function<Status(const ReadRecord&)>;
 
+/// The trailer at the end of a file, and the salt that it gives itself.
+struct FileTrailer {
+  std::uint64_t salt = 0;
+  Trailer trailer;
+};
+/// Nothing when the file, of `size_bytes`, does not end with a valid one. kIo.
+Result<std::optional<FileTrailer>> read_file_trailer(io::File& file, std::uint64_t size_bytes);
+
 /// One thread at a time; several readers may share a file.
 class SegmentReader {
  public:

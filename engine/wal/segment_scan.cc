@@ -59,8 +59,10 @@ class Scanner {
     TRY(read_header());
     if (!scan_.header) {
       TRY(guess_salt());
-      counters_.next_expected = request_.first_seq_at_least;
+      sparse_ = request_.is_rewritten;
+      counters_.next_expected = sparse_ ? 0 : request_.first_seq_at_least;
     }
+    scan_.sparse = sparse_;
     TRY(read_trailer());
     TRY(walk_groups());
     TRY(decide_end());
@@ -108,8 +110,14 @@ class Scanner {
     return {};
   }
 
-  /// Both headers are gone: any group that names its own place gives the salt away.
+  /// Both headers are gone: the trailer, or any group that names its own place, gives the salt
+  /// away.
   Status guess_salt() {
+    TRY_ASSIGN(const auto trailer, read_file_trailer(file_, scan_.file_bytes));
+    if (trailer) {
+      scan_.salt = trailer->salt;
+      return {};
+    }
     SegmentReader reader(file_, 0, scan_.file_bytes);
     for (std::uint64_t offset = kSegmentHeaderBytes; offset + kGroupHeaderBytes <= scan_.file_bytes;
          offset += kAlignment) {
@@ -128,13 +136,10 @@ class Scanner {
   }
 
   Status read_trailer() {
-    if (scan_.file_bytes < kSegmentHeaderBytes + kTrailerBytes) {
-      return {};
+    TRY_ASSIGN(const auto found, read_file_trailer(file_, scan_.file_bytes));
+    if (found && found->salt == scan_.salt) {
+      trailer_ = found->trailer;
     }
-    std::array<std::byte, kTrailerBytes> bytes{};
-    const std::uint64_t offset = scan_.file_bytes - kTrailerBytes;
-    TRY_ASSIGN(const std::size_t count, file_.read(offset, bytes));
-    trailer_ = decode_trailer(base::ByteSpan(bytes).first(count), scan_.salt, offset);
     return {};
   }
 

@@ -28,6 +28,8 @@ struct ScanRequest {
   /// A newer file was appended to: this one was durable before that one was named. Counts where
   /// the successor's own words (known_end) are missing.
   bool has_successor = false;
+  /// Should its header be unreadable: it is a rewritten segment, as its place in the log shows.
+  bool is_rewritten = false;
   bool verify_values = true;
 };
 
@@ -43,6 +45,7 @@ struct SegmentScan {
   std::uint64_t file_bytes = 0;
   std::uint64_t valid_end = kSegmentHeaderBytes;    ///< End of the last group that counts.
   std::uint64_t durable_end = kSegmentHeaderBytes;  ///< Before it all was proven to be durable.
+  bool sparse = false;  ///< A rewritten segment, by its header or by ScanRequest::is_rewritten.
   bool sealed = false;
   bool clean = false;
   bool torn = false;

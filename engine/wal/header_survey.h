@@ -1,0 +1,29 @@
+// What the headers of a log's segments say before anything else is read: where predecessors end,
+// who belongs to the chain of appended segments.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <span>
+
+#include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
+#include <pluresdb/error.h>
+
+namespace pluresdb::wal {
+
+struct HeaderSurvey {
+  std::set<std::uint64_t> readable;  ///< Ids whose headers are readable, and are theirs.
+  /// Ids whose headers are not, and whose trailers show that they are rewritten segments: appended
+  /// ones have greater seqs than those before them.
+  std::set<std::uint64_t> headerless_rewritten;
+  std::uint64_t newest_appended_id = 0;             ///< As far as that can be told.
+  std::map<std::uint64_t, Predecessor> known_ends;  ///< By the id of the segment they speak of.
+};
+
+/// Reads header (and, without one, trailer) of each segment; `ids` ascend. kCorruption: one belongs
+/// to another store. kIo.
+Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const std::uint64_t> ids);
+
+}  // namespace pluresdb::wal
