@@ -44,6 +44,7 @@ check 'clang-format' check_format
 check 'layers' ci/check_layers.py
 check 'house rules' ci/check_tidy.py
 check 'scenarios' ci/check_scenarios.py
+check 'mutants' ci/mutate.py --check
 check 'scripts' check_scripts
 check 'clang-tidy' check_clang_tidy
 

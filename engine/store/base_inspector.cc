@@ -25,6 +25,7 @@
 #include "engine/io/file_system.h"
 #include "engine/store/base_store.h"
 #include "engine/store/rocks_database.h"
+#include "engine/store/rocks_scan.h"
 #include "engine/store/rocks_status.h"
 #include "engine/store/value_codec.h"
 #include <pluresdb/error.h>
@@ -33,7 +34,6 @@ namespace pluresdb::store {
 namespace {
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view view(const rocksdb::Slice& text) { return {text.data(), text.size()}; }
 
 /// A scan of everything must not push out what point reads need.
 rocksdb::ReadOptions scan_options() {
@@ -48,23 +48,7 @@ class InspectingCursor final : public BaseCursor {
       : iterator_(std::move(iterator)) {}
 
   Result<bool> next(std::string& id, BaseValue& value) override {
-    if (started_ && iterator_->Valid()) {
-      iterator_->Next();
-    }
-    started_ = true;
-    if (!iterator_->Valid()) {
-      if (!iterator_->status().ok()) {
-        return std::unexpected(to_error(iterator_->status(), "scan the base store"));
-      }
-      return false;
-    }
-    const auto found = document_id(view(iterator_->key()));
-    if (!found) {
-      return fail(ErrorCode::kCorruption, "base store record: unknown key");
-    }
-    id.assign(*found);
-    TRY(decode_value(view(iterator_->value()), value));
-    return true;
+    return next_document(iterator_.get(), started_, id, value);
   }
 
  private:

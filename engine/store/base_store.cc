@@ -25,6 +25,7 @@
 #include "engine/base/mutex.h"
 #include "engine/io/file_system.h"
 #include "engine/store/rocks_database.h"
+#include "engine/store/rocks_scan.h"
 #include "engine/store/rocks_status.h"
 #include "engine/store/value_codec.h"
 #include <pluresdb/error.h>
@@ -168,23 +169,7 @@ class Cursor final : public BaseCursor {
     if (iterator_ == nullptr) {
       return fail(ErrorCode::kIo, "the base store was reopened; start the scan again");
     }
-    if (started_ && iterator_->Valid()) {
-      iterator_->Next();
-    }
-    started_ = true;
-    if (!iterator_->Valid()) {
-      if (!iterator_->status().ok()) {
-        return std::unexpected(to_error(iterator_->status(), "scan the base store"));
-      }
-      return false;
-    }
-    const auto found = document_id(view(iterator_->key()));
-    if (!found) {
-      return fail(ErrorCode::kCorruption, "base store record: unknown key");
-    }
-    id.assign(*found);
-    TRY(decode_value(view(iterator_->value()), value));
-    return true;
+    return next_document(iterator_.get(), started_, id, value);
   }
 
   /// Only between begin_change() and end_change().

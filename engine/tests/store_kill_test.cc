@@ -23,6 +23,7 @@
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
 #include "engine/store/base_store.h"
+#include "engine/tests/forwarding_file_system.h"
 #include "engine/tests/io_test_directory.h"
 #include "engine/tests/store_test_support.h"
 #include <pluresdb/document.h>
@@ -42,70 +43,50 @@ struct Shared {
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 /// Counts each write and sync before it happens.
-class CountingFile final : public io::File {
+class CountingFile final : public io::ForwardingFile {
  public:
   CountingFile(std::unique_ptr<io::File> next, std::atomic<std::uint64_t>& operations)
-      : next_(std::move(next)), operations_(operations) {}
-  Result<std::size_t> read(std::uint64_t offset, base::MutableByteSpan out) override {
-    return next_->read(offset, out);
-  }
+      : ForwardingFile(std::move(next)), operations_(operations) {}
   Status write(std::uint64_t offset, base::ByteSpan data) override {
     ++operations_;
-    return next_->write(offset, data);
+    return ForwardingFile::write(offset, data);
   }
   Status sync_data() override {
     ++operations_;
-    return next_->sync_data();
+    return ForwardingFile::sync_data();
   }
   Status sync_all() override {
     ++operations_;
-    return next_->sync_all();
+    return ForwardingFile::sync_all();
   }
-  Status truncate(std::uint64_t size_bytes) override { return next_->truncate(size_bytes); }
-  Status allocate(std::uint64_t size_bytes) override { return next_->allocate(size_bytes); }
-  Result<std::uint64_t> size() override { return next_->size(); }
-  Status close() override { return next_->close(); }
 
  private:
-  std::unique_ptr<io::File> next_;
   std::atomic<std::uint64_t>& operations_;
 };
 
-class CountingFileSystem final : public io::FileSystem {
+class CountingFileSystem final : public io::ForwardingFileSystem {
  public:
-  explicit CountingFileSystem(std::atomic<std::uint64_t>& operations) : operations_(operations) {}
+  explicit CountingFileSystem(std::atomic<std::uint64_t>& operations)
+      : ForwardingFileSystem(io::posix_file_system()), operations_(operations) {}
   Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
     ++operations_;
-    TRY_ASSIGN(auto file, next_.open(path, mode));
+    TRY_ASSIGN(auto file, ForwardingFileSystem::open(path, mode));
     return std::make_unique<CountingFile>(std::move(file), operations_);
-  }
-  Status create_directory(const std::string& path) override { return next_.create_directory(path); }
-  Result<std::vector<std::string>> list(const std::string& path) override {
-    return next_.list(path);
   }
   Status rename(const std::string& from, const std::string& to) override {
     ++operations_;
-    return next_.rename(from, to);
+    return ForwardingFileSystem::rename(from, to);
   }
   Status remove(const std::string& path) override {
     ++operations_;
-    return next_.remove(path);
+    return ForwardingFileSystem::remove(path);
   }
   Status sync_directory(const std::string& path) override {
     ++operations_;
-    return next_.sync_directory(path);
-  }
-  Result<io::FileInfo> info(const std::string& path) override { return next_.info(path); }
-  Result<io::SpaceInfo> space(const std::string& path) override { return next_.space(path); }
-  Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
-    return next_.lock(path);
-  }
-  Result<std::unique_ptr<io::FileLock>> lock_shared(const std::string& path) override {
-    return next_.lock_shared(path);
+    return ForwardingFileSystem::sync_directory(path);
   }
 
  private:
-  io::FileSystem& next_ = io::posix_file_system();
   std::atomic<std::uint64_t>& operations_;
 };
 

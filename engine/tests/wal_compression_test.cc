@@ -19,6 +19,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/crc32c.h"
 #include "engine/io/file_system.h"
+#include "engine/tests/forwarding_file_system.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
 #include "engine/wal/chunk_compression.h"
@@ -231,64 +232,34 @@ TEST(WalCompression, WhatIsCompressedStaysSoWithoutTheOption) {
 
 /// Flips one bit of what is written to the temporary file of a rewrite: a device that does not keep
 /// what it was given.
-class FlippingFile final : public io::File {
+class FlippingFile final : public io::ForwardingFile {
  public:
   FlippingFile(std::unique_ptr<io::File> file, std::uint64_t target)
-      : file_(std::move(file)), target_(target) {}
-  Result<std::size_t> read(std::uint64_t offset, base::MutableByteSpan out) override {
-    return file_->read(offset, out);
-  }
+      : ForwardingFile(std::move(file)), target_(target) {}
   Status write(std::uint64_t offset, base::ByteSpan data) override {
     Bytes bytes(data.begin(), data.end());
     if (target_ >= offset && target_ < offset + bytes.size()) {
       bytes[target_ - offset] ^= std::byte{1};
     }
-    return file_->write(offset, bytes);
+    return ForwardingFile::write(offset, bytes);
   }
-  Status sync_data() override { return file_->sync_data(); }
-  Status sync_all() override { return file_->sync_all(); }
-  Status truncate(std::uint64_t size_bytes) override { return file_->truncate(size_bytes); }
-  Status allocate(std::uint64_t size_bytes) override { return file_->allocate(size_bytes); }
-  Result<std::uint64_t> size() override { return file_->size(); }
-  Status close() override { return file_->close(); }
 
  private:
-  std::unique_ptr<io::File> file_;
   std::uint64_t target_;
 };
 
-class FlippingDisk final : public io::FileSystem {
+class FlippingDisk final : public io::ForwardingFileSystem {
  public:
-  explicit FlippingDisk(MemoryDisk& disk) : disk_(disk) {}
+  using ForwardingFileSystem::ForwardingFileSystem;
   std::uint64_t target = ~0ULL;
 
   Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
-    TRY_ASSIGN(std::unique_ptr<io::File> file, disk_.open(path, mode));
+    TRY_ASSIGN(std::unique_ptr<io::File> file, ForwardingFileSystem::open(path, mode));
     if (path.find("rewrite-") == std::string::npos) {
       return file;
     }
     return std::make_unique<FlippingFile>(std::move(file), target);
   }
-  Status create_directory(const std::string& path) override { return disk_.create_directory(path); }
-  Result<std::vector<std::string>> list(const std::string& path) override {
-    return disk_.list(path);
-  }
-  Status rename(const std::string& from, const std::string& to) override {
-    return disk_.rename(from, to);
-  }
-  Status remove(const std::string& path) override { return disk_.remove(path); }
-  Status sync_directory(const std::string& path) override { return disk_.sync_directory(path); }
-  Result<io::FileInfo> info(const std::string& path) override { return disk_.info(path); }
-  Result<io::SpaceInfo> space(const std::string& path) override { return disk_.space(path); }
-  Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
-    return disk_.lock(path);
-  }
-  Result<std::unique_ptr<io::FileLock>> lock_shared(const std::string& path) override {
-    return disk_.lock_shared(path);
-  }
-
- private:
-  MemoryDisk& disk_;
 };
 
 TEST(WalCompression, TheInputsStayUntilTheOutputReadsBack) {

@@ -23,23 +23,6 @@ class SoakEndpoint : public SoakRuns {
   SoakEndpoint() { listen_ = "127.0.0.1:0"; }
 };
 
-constexpr const char* kLoad = R"(schema = 1
-title = "short load"
-why = "for tests"
-seed = 3
-duration = "60s"
-
-[[agents]]
-name = "shell"
-count = 2
-rate = "200/s"
-mix = { command = 3, memory = 2, read = 2, delete = 1 }
-payload_bytes = { distribution = "lognormal", median = "1KiB", max = "32KiB" }
-
-[expect]
-verdict = "pass"
-)";
-
 TEST_F(SoakEndpoint, ABusyPortIsStatusFourAndSaysWhatToDo) {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -51,7 +34,7 @@ TEST_F(SoakEndpoint, ABusyPortIsStatusFourAndSaysWhatToDo) {
   ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
   const std::string busy = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
   start_words(
-      {SOAK_BINARY, "run", write_scenario(kLoad), "--out", run().string(), "--listen", busy});
+      {SOAK_BINARY, "run", write_scenario(kShortLoad), "--out", run().string(), "--listen", busy});
   EXPECT_EQ(finish(), 4);
   ::close(listener);
   EXPECT_TRUE(has(err(), busy) && has(err(), "--listen 127.0.0.1:0")) << err();
@@ -59,7 +42,7 @@ TEST_F(SoakEndpoint, ABusyPortIsStatusFourAndSaysWhatToDo) {
 }
 
 TEST_F(SoakEndpoint, MetricsAreServedWhileTheRunGoesOnAndHeldUntilASignal) {
-  start(write_scenario(kLoad), {"--duration", "1s", "--hold"});
+  start(write_scenario(kShortLoad), {"--duration", "1s", "--hold"});
   constexpr std::string_view kAddress = "http://";
   ASSERT_TRUE(wait_until([&] { return has(out(), "/metrics"); })) << screen();
   const std::string screen_text = out();

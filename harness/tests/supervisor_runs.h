@@ -106,6 +106,24 @@ class Summary {
   simdjson::dom::element root_;
 };
 
+/// Two agents and no fault; its duration is for the command line to shorten.
+inline constexpr const char* kShortLoad = R"(schema = 1
+title = "short load"
+why = "for tests"
+seed = 3
+duration = "60s"
+
+[[agents]]
+name = "shell"
+count = 2
+rate = "200/s"
+mix = { command = 3, memory = 2, read = 2, delete = 1 }
+payload_bytes = { distribution = "lognormal", median = "1KiB", max = "32KiB" }
+
+[expect]
+verdict = "pass"
+)";
+
 /// Runs of one test, in a folder of their own.
 class SoakRuns : public testing::Test {
  protected:

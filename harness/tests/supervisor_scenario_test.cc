@@ -15,23 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kShortLoad = R"(schema = 1
-title = "short load"
-why = "for tests"
-seed = 3
-duration = "60s"
-
-[[agents]]
-name = "shell"
-count = 2
-rate = "200/s"
-mix = { command = 3, memory = 2, read = 2, delete = 1 }
-payload_bytes = { distribution = "lognormal", median = "1KiB", max = "32KiB" }
-
-[expect]
-verdict = "pass"
-)";
-
 /// Everything that the contract promises to be in a run folder.
 void expect_complete_folder(const fs::path& run) {
   for (const char* name : {"scenario.toml", "summary.json", "junit.xml", "metrics.om",
