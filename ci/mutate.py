@@ -29,9 +29,13 @@ def misplaced(root, mutant):
 
 
 def copy_tree(root, target):
-    """The files that git knows or would take, with their times, so that ninja rebuilds little."""
+    """Makes the copy what git knows or would take, with times, so that ninja rebuilds little."""
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, text=True,
                            capture_output=True, check=True).stdout.splitlines()
+    present = {name for name in names if (root / name).is_file()}
+    for path in list(target.rglob("*")):
+        if path.is_file() and path.relative_to(target).as_posix() not in present:
+            path.unlink()
     for name in names:
         source = root / name
         if source.is_file():
@@ -85,10 +89,9 @@ def main(arguments):
             print(f"{test} does not build as it is")
             return 2
     for mutant in mutants:
-        if run(tree, mutant) != 0 if build(tree, mutant["test"]).returncode == 0 else True:
-            outcome = "RED WITHOUT THE DEFECT"
-        else:
-            outcome = try_mutant(source, tree, mutant)
+        build(tree, mutant["test"])  # As it is: the last mutant was taken back.
+        is_green = run(tree, mutant) == 0
+        outcome = try_mutant(source, tree, mutant) if is_green else "RED WITHOUT THE DEFECT"
         print(f"{outcome.splitlines()[0]:>10}  {mutant['test']}: {mutant['law']}", flush=True)
         if outcome != "red":
             print(outcome, file=sys.stderr)

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <rocksdb/file_system.h>
@@ -10,6 +11,7 @@
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
 #include "engine/store/rocks_file_system.h"
+#include "engine/tests/forwarding_file_system.h"
 #include "engine/tests/store_simulated_disk.h"
 
 namespace pluresdb::store {
@@ -77,6 +79,31 @@ TEST_F(RocksFileSystemTest, FailedTableWriteLeavesDeletionsAlone) {
   disk_.heal();
   EXPECT_TRUE(rocks_->DeleteFile("base/000001.sst", {}, nullptr).ok());
   EXPECT_FALSE(exists("base/000001.sst"));
+}
+
+/// Tells the order of changes.
+class WrittenDown final : public io::ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  std::vector<std::string> changes;
+
+  Status rename(const std::string& from, const std::string& to) override {
+    changes.push_back("rename " + to);
+    return ForwardingFileSystem::rename(from, to);
+  }
+  Status sync_directory(const std::string& path) override {
+    changes.push_back("sync " + path);
+    return ForwardingFileSystem::sync_directory(path);
+  }
+};
+
+TEST_F(RocksFileSystemTest, CurrentIsNamedWhenItsManifestIsThere) {
+  WrittenDown written(disk_);
+  const auto rocks = make_rocks_file_system(written, deletions_);
+  (void)created("base/MANIFEST-000001");
+  (void)created("base/000001.dbtmp");
+  EXPECT_TRUE(rocks->RenameFile("base/000001.dbtmp", "base/CURRENT", {}, nullptr).ok());
+  EXPECT_EQ(written.changes, (std::vector<std::string>{"sync base", "rename base/CURRENT"}));
 }
 
 TEST_F(RocksFileSystemTest, ReopenedFileIsContinuedAtItsEnd) {
