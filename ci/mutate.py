@@ -7,6 +7,7 @@ should (part of the lint). --only: mutants whose law contains TEXT. Exit 0, 1 wh
 or does not apply, 2 when one does not build.
 """
 import argparse
+import filecmp
 import os
 import pathlib
 import shutil
@@ -29,7 +30,8 @@ def misplaced(root, mutant):
 
 
 def copy_tree(root, target):
-    """Makes the copy what git knows or would take, with times, so that ninja rebuilds little."""
+    """Makes the copy what git knows or would take. What is the same keeps its time: ninja builds what
+    has changed, and what a mutant was taken out of."""
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, text=True,
                            capture_output=True, check=True).stdout.splitlines()
     present = {name for name in names if (root / name).is_file()}
@@ -37,10 +39,10 @@ def copy_tree(root, target):
         if path.is_file() and path.relative_to(target).as_posix() not in present:
             path.unlink()
     for name in names:
-        source = root / name
-        if source.is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target / name)
+        source, copy = root / name, target / name
+        if source.is_file() and not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
 
 
 def build(tree, test):

@@ -135,7 +135,10 @@ Scenario arbitrary_scenario() {
   }
   const auto faults = *rc::gen::inRange<std::size_t>(0, 4);
   for (std::size_t i = 0; i < faults; ++i) {
-    scenario.faults.push_back(arbitrary_kill(i));
+    FaultSection fault = arbitrary_kill(i);
+    fault.must_fire = std::min(*rc::gen::inRange<std::uint64_t>(0, 2000),
+                               static_cast<std::uint64_t>(most_firings(scenario, fault)));
+    scenario.faults.push_back(fault);
   }
   return scenario;
 }
