@@ -167,6 +167,9 @@ RC_GTEST_PROP(ScenarioProperty, RescalingKeepsProportionsAndStaysValid, ()) {
     RC_ASSERT(fault.every_seconds == scenario.faults[i].every_seconds);
     RC_ASSERT(static_cast<double>(fault.must_fire) <= most_firings(*result.scenario, fault));
     RC_ASSERT((fault.must_fire > 0) == (scenario.faults[i].must_fire > 0));
+    const double proportional =
+        static_cast<double>(scenario.faults[i].must_fire) * seconds / scenario.duration_seconds;
+    RC_ASSERT(static_cast<double>(fault.must_fire) <= std::max(1.0, proportional + 1e-6));
   }
   // What runs can be run again from its run folder.
   RC_ASSERT(parse("x.toml", result.resolved_toml, {}).scenario.has_value());
