@@ -30,8 +30,8 @@ def misplaced(root, mutant):
 
 
 def copy_tree(root, target):
-    """Makes the copy what git knows or would take. What is the same keeps its time: ninja builds what
-    has changed, and what a mutant was taken out of."""
+    """Makes the copy what git knows or would take. What is the same keeps its time: ninja builds
+    what has changed, and what a mutant was taken out of."""
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, text=True,
                            capture_output=True, check=True).stdout.splitlines()
     present = {name for name in names if (root / name).is_file()}

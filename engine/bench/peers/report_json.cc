@@ -1,12 +1,9 @@
-// The same as JSON. See report.h.
-#include <cstdint>
-#include <iterator>
+// The same as JSON. See report.h. The only file of the engine that includes nlohmann/json.
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "engine/bench/peers/cell.h"
 #include "engine/bench/peers/memory.h"
@@ -18,122 +15,117 @@
 namespace pluresdb::bench {
 namespace {
 
-std::string quoted(std::string_view text) {
-  constexpr unsigned kFirstPrintable = 0x20;
-  std::string out = "\"";
-  for (const char character : text) {
-    if (character == '"' || character == '\\') {
-      out += '\\';
-    }
-    if (static_cast<unsigned char>(character) < kFirstPrintable) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(character));
-    } else {
-      out += character;
-    }
-  }
-  return out + '"';
-}
+using Json = nlohmann::ordered_json;
 
-std::string number_or_null(std::optional<double> number) {
-  return number ? fmt::format("{}", *number) : "null";
-}
+Json number_or_null(std::optional<double> number) { return number ? Json(*number) : Json(); }
 
-/// "[a,b]" of what `text_of` makes of each element.
-template <typename T, typename TextOf>
-std::string array_of(const std::vector<T>& elements, const TextOf& text_of) {
-  std::string out = "[";
+/// What `json_of` makes of each element.
+template <typename T, typename JsonOf>
+Json array_of(const std::vector<T>& elements, const JsonOf& json_of) {
+  Json array = Json::array();
   for (const T& element : elements) {
-    out += (out.size() > 1 ? "," : "") + text_of(element);
+    array.push_back(json_of(element));
   }
-  return out + "]";
+  return array;
 }
 
-std::string numbers(const std::vector<double>& elements) {
-  return array_of(elements, [](double number) { return fmt::format("{}", number); });
-}
-
-std::string peer_json(const PeerResult& peer, const PeerResult* fastest) {
+Json peer_json(const PeerResult& peer, const PeerResult* fastest) {
   std::optional<double> ratio;
   if (fastest != nullptr && fastest->operations_per_second > 0) {
     ratio = peer.operations_per_second / fastest->operations_per_second;
   }
-  return fmt::format(
-      R"({{"peer":{},"operations":{},"operations_per_second":{},"slices_operations_per_second":{},)"
-      R"("megabytes_per_second":{},"ratio_to_fastest_peer":{},)"
-      R"("latency_microseconds":{{"p50":{},"p99":{},"p999":{}}},)"
-      R"("processor_microseconds_per_operation":{},"resident_bytes":{},)"
-      R"("written_bytes_per_acknowledged_byte":{},"verified_samples":{}}})",
-      quoted(peer.peer), peer.operations, peer.operations_per_second, numbers(peer.slice_rates),
-      peer.megabytes_per_second, number_or_null(ratio), peer.p50_us, peer.p99_us, peer.p999_us,
-      peer.processor_us_per_operation, peer.resident_bytes,
-      number_or_null(peer.written_per_acknowledged), peer.verified_samples);
+  return {{"peer", peer.peer},
+          {"operations", peer.operations},
+          {"operations_per_second", peer.operations_per_second},
+          {"slices_operations_per_second", peer.slice_rates},
+          {"megabytes_per_second", peer.megabytes_per_second},
+          {"ratio_to_fastest_peer", number_or_null(ratio)},
+          {"latency_microseconds",
+           {{"p50", peer.p50_us}, {"p99", peer.p99_us}, {"p999", peer.p999_us}}},
+          {"processor_microseconds_per_operation", peer.processor_us_per_operation},
+          {"resident_bytes", peer.resident_bytes},
+          {"written_bytes_per_acknowledged_byte", number_or_null(peer.written_per_acknowledged)},
+          {"verified_samples", peer.verified_samples}};
 }
 
-std::string cell_json(const CellResult& cell) {
+Json cell_json(const CellResult& cell) {
   const PeerResult* const fastest = fastest_peer(cell);
-  return fmt::format(
-      R"({{"payload_bytes":{},"writers":{},"peers":{}}})", cell.value_bytes, cell.writers,
-      array_of(cell.peers, [fastest](const PeerResult& peer) { return peer_json(peer, fastest); }));
+  return {{"payload_bytes", cell.value_bytes},
+          {"writers", cell.writers},
+          {"peers", array_of(cell.peers, [fastest](const PeerResult& peer) {
+             return peer_json(peer, fastest);
+           })}};
 }
 
-std::string recovery_peer_json(const RecoveryResult& result) {
+Json recovery_peer_json(const RecoveryResult& result) {
   if (!result.is_recovered) {
-    return fmt::format(R"({{"peer":{},"open_seconds":null}})", quoted(result.peer));
+    return {{"peer", result.peer}, {"open_seconds", nullptr}};
   }
-  return fmt::format(R"({{"peer":{},"open_seconds":{},"opens_seconds":{},"resident_bytes":{},)"
-                     R"("fill_seconds":{},"checkpoint_seconds":{},"clean_open_seconds":{}}})",
-                     quoted(result.peer), result.open_seconds, numbers(result.opens),
-                     result.resident_bytes, result.fill_seconds, result.checkpoint_seconds,
-                     result.clean_open_seconds);
+  return {{"peer", result.peer},
+          {"open_seconds", result.open_seconds},
+          {"opens_seconds", result.opens},
+          {"resident_bytes", result.resident_bytes},
+          {"fill_seconds", result.fill_seconds},
+          {"checkpoint_seconds", result.checkpoint_seconds},
+          {"clean_open_seconds", result.clean_open_seconds}};
 }
 
-std::string recovery_json(const RunReport& report) {
+Json recovery_json(const RunReport& report) {
   if (report.recovery_entries == 0) {
-    return "null";
+    return {};
   }
-  return fmt::format(R"({{"entries":{},"payload_bytes":{},"peers":{}}})", report.recovery_entries,
-                     kRecoveryValueBytes, array_of(report.recovery, recovery_peer_json));
+  return {{"entries", report.recovery_entries},
+          {"payload_bytes", kRecoveryValueBytes},
+          {"peers", array_of(report.recovery, recovery_peer_json)}};
 }
 
-std::string memory_json(const std::optional<MemoryResult>& memory) {
+Json memory_json(const std::optional<MemoryResult>& memory) {
   if (!memory) {
-    return "null";
+    return {};
   }
-  const auto point_json = [](const MemoryPoint& point) {
-    return fmt::format(R"({{"documents":{},"resident_bytes":{}}})", point.documents,
-                       point.resident_bytes);
+  const auto point_json = [](const MemoryPoint& point) -> Json {
+    return {{"documents", point.documents}, {"resident_bytes", point.resident_bytes}};
   };
-  return fmt::format(
-      R"({{"documents":{},"payload_bytes":{},"points":{},"write_seconds":{},"reads":{},)"
-      R"("reads_per_second":{},"resident_bytes_after_reads":{},"resident_bytes_max":{},)"
-      R"("reopen_seconds":{},"resident_bytes_reopened":{},"base_store_bytes":{}}})",
-      memory->documents, kMemoryDocumentBytes, array_of(memory->points, point_json),
-      memory->write_seconds, memory->reads, memory->reads_per_second,
-      memory->resident_bytes_after_reads, memory->resident_bytes_max, memory->reopen_seconds,
-      memory->resident_bytes_reopened, memory->base_store_bytes);
+  return {{"documents", memory->documents},
+          {"payload_bytes", kMemoryDocumentBytes},
+          {"points", array_of(memory->points, point_json)},
+          {"write_seconds", memory->write_seconds},
+          {"reads", memory->reads},
+          {"reads_per_second", memory->reads_per_second},
+          {"resident_bytes_after_reads", memory->resident_bytes_after_reads},
+          {"resident_bytes_max", memory->resident_bytes_max},
+          {"reopen_seconds", memory->reopen_seconds},
+          {"resident_bytes_reopened", memory->resident_bytes_reopened},
+          {"base_store_bytes", memory->base_store_bytes}};
 }
 
-std::string target_json(const TargetOutcome& target) {
-  return fmt::format(
-      R"({{"target":{},"subject":{},"comparison":{},"wanted":{},"unit":{},"measured":{},)"
-      R"("verdict":{}}})",
-      quoted(target.what), quoted(target.subject), quoted(target.at_least ? "at least" : "at most"),
-      target.wanted, quoted(target.unit), number_or_null(target.measured),
-      quoted(target.verdict()));
+Json target_json(const TargetOutcome& target) {
+  return {{"target", target.what},
+          {"subject", target.subject},
+          {"comparison", target.at_least ? "at least" : "at most"},
+          {"wanted", target.wanted},
+          {"unit", target.unit},
+          {"measured", number_or_null(target.measured)},
+          {"verdict", target.verdict()}};
 }
 
 }  // namespace
 
 std::string to_json(const RunReport& report) {
-  return fmt::format(
-      R"({{"directory":{},"file_system":{},"device":{},"processors":{},"load_at_start":{},)"
-      R"("load_at_end":{},"seconds":{},"slices":{},"cells":{},"recovery":{},"memory":{},)"
-      R"("targets":{}}})",
-      quoted(report.directory), quoted(report.file_system),
-      report.device.empty() ? "null" : quoted(report.device), report.processors,
-      quoted(report.load_at_start), quoted(report.load_at_end), report.seconds, report.slices,
-      array_of(report.cells, cell_json), recovery_json(report), memory_json(report.memory),
-      array_of(judge_targets(report), target_json));
+  const Json json = {{"directory", report.directory},
+                     {"file_system", report.file_system},
+                     {"device", report.device.empty() ? Json() : Json(report.device)},
+                     {"processors", report.processors},
+                     {"load_at_start", report.load_at_start},
+                     {"load_at_end", report.load_at_end},
+                     {"seconds", report.seconds},
+                     {"slices", report.slices},
+                     {"cells", array_of(report.cells, cell_json)},
+                     {"recovery", recovery_json(report)},
+                     {"memory", memory_json(report.memory)},
+                     {"targets", array_of(judge_targets(report), target_json)}};
+  // Names of folders may be no UTF-8; a number that is none becomes null.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace pluresdb::bench

@@ -129,7 +129,7 @@ void judge_recovery(const RunReport& report, std::vector<TargetOutcome>& outcome
        .subject = "pluresdb",
        .unit = "x",
        .wanted = kReplayAgainstPeer,
-       .measured = fastest != nullptr && ours != nullptr
+       .measured = fastest != nullptr && ours != nullptr && is_full_size
                        ? ratio(fastest->open_seconds, measured.open_seconds)
                        : std::nullopt});
   outcomes.push_back({.what = "open after a clean end, 1,000,000 documents",
