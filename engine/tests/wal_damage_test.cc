@@ -16,10 +16,10 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/crc32c.h"
+#include "engine/tests/wal_layout.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
 #include "engine/wal/segment_format.h"
-#include "engine/wal/segment_reader.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
 #include <pluresdb/stats.h>
@@ -29,23 +29,10 @@ namespace {
 
 constexpr std::uint64_t kSegments = 3;
 
-struct Group {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  Seq first_seq = 0;
-  Seq last_seq = 0;
-};
-
-struct File {
-  std::vector<std::byte> bytes;
-  std::vector<Group> groups;
-  std::uint64_t groups_end = wal::kSegmentHeaderBytes;
-};
-
 /// A log of kSegments files, the last one sealed or left by a crash.
 struct SmallLog {
   MemoryDisk disk;
-  std::map<std::uint64_t, File> files;  // By segment id.
+  std::map<std::uint64_t, Layout> files;  // By segment id.
   std::map<Seq, std::string> values;
 
   explicit SmallLog(bool is_closed) {
@@ -73,32 +60,11 @@ struct SmallLog {
       EXPECT_TRUE(succeeded(test.log->close()));
     }
     for (std::uint64_t id = 1; id <= kSegments; ++id) {
-      files[id] = describe(disk.contents(segment_path(id)), id);
+      files[id] = layout_of(disk.contents(segment_path(id)));
     }
   }
 
   static std::uint64_t files_open(const TestLog& test) { return test.log->segments().size(); }
-
-  File describe(std::vector<std::byte> bytes, std::uint64_t id) {
-    File file;
-    const auto header = wal::decode_segment_header(base::ByteSpan(bytes)).header;
-    EXPECT_TRUE(header.has_value());
-    const auto opened = disk.open(segment_path(id), io::OpenMode::kRead);
-    EXPECT_TRUE(succeeded(opened));
-    wal::SegmentReader reader(**opened, header->salt, bytes.size());
-    while (true) {
-      const auto frame = reader.frame_at(file.groups_end);
-      EXPECT_TRUE(succeeded(frame));
-      if (frame->kind != wal::FrameKind::kGroup) {
-        break;
-      }
-      file.groups.push_back(
-          {frame->offset, frame->end, frame->group.first_seq, frame->group.last_seq});
-      file.groups_end = frame->end;
-    }
-    file.bytes = std::move(bytes);
-    return file;
-  }
 };
 
 struct Outcome {
@@ -146,7 +112,7 @@ Outcome open_with(const SmallLog& log, std::uint64_t id, std::vector<std::byte> 
 }
 
 /// All seqs but those of groups of `file` that touch [begin, end).
-std::set<Seq> seqs_outside(const SmallLog& log, const File& file, std::uint64_t begin,
+std::set<Seq> seqs_outside(const SmallLog& log, const Layout& file, std::uint64_t begin,
                            std::uint64_t end) {
   std::set<Seq> seqs;
   for (const auto& [seq, value] : log.values) {
@@ -174,7 +140,7 @@ std::set<Seq> join(std::set<Seq> left, const std::set<Seq>& right) {
 }
 
 /// Places all over the file: opening a log for every byte would take minutes.
-std::vector<std::uint64_t> positions(const File& file) {
+std::vector<std::uint64_t> positions(const Layout& file) {
   std::vector<std::uint64_t> result;
   for (std::uint64_t at = 0; at < file.bytes.size(); at += 19) {
     result.push_back(at);
@@ -264,7 +230,7 @@ TEST(WalDamage, AMissingFileInTheMiddleIsNamedWithItsSeqs) {
 
 TEST(WalDamage, AZeroedFileIsLostExactly) {
   const SmallLog log(true);
-  const File& file = log.files.at(2);
+  const Layout& file = log.files.at(2);
   const Outcome outcome = open_with(log, 2, std::vector<std::byte>(file.bytes.size()));
   EXPECT_EQ(outcome.readable, seqs_outside(log, file, 0, file.bytes.size()));
   EXPECT_EQ(join(outcome.readable, outcome.lost), all_seqs(log));

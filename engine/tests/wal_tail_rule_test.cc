@@ -17,10 +17,10 @@
 
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
+#include "engine/tests/wal_layout.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
 #include "engine/wal/segment_format.h"
-#include "engine/wal/segment_reader.h"
 #include "engine/wal/segment_scan.h"
 #include "engine/wal/tail_rule.h"
 #include <pluresdb/document.h>
@@ -76,42 +76,6 @@ TEST(TailRules, AreThoseOfTheDocument) {
       EXPECT_EQ(wal::ruling_on(kFound.at(found), kEvidence.at(evidence)),
                 document.at(found).at(evidence));
     }
-  }
-}
-
-struct Group {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  Seq first_seq = 0;
-  Seq last_seq = 0;
-};
-
-/// A segment file and its layout.
-struct Layout {
-  std::vector<std::byte> bytes;
-  std::vector<Group> groups;
-  std::uint64_t groups_end = wal::kSegmentHeaderBytes;
-};
-
-Layout layout_of(const std::vector<std::byte>& bytes) {
-  Layout layout;
-  layout.bytes = bytes;
-  MemoryDisk disk;
-  disk.set_contents("segment", bytes);
-  const auto file = disk.open("segment", io::OpenMode::kRead);
-  EXPECT_TRUE(succeeded(file));
-  const auto header = wal::decode_segment_header(base::ByteSpan(bytes)).header;
-  EXPECT_TRUE(header.has_value());
-  wal::SegmentReader reader(**file, header->salt, bytes.size());
-  while (true) {
-    const auto frame = reader.frame_at(layout.groups_end);
-    EXPECT_TRUE(succeeded(frame));
-    if (!frame || frame->kind != wal::FrameKind::kGroup) {
-      return layout;
-    }
-    layout.groups.push_back(
-        {frame->offset, frame->end, frame->group.first_seq, frame->group.last_seq});
-    layout.groups_end = frame->end;
   }
 }
 
