@@ -253,6 +253,62 @@ TEST(WalConcurrency, AsyncWritesFromManyThreadsAndTheirCallbacksAreAllAnswered) 
   EXPECT_EQ(test.seqs().size(), 2U * kThreads * kEach + kThreads * kEach / 10U);
 }
 
+/// Writes to spare segments: a header when one is activated, zeros when one is filled.
+struct SpareWrites {
+  std::atomic<int> count = 0;
+  explicit SpareWrites(MemoryDisk& disk) {
+    disk.set_observer([this](DiskOperation operation, const std::string& path) {
+      const bool is_spare = path.find("spare-") != std::string::npos;
+      count += operation == DiskOperation::kWrite && is_spare ? 1 : 0;
+    });
+  }
+};
+
+TEST(WalConcurrency, AShortLivedLogWritesNoZeros) {
+  MemoryDisk disk;
+  const SpareWrites writes(disk);
+  TestLog test(disk);
+  test.options.background_threads = true;
+  ASSERT_TRUE(succeeded(test.open()));
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(succeeded(test.put("doc", "x")));
+  }
+  const auto has_spare = [&disk] {
+    return std::ranges::any_of(disk.files(), [](const auto& file) {
+      return file.first.find("spare-") != std::string::npos;
+    });
+  };
+  while (!has_spare()) {
+    std::this_thread::yield();
+  }
+  constexpr int kTurnsToFillIt = 2000;  // A log that did would have begun by then.
+  for (int i = 0; i < kTurnsToFillIt && writes.count == 1; ++i) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(writes.count, 1) << "the header of its segment";
+}
+
+TEST(WalConcurrency, TheFirstSegmentGivesWayToAFilledOne) {
+  MemoryDisk disk;
+  const SpareWrites writes(disk);
+  TestLog test(disk);
+  test.options.background_threads = true;
+  test.options.segment_bytes = 1ULL << 20;
+  ASSERT_TRUE(succeeded(test.open()));
+  constexpr std::uint64_t kWouldFillTheSegment = 4000;
+  std::uint64_t puts = 0;
+  while (test.log->segments().size() < 2 && puts < kWouldFillTheSegment) {
+    ASSERT_TRUE(succeeded(test.put("doc", "x")));
+    ++puts;
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(test.log->segments().size(), 2U);
+  EXPECT_LT(test.log->stats().appended_bytes, test.options.segment_bytes / 2);
+  EXPECT_GT(puts, 256U);
+  EXPECT_GE(writes.count, 3) << "two headers and zeros";
+  EXPECT_EQ(test.seqs(), seqs_between(1, puts));
+}
+
 TEST(WalConcurrency, ADroppedLogAnswersWhatWasQueued) {
   MemoryDisk disk;
   TestLog test(disk);
