@@ -204,9 +204,9 @@ bool ReadOnlyStore::reaches_back() const {
     return meta_.checkpoint_seq == 0;
   }
   const wal::ExaminedSegment& first = log_.segments.front();
-  return first.scan.header && !first.scan.header->rewritten && first.scan.header->first_seq == 1 &&
+  return first.scan.header && !first.scan.sparse && first.scan.header->first_seq == 1 &&
          std::ranges::none_of(log_.segments, [](const wal::ExaminedSegment& segment) {
-           return !segment.superseded && segment.scan.header && segment.scan.header->rewritten;
+           return !segment.superseded && segment.scan.sparse;
          });
 }
 

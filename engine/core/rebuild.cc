@@ -314,21 +314,14 @@ class Rebuild {
                              .segment_bytes = options_.segment_bytes,
                              .store_uuid = identity_.store_uuid,
                              .files = &files_});
-    std::vector<SeqRange> unreadable;
-    for (const SeqRange& range : source_->log().log.report.validation.lost) {
-      wal::add_range(unreadable, range);
-    }
     HeldRecord held;
-    const Status copied = wal::replay_segments(
-        source_->segments(), 0, false, [&](const wal::RecordView& record) -> Status {
-          TRY(meter_.check());
-          if (record.value_in_log && wal::is_inside(record.seq, unreadable)) {
-            return {};
-          }
-          TRY(add_if_live(builder, held));
-          held.hold(record);
-          return {};
-        });
+    const Status copied = wal::replay_segments(source_->segments(), 0, false,
+                                               [&](const wal::RecordView& record) -> Status {
+                                                 TRY(meter_.check());
+                                                 TRY(add_if_live(builder, held));
+                                                 held.hold(record);
+                                                 return {};
+                                               });
     TRY(copied);
     if (held.view.seq != 0) {
       TRY_ASSIGN(const bool complete, complete_value(held));
@@ -425,8 +418,9 @@ class Rebuild {
       gone = std::max(gone, identity->compacted_through_seq);
     }
     for (const wal::ExaminedSegment& segment : log.segments) {
-      if (segment.scan.header && !segment.superseded && segment.scan.header->rewritten) {
-        gone = std::max(gone, segment.scan.header->covers.last);
+      if (segment.scan.sparse && !segment.superseded) {
+        gone = std::max(gone, segment.scan.header ? segment.scan.header->covers.last
+                                                  : segment.scan.highest_seq);
       }
     }
     if (gone > 0 || log.segments.empty()) {

@@ -311,6 +311,31 @@ TEST(RebuildTest, DamagedValueStaysNamedAndUnreadable) {
   EXPECT_EQ((*good)->json, json_of(1, 4000));
 }
 
+TEST(RebuildTest, ADamagedNewestValueLeavesItsSeqInUse) {
+  MemoryDisk disk;
+  Seq newest = 0;
+  {
+    const auto engine = open_engine(kStore, small_options(&disk));
+    ASSERT_TRUE(engine->put("a", "good", json_of(1, 4000)).has_value());
+    const auto seq =
+        engine->put("a", "bad", R"(["MARK-OF-THE-BAD-ONE)" + std::string(4000, 'x') + "\"]");
+    ASSERT_TRUE(seq.has_value());
+    newest = *seq;
+    ASSERT_TRUE(engine->close().has_value());
+  }
+  const std::string segment = "/store/wal/0000000000000001.wal";
+  disk.flip_byte(segment, *find_bytes(disk, segment, "MARK-OF-THE-BAD-ONE"));
+  ASSERT_TRUE(rebuild_from_wal(kWal, kOutput, rebuild_options(disk)).has_value());
+  const auto engine = open_engine(kOutput, small_options(&disk));
+  EXPECT_FALSE(engine->recovery().wal_lost);
+  EXPECT_EQ(engine->recovery().last_seq, newest);
+  EXPECT_FALSE(engine->get("bad").has_value()) << "it is damaged, not absent";
+  EXPECT_TRUE(engine->get("good")->has_value());
+  const auto next = engine->put("a", "next", "1");
+  ASSERT_TRUE(next.has_value());
+  EXPECT_GT(*next, newest);
+}
+
 TEST(RebuildTest, DamageBehindTheCheckpointIsLostAndNothingOlder) {
   MemoryDisk disk;
   {

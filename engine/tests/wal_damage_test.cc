@@ -326,9 +326,10 @@ TEST(WalDamage, ARewrittenSegmentWithoutItsHeaderKeepsItsRecordsAndItsPlace) {
     ASSERT_NO_FATAL_FAILURE(log.tear_newest());
     auto bytes = log.disk.contents(segment_path(log.rewritten_id));
     std::fill_n(bytes.begin(), wal::kSegmentHeaderBytes, std::byte{0x5a});
-    log.disk.set_contents(segment_path(log.rewritten_id), bytes);
     for (const bool has_threads : {false, true}) {
       const auto disk = log.disk.clone();
+      disk->set_contents(segment_path(log.rewritten_id), bytes);
+      bytes.resize(bytes.size() - wal::kTrailerBytes);  // The second time without its trailer.
       TestLog test(*disk);
       test.options.background_threads = has_threads;
       ASSERT_TRUE(succeeded(test.open()));
@@ -345,6 +346,10 @@ TEST(WalDamage, ARewrittenSegmentWithoutItsHeaderKeepsItsRecordsAndItsPlace) {
         }
       }
       EXPECT_EQ(readable, log.kept);
+      const auto again = test.log->validate();
+      ASSERT_TRUE(succeeded(again));
+      EXPECT_EQ(again->corrupted_segments, 1U);
+      EXPECT_EQ(again->corrupted_entries, 0U);
       const auto next = test.put("doc", "x");
       ASSERT_TRUE(succeeded(next));
       EXPECT_GT(*next, log.torn_seq);
@@ -353,6 +358,59 @@ TEST(WalDamage, ARewrittenSegmentWithoutItsHeaderKeepsItsRecordsAndItsPlace) {
       EXPECT_EQ(test.seqs().size(), log.kept.size() + 1);
     }
   }
+}
+
+/// The neighbours with lower ids that gave it away are gone by then.
+TEST(WalDamage, ARewrittenSegmentWithoutItsHeaderIsKnownByTheChainOfTheOthers) {
+  RewrittenLog log(false);
+  const auto disk = log.disk.clone();
+  {
+    TestLog test(*disk);
+    test.options.segment_bytes = 24ULL << 10;
+    ASSERT_TRUE(succeeded(test.open()));
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      ASSERT_TRUE(succeeded(test.put("doc", payload(5000, 200 + i))));
+    }
+    std::vector<std::uint64_t> older;
+    for (const auto& info : test.log->segments()) {
+      if (info.id < log.rewritten_id) {
+        older.push_back(info.id);
+      }
+    }
+    ASSERT_EQ(test.log->remove_segments(older).value_or(0), older.size());
+  }
+  auto bytes = disk->contents(segment_path(log.rewritten_id));
+  std::fill_n(bytes.begin(), wal::kSegmentHeaderBytes, std::byte{0x5a});
+  disk->set_contents(segment_path(log.rewritten_id), bytes);
+  TestLog test(*disk);
+  ASSERT_TRUE(succeeded(test.open()));
+  EXPECT_EQ(test.log->recovery().validation.corrupted_segments, 1U);
+  EXPECT_EQ(test.log->recovery().validation.corrupted_entries, 0U)
+      << "what compaction dropped is no loss";
+  EXPECT_NE(test.log->recovery().gone_through_seq, 0U) << "the others do not reach back";
+}
+
+/// A crash left an input that is damaged by now beside the output that replaces it.
+TEST(WalDamage, AnInputWithoutItsHeaderGivesWayToItsReplacement) {
+  RewrittenLog log(false);
+  auto bytes = log.disk.contents(segment_path(log.rewritten_id));
+  const auto disk = log.disk.clone();
+  std::vector<Seq> kept;
+  {
+    TestLog test(*disk);
+    ASSERT_TRUE(succeeded(test.open()));
+    ASSERT_TRUE(succeeded(test.log->rewrite_segments(std::vector{log.rewritten_id},
+                                                     [](const wal::RecordView&) { return true; })));
+    kept = test.seqs();
+  }
+  std::fill_n(bytes.begin(), wal::kSegmentHeaderBytes, std::byte{0x5a});
+  bytes[wal::kSegmentHeaderBytes + wal::kGroupHeaderBytes + 200] ^= std::byte{1};
+  disk->set_contents(segment_path(log.rewritten_id), bytes);
+  TestLog test(*disk);
+  ASSERT_TRUE(succeeded(test.open()));
+  EXPECT_TRUE(test.log->recovery().validation.is_healthy());
+  EXPECT_EQ(test.seqs(), kept);
+  EXPECT_FALSE(disk->files().contains(segment_path(log.rewritten_id)));
 }
 
 TEST(WalDamage, WhatElseIsDamagedInARewrittenSegmentWithoutItsHeaderIsNamedByItsFooter) {

@@ -53,7 +53,7 @@ const char* state_of(const wal::ExaminedSegment& segment, bool is_newest) {
   if (scan.is_damaged()) {
     return "damaged";
   }
-  if (scan.header && scan.header->rewritten) {
+  if (scan.sparse) {
     return "rewritten";
   }
   if (scan.torn) {
@@ -100,8 +100,7 @@ class Surveyor {
     std::uint64_t newest_id = 0;
     const auto& segments = store_.log().segments;
     for (const wal::ExaminedSegment& segment : segments) {
-      const bool rewritten = segment.scan.header && segment.scan.header->rewritten;
-      newest_id = rewritten ? newest_id : segment.scan.id;
+      newest_id = segment.scan.sparse ? newest_id : segment.scan.id;
     }
     for (const wal::ExaminedSegment& segment : segments) {
       const wal::SegmentScan& scan = segment.scan;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <ranges>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,9 +19,54 @@
 #include <pluresdb/error.h>
 
 namespace pluresdb::wal {
+namespace {
+
+/// What is known of one file.
+struct Surveyed {
+  std::uint64_t id = 0;
+  bool has_header = false;
+  bool rewritten = false;  ///< With a header.
+  Predecessor predecessor;
+  Seq first_seq = 0;  ///< Of its header, else of its first readable group; 0: not known.
+};
+
+/// A seq that the file holds, whatever is left of it; 0: none is readable.
+Result<Seq> any_seq_of(io::File& file) {
+  TRY_ASSIGN(const std::uint64_t size_bytes, file.size());
+  TRY_ASSIGN(const std::uint64_t salt, guess_salt(file, size_bytes));
+  SegmentReader reader(file, salt, size_bytes);
+  TRY_ASSIGN(Frame frame, reader.find_frame(kSegmentHeaderBytes));
+  while (frame.kind == FrameKind::kGroup && frame.group.record_count == 0) {  // Watermarks.
+    TRY_ASSIGN(frame, reader.find_frame(frame.end));
+  }
+  if (frame.kind == FrameKind::kGroup) {
+    return frame.group.first_seq;
+  }
+  TRY_ASSIGN(const auto found, read_file_trailer(file, size_bytes));
+  return found ? found->trailer.last_seq : Seq{0};
+}
+
+/// Whether a file without a header is a rewritten segment. In the chain of appended ones each names
+/// the one before it; and each has greater seqs than those before it.
+bool seems_rewritten(const std::vector<Surveyed>& files, std::size_t index) {
+  const std::uint64_t id = files[index].id;
+  const auto appended = [](const Surveyed& file) { return file.has_header && !file.rewritten; };
+  const auto behind = std::ranges::find_if(files.begin() + static_cast<std::ptrdiff_t>(index) + 1,
+                                           files.end(), appended);
+  if (behind != files.end() && behind->predecessor.id <= id) {
+    return behind->predecessor.id < id;
+  }
+  return files[index].first_seq != 0 &&
+         std::ranges::any_of(files | std::views::take(index), [&](const Surveyed& file) {
+           return appended(file) && file.first_seq > files[index].first_seq;
+         });
+}
+
+}  // namespace
+
 Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const std::uint64_t> ids) {
   HeaderSurvey survey;
-  Seq newest_first_seq = 0;  // Of appended segments so far.
+  std::vector<Surveyed> files;
   std::vector<std::byte> bytes(kSegmentHeaderBytes);
   for (const std::uint64_t id : ids) {
     const std::string path = io::join_path(options.directory, segment_name(id));
@@ -28,20 +74,15 @@ Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const s
                options.files->open(path, io::OpenMode::kRead));
     TRY_ASSIGN(const std::size_t count, file->read(0, bytes));
     const SegmentHeaderRead read = decode_segment_header(base::ByteSpan(bytes).first(count));
+    files.emplace_back();
+    files.back().id = id;
     if (!read.header) {  // Reported by the scan.
-      TRY_ASSIGN(const std::uint64_t size_bytes, file->size());
-      TRY_ASSIGN(const auto found, read_file_trailer(*file, size_bytes));
-      const Seq last_seq = found ? found->trailer.last_seq : 0;
-      if (last_seq != 0 && last_seq < newest_first_seq) {
-        survey.headerless_rewritten.insert(id);
-      } else {
-        survey.newest_appended_id = id;
-      }
+      TRY_ASSIGN(files.back().first_seq, any_seq_of(*file));
       continue;
     }
-    survey.newest_appended_id = read.header->rewritten ? survey.newest_appended_id : id;
-    if (read.header->id != id) {
-      continue;  // As above.
+    if (read.header->id != id) {  // Renamed; as above.
+      files.back().first_seq = read.header->first_seq;
+      continue;
     }
     if (read.header->store_uuid != options.store_uuid &&
         options.store_uuid != std::array<std::byte, 16>{}) {
@@ -49,14 +90,24 @@ Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const s
                   path + " belongs to another store: move it out of the directory");
     }
     survey.readable.insert(id);
-    newest_first_seq = read.header->rewritten ? newest_first_seq
-                                              : std::max(newest_first_seq, read.header->first_seq);
+    files.back() = {.id = id,
+                    .has_header = true,
+                    .rewritten = read.header->rewritten,
+                    .predecessor = read.header->predecessor,
+                    .first_seq = read.header->first_seq};
     const Predecessor& end = read.header->predecessor;
     if (end.id != 0) {
       const auto [known, inserted] = survey.known_ends.emplace(end.id, end);
       if (!inserted && end.valid_bytes < known->second.valid_bytes) {
         known->second = end;
       }
+    }
+  }
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (!files[i].has_header && seems_rewritten(files, i)) {
+      survey.headerless_rewritten.insert(files[i].id);
+    } else if (!files[i].rewritten) {
+      survey.newest_appended_id = files[i].id;
     }
   }
   return survey;

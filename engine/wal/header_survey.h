@@ -15,15 +15,14 @@ namespace pluresdb::wal {
 
 struct HeaderSurvey {
   std::set<std::uint64_t> readable;  ///< Ids whose headers are readable, and are theirs.
-  /// Ids whose headers are not, and whose trailers show that they are rewritten segments: appended
-  /// ones have greater seqs than those before them.
+  /// Ids whose headers are not, and which are rewritten segments, as their place in the log shows.
   std::set<std::uint64_t> headerless_rewritten;
   std::uint64_t newest_appended_id = 0;             ///< As far as that can be told.
   std::map<std::uint64_t, Predecessor> known_ends;  ///< By the id of the segment they speak of.
 };
 
-/// Reads header (and, without one, trailer) of each segment; `ids` ascend. kCorruption: one belongs
-/// to another store. kIo.
+/// Reads the header of each segment, of one without a header all that it needs; `ids` ascend.
+/// kCorruption: one belongs to another store. kIo.
 Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const std::uint64_t> ids);
 
 }  // namespace pluresdb::wal

@@ -186,7 +186,7 @@ ChainCheck check_chain(const std::vector<ExaminedSegment>& segments) {
   const SegmentScan* previous = nullptr;
   for (const ExaminedSegment& segment : segments) {
     const SegmentScan& scan = segment.scan;
-    if (segment.superseded || (scan.header && scan.header->rewritten)) {
+    if (segment.superseded || scan.sparse) {
       continue;
     }
     if (!scan.header) {

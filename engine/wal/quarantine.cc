@@ -53,7 +53,8 @@ Result<std::uint64_t> quarantine_bytes(io::FileSystem& files, const std::string&
       io::join_path(directory, fmt::format("{}-{:x}", io::base_name(segment_path), damage.begin));
   const Result<io::FileInfo> present = files.info(path);
   if (present && present->size_bytes == damaged_bytes) {
-    return damaged_bytes;  // An earlier open has saved them.
+    TRY(files.sync_directory(directory));  // Whoever saved them may have died before this.
+    return damaged_bytes;
   }
   TRY(files.create_directory(directory));
   TRY(files.sync_directory(io::parent_path(directory)));

@@ -207,7 +207,7 @@ class Recovery {
       const bool usable = found.scan.sealed && !found.scan.is_damaged();
       std::vector<std::uint64_t> inputs;
       for (const auto& [other_id, other] : found_) {
-        if (other_id < id && other.scan.header && is_inside(other.scan, covers)) {
+        if (other_id < id && is_inside(other.scan, covers)) {
           inputs.push_back(other_id);
         }
       }
@@ -234,12 +234,12 @@ class Recovery {
     if (&scan == newest()) {
       return false;
     }
-    const SegmentHeader& header = header_of(scan);
-    if (header.rewritten) {
-      return header.covers.first >= covers.first && header.covers.last <= covers.last;
+    if (scan.sparse) {
+      const SeqRange own = covers_of(scan);
+      return own.first >= covers.first && own.last <= covers.last && own.last != 0;
     }
-    return header.first_seq >= covers.first && scan.last_seq <= covers.last &&
-           header.first_seq <= covers.last;
+    return scan.header && scan.header->first_seq >= covers.first && scan.last_seq <= covers.last &&
+           scan.header->first_seq <= covers.last;
   }
 
   /// Seqs above the floor that a vanished file must have held. Below the floor files may have been

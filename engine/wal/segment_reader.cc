@@ -45,6 +45,24 @@ Result<std::optional<FileTrailer>> read_file_trailer(io::File& file, std::uint64
   return trailer ? std::optional(FileTrailer{.salt = salt, .trailer = *trailer}) : std::nullopt;
 }
 
+Result<std::uint64_t> guess_salt(io::File& file, std::uint64_t size_bytes) {
+  SegmentReader reader(file, 0, size_bytes);
+  constexpr std::size_t kSaltAt = 8;
+  for (std::uint64_t offset = kSegmentHeaderBytes; offset + kGroupHeaderBytes <= size_bytes;
+       offset += kAlignment) {
+    TRY_ASSIGN(const base::ByteSpan bytes, reader.view(offset, kGroupHeaderBytes));
+    if (bytes.size() < kGroupHeaderBytes) {
+      break;
+    }
+    const auto salt = base::load<std::uint64_t>(bytes, kSaltAt);
+    if (has_magic(bytes, 0, kGroupMagic) && decode_group_header(bytes, salt, offset)) {
+      return salt;
+    }
+  }
+  TRY_ASSIGN(const auto trailer, read_file_trailer(file, size_bytes));
+  return trailer ? trailer->salt : 0;
+}
+
 Result<base::ByteSpan> SegmentReader::view(std::uint64_t offset, std::uint64_t count) {
   if (offset >= end_) {
     return base::ByteSpan{};

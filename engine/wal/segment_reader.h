@@ -56,6 +56,9 @@ struct FileTrailer {
 };
 /// Nothing when the file, of `size_bytes`, does not end with a valid one. kIo.
 Result<std::optional<FileTrailer>> read_file_trailer(io::File& file, std::uint64_t size_bytes);
+/// The salt of a file whose headers are both damaged: any group that names its own place gives it
+/// away, else the trailer. 0: nothing does. kIo.
+Result<std::uint64_t> guess_salt(io::File& file, std::uint64_t size_bytes);
 
 /// One thread at a time; several readers may share a file.
 class SegmentReader {

@@ -58,7 +58,7 @@ class Scanner {
     TRY_ASSIGN(scan_.file_bytes, file_.size());
     TRY(read_header());
     if (!scan_.header) {
-      TRY(guess_salt());
+      TRY_ASSIGN(scan_.salt, guess_salt(file_, scan_.file_bytes));
       sparse_ = request_.is_rewritten;
       counters_.next_expected = sparse_ ? 0 : request_.first_seq_at_least;
     }
@@ -107,31 +107,6 @@ class Scanner {
     sparse_ = read.header->rewritten;
     counters_.next_expected = sparse_ ? 0 : read.header->first_seq;
     scan_.highest_seq = read.header->rewritten ? read.header->covers.last : 0;
-    return {};
-  }
-
-  /// Both headers are gone: the trailer, or any group that names its own place, gives the salt
-  /// away.
-  Status guess_salt() {
-    TRY_ASSIGN(const auto trailer, read_file_trailer(file_, scan_.file_bytes));
-    if (trailer) {
-      scan_.salt = trailer->salt;
-      return {};
-    }
-    SegmentReader reader(file_, 0, scan_.file_bytes);
-    for (std::uint64_t offset = kSegmentHeaderBytes; offset + kGroupHeaderBytes <= scan_.file_bytes;
-         offset += kAlignment) {
-      TRY_ASSIGN(const base::ByteSpan bytes, reader.view(offset, kGroupHeaderBytes));
-      if (bytes.size() < kGroupHeaderBytes) {
-        break;
-      }
-      const auto salt = base::load<std::uint64_t>(bytes, 8);
-      if (base::load<std::uint32_t>(bytes, 0) == kGroupMagic &&
-          decode_group_header(bytes, salt, offset)) {
-        scan_.salt = salt;
-        return {};
-      }
-    }
     return {};
   }
 
@@ -193,6 +168,11 @@ class Scanner {
     const Counters before = counters_;
     if (frame.group.record_count == 0) {  // Watermark.
       return {};
+    }
+    if (!scan_.header && frame.group.last_seq < counters_.next_expected) {
+      sparse_ = true;  // An appended segment holds nothing from before its predecessors' end.
+      scan_.sparse = true;
+      counters_.next_expected = 0;
     }
     add_group_location(scan_.groups, {.first_seq = frame.group.first_seq, .offset = frame.offset});
     counters_.groups = scan_.groups.size();
@@ -310,7 +290,7 @@ class Scanner {
       TRY_ASSIGN(const base::ByteSpan bytes, reader.view(frame.end - kTrailerBytes, kTrailerBytes));
       trailer_ = decode_trailer(bytes, scan_.salt, frame.end - kTrailerBytes);
     }
-    const Evidence evidence = trailer_             ? Evidence::kDurable
+    const Evidence evidence = trailer_ || sparse_  ? Evidence::kDurable
                               : request_.known_end ? Evidence::kVoid
                                                    : Evidence::kNone;
     const bool is_damaged = trailer_ ? !index : frame.kind == FrameKind::kFooter;
@@ -354,18 +334,24 @@ class Scanner {
     }
     if (footer_index_) {
       lose_runs_missing_from(footer_index_->runs);
-    } else if (scan_.header && (is_cut_off_ || has_corrupt_groups_)) {
+    } else if (is_cut_off_ || has_corrupt_groups_) {
       // Which seqs a sparse segment held is known only from its footer: name all it may have held.
+      // Without its header too, what it held before the first readable record is not known.
       scan_.lost.clear();
-      Seq next = scan_.header->covers.first;
+      SeqRange covers{.first = found_.runs.empty() ? scan_.highest_seq : found_.runs.front().first,
+                      .last = scan_.highest_seq};
+      if (scan_.header) {
+        covers = scan_.header->covers;
+      }
+      Seq next = covers.first;
       for (const SeqRange& run : found_.runs) {
         if (run.first > next) {
           add_range(scan_.lost, {.first = next, .last = run.first - 1});
         }
         next = run.last + 1;
       }
-      if (next <= scan_.header->covers.last) {
-        add_range(scan_.lost, {.first = next, .last = scan_.header->covers.last});
+      if (next != 0 && next <= covers.last) {
+        add_range(scan_.lost, {.first = next, .last = covers.last});
       }
     }
   }
