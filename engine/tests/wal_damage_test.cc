@@ -362,7 +362,7 @@ TEST(WalDamage, ARewrittenSegmentWithoutItsHeaderKeepsItsRecordsAndItsPlace) {
 
 /// The neighbours with lower ids that gave it away are gone by then.
 TEST(WalDamage, ARewrittenSegmentWithoutItsHeaderIsKnownByTheChainOfTheOthers) {
-  RewrittenLog log(false);
+  const RewrittenLog log(false);
   const auto disk = log.disk.clone();
   {
     TestLog test(*disk);
@@ -392,7 +392,7 @@ TEST(WalDamage, ARewrittenSegmentWithoutItsHeaderIsKnownByTheChainOfTheOthers) {
 
 /// A crash left an input that is damaged by now beside the output that replaces it.
 TEST(WalDamage, AnInputWithoutItsHeaderGivesWayToItsReplacement) {
-  RewrittenLog log(false);
+  const RewrittenLog log(false);
   auto bytes = log.disk.contents(segment_path(log.rewritten_id));
   const auto disk = log.disk.clone();
   std::vector<Seq> kept;
