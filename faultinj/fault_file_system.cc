@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -12,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include "engine/base/check.h"
 #include "engine/base/mutex.h"
 #include "engine/io/file_system.h"
+#include "faultinj/firing.h"
 #include "faultinj/fiu_gate.h"
 #include "faultinj/points.h"
 #include "faultinj/root_path.h"
@@ -96,24 +99,39 @@ class Trigger {
  public:
   explicit Trigger(FiredCallback fired) : fired_(std::move(fired)) {}
 
-  /// The injected error when `point` fires.
-  Status check(const std::string& point, const std::string& path, int default_error = EIO) const {
-    const int error_number = fiu_error_at(point, default_error);
-    if (error_number == 0) [[likely]] {
-      return {};
+  /// What happens to the operation, told to the ledger; a delay is over when this returns.
+  [[nodiscard]] std::optional<Firing> fire(const std::string& point, std::uint64_t bytes,
+                                           int default_error = EIO) const {
+    const std::optional<Firing> firing = fiu_firing_at(point, bytes, default_error);
+    if (!firing) [[likely]] {
+      return std::nullopt;
     }
     if (fired_) {
-      fired_(point, error_number);
+      fired_(point, *firing);
     }
+    if (firing->effect == Effect::kDelay) {
+      std::this_thread::sleep_for(std::chrono::microseconds(firing->delay_us));
+      return std::nullopt;
+    }
+    return firing;
+  }
+  static Status error_of(const Firing& firing, const std::string& point, const std::string& path) {
     // NOLINTNEXTLINE(misc-include-cleaner): EDQUOT is in <cerrno>.
-    const bool no_space = error_number == ENOSPC || error_number == EDQUOT;
+    const bool no_space = firing.error_number == ENOSPC || firing.error_number == EDQUOT;
     return std::unexpected(Error{.code = no_space ? ErrorCode::kNoSpace : ErrorCode::kIo,
-                                 .sys_errno = error_number,
+                                 .sys_errno = firing.error_number,
                                  .injected = true,
                                  .context = "fault " + point + " at " + path});
   }
-  Status check_space(const std::string& point, const std::string& path) const {
-    return check(point, path, ENOSPC);
+  /// The injected error when `point` fires.
+  Status check(const std::string& point, const std::string& path, std::uint64_t bytes = 0,
+               int default_error = EIO) const {
+    const std::optional<Firing> firing = fire(point, bytes, default_error);
+    return firing ? error_of(*firing, point, path) : Status{};
+  }
+  Status check_space(const std::string& point, const std::string& path,
+                     std::uint64_t bytes = 0) const {
+    return check(point, path, bytes, ENOSPC);
   }
 
  private:
@@ -169,18 +187,17 @@ class FaultFile final : public File {
   FaultFile& operator=(FaultFile&&) = delete;
 
   Result<std::size_t> read(std::uint64_t offset, MutableByteSpan out) override {
-    TRY(trigger_.check(names().read, path_));
+    TRY(trigger_.check(names().read, path_, out.size()));
     return next_->read(offset, out);
   }
   Status write(std::uint64_t offset, ByteSpan data) override {
-    TRY(trigger_.check(names().write, path_));
-    const std::uint64_t end = offset + data.size();
-    if (end > allocated_end_.load()) {
-      TRY(trigger_.check_space(names().space_write, path_));
+    if (const auto firing = trigger_.fire(names().write, data.size())) {
+      if (firing->effect == Effect::kShortWrite && !data.empty()) {
+        TRY(store(offset, data.first(firing->dice % data.size())));
+      }
+      return Trigger::error_of(*firing, names().write, path_);
     }
-    TRY(next_->write(offset, data));
-    raise_allocated_end(pluresdb::base::align_up(end, kBlockBytes));
-    return {};
+    return store(offset, data);
   }
   Status sync_data() override {
     TRY(trigger_.check(names().sync, path_));
@@ -191,7 +208,7 @@ class FaultFile final : public File {
     return next_->sync_all();
   }
   Status truncate(std::uint64_t size_bytes) override {
-    TRY(trigger_.check(names().truncate, path_));
+    TRY(trigger_.check(names().truncate, path_, size_bytes));
     TRY(next_->truncate(size_bytes));
     const std::uint64_t end = pluresdb::base::align_up(size_bytes, kBlockBytes);
     std::uint64_t seen = allocated_end_.load();
@@ -200,9 +217,9 @@ class FaultFile final : public File {
     return {};
   }
   Status allocate(std::uint64_t size_bytes) override {
-    TRY(trigger_.check(names().allocate, path_));
+    TRY(trigger_.check(names().allocate, path_, size_bytes));
     if (size_bytes > allocated_end_.load()) {
-      TRY(trigger_.check_space(names().space_allocate, path_));
+      TRY(trigger_.check_space(names().space_allocate, path_, size_bytes));
     }
     TRY(next_->allocate(size_bytes));
     raise_allocated_end(pluresdb::base::align_up(size_bytes, kBlockBytes));
@@ -212,6 +229,15 @@ class FaultFile final : public File {
   Status close() override { return next_->close(); }
 
  private:
+  Status store(std::uint64_t offset, ByteSpan data) {
+    const std::uint64_t end = offset + data.size();
+    if (end > allocated_end_.load()) {
+      TRY(trigger_.check_space(names().space_write, path_, data.size()));
+    }
+    TRY(next_->write(offset, data));
+    raise_allocated_end(pluresdb::base::align_up(end, kBlockBytes));
+    return {};
+  }
   void raise_allocated_end(std::uint64_t end) {
     std::uint64_t seen = allocated_end_.load();
     while (seen < end && !allocated_end_.compare_exchange_weak(seen, end)) {

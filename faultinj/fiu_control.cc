@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/crc32c.h"
 #include "engine/base/mutex.h"
+#include "faultinj/firing.h"
 #include "faultinj/fiu_gate.h"
 #include "faultinj/hash.h"
 #include <pluresdb/error.h>
@@ -28,37 +30,48 @@ using pluresdb::Status;
 using pluresdb::base::Mutex;
 using pluresdb::base::MutexLock;
 
-/// Decides which calls of an armed point fail. Thread-safe.
+/// Decides which calls of an armed point fire. Thread-safe.
 class Decider {
  public:
   explicit Decider(Arming arming) : arming_(std::move(arming)) {}
 
-  bool decide(std::string_view point, std::uint32_t lane) {
+  std::optional<Firing> decide(std::string_view point, std::uint64_t bytes, std::uint32_t lane) {
     const MutexLock lock(mutex_);
     const std::uint64_t ordinal = ordinals_[{lane, std::string(point)}]++;
-    if (arming_.times > 0 && fired_ == arming_.times) {
-      return false;
+    if (bytes < arming_.bytes_min || bytes > arming_.bytes_max) {
+      return std::nullopt;
     }
-    if (!wants(point, lane, ordinal)) {
-      return false;
+    ++calls_;
+    if ((arming_.times > 0 && fired_ == arming_.times) ||
+        (arming_.nth > 0 && calls_ != arming_.nth) ||
+        (arming_.every > 0 && calls_ % arming_.every != 0)) {
+      return std::nullopt;
+    }
+    const std::uint64_t name = pluresdb::base::crc32c(pluresdb::base::as_bytes(point));
+    const std::uint64_t dice = mix(mix(mix(arming_.seed, name), lane), ordinal);
+    if (!is_below(dice, arming_.probability)) {
+      return std::nullopt;
     }
     ++fired_;
-    return true;
+    return Firing{.effect = arming_.effect,
+                  .error_number = arming_.error_number,
+                  .delay_us = arming_.delay_us,
+                  .lane = lane,
+                  .ordinal = ordinal,
+                  .dice = mix(dice, fired_)};
   }
 
  private:
-  [[nodiscard]] bool wants(std::string_view point, std::uint32_t lane,
-                           std::uint64_t ordinal) const {
-    const std::uint64_t name = pluresdb::base::crc32c(pluresdb::base::as_bytes(point));
-    const std::uint64_t dice = mix(mix(mix(arming_.seed, name), lane), ordinal);
+  static bool is_below(std::uint64_t dice, double probability) {
     constexpr int kFractionBits = 53;
     constexpr auto kOne = static_cast<double>(1ULL << kFractionBits);
-    return static_cast<double>(dice >> (64 - kFractionBits)) < arming_.probability * kOne;
+    return static_cast<double>(dice >> (64 - kFractionBits)) < probability * kOne;
   }
 
   const Arming arming_;
   Mutex mutex_;
   std::map<std::pair<std::uint32_t, std::string>, std::uint64_t> ordinals_ GUARDED_BY(mutex_);
+  std::uint64_t calls_ GUARDED_BY(mutex_) = 0;  // Of the wanted sizes, of all lanes.
   std::uint64_t fired_ GUARDED_BY(mutex_) = 0;
 };
 
@@ -87,7 +100,10 @@ Process& process() {
 struct Thread {
   bool has_lane = false;
   std::uint32_t lane = 0;
-  const std::string* point = nullptr;  ///< What it asks libfiu about: callbacks get the pattern.
+  // What it asks libfiu about, and the answer: callbacks get only the pattern.
+  const std::string* point = nullptr;
+  std::uint64_t bytes = 0;
+  std::optional<Firing> firing;
 };
 
 Thread& this_thread() {
@@ -96,7 +112,7 @@ Thread& this_thread() {
 }
 
 int decide(const char* armed, int* /*failnum*/, void** /*failinfo*/, unsigned int* /*flags*/) {
-  const Thread& thread = this_thread();
+  Thread& thread = this_thread();
   const auto decider = process().decider_of(armed);
   if (decider == nullptr || thread.point == nullptr) {
     return 0;
@@ -104,27 +120,36 @@ int decide(const char* armed, int* /*failnum*/, void** /*failinfo*/, unsigned in
   if (!thread.has_lane) {
     set_fault_lane(process().unnamed_lanes.fetch_add(1));
   }
-  return decider->decide(*thread.point, thread.lane) ? 1 : 0;
+  thread.firing = decider->decide(*thread.point, thread.bytes, thread.lane);
+  return thread.firing ? 1 : 0;
 }
 
 }  // namespace
 
 std::atomic<int>& fiu_sources() { return process().sources; }
 
-int fiu_error_at(const std::string& point, int default_error) {
+std::optional<Firing> fiu_firing_at(const std::string& point, std::uint64_t bytes,
+                                    int default_error) {
   // Relaxed: whoever arms a point does not wait for operations that have begun.
   if (fiu_sources().load(std::memory_order_relaxed) == 0) {
-    return 0;
+    return std::nullopt;
   }
   Thread& thread = this_thread();
   thread.point = &point;
+  thread.bytes = bytes;
+  thread.firing.reset();
   const int failed = fiu_fail(point.c_str());
   thread.point = nullptr;
   if (failed == 0) {
-    return 0;
+    return std::nullopt;
   }
+  if (thread.firing) {
+    return thread.firing;
+  }
+  // Armed from outside.
   const auto error_number = static_cast<int>(reinterpret_cast<std::intptr_t>(fiu_failinfo()));
-  return error_number > 0 ? error_number : default_error;
+  return Firing{.error_number = error_number > 0 ? error_number : default_error,
+                .lane = thread.lane};
 }
 
 void set_fault_lane(std::uint32_t lane) {
@@ -152,11 +177,13 @@ Status arm(const Arming& arming) {
   if (!process().started) {
     return fail(ErrorCode::kInvalidArgument, "arm " + arming.point + ": fiu_start was not called");
   }
-  if (arming.point.empty() || arming.error_number <= 0 || !(arming.probability > 0) ||
-      arming.probability > 1) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        "arm " + arming.point + ": needs a point, an error number and 0 < probability <= 1");
+  const bool has_effect = arming.effect != Effect::kDelay || arming.delay_us > 0;
+  if (arming.point.empty() || arming.error_number <= 0 || !has_effect ||
+      !(arming.probability > 0) || arming.probability > 1) {
+    return fail(ErrorCode::kInvalidArgument,
+                "arm " + arming.point +
+                    ": needs a point, an error number, for a delay how long it is, and 0 < "
+                    "probability <= 1");
   }
   const MutexLock arm_lock(process().arm_mutex);
   {

@@ -2,15 +2,21 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <optional>
 #include <string>
+
+#include "faultinj/firing.h"
 
 namespace faultinj {
 
 /// Armings of ours, plus one while a remote control may arm more.
 std::atomic<int>& fiu_sources();
 
-/// The error number with which an operation at `point` fails, or 0. Calls fiu_fail(point) unless
-/// nothing can be armed. `default_error`: for points armed from outside without a failinfo.
-int fiu_error_at(const std::string& point, int default_error);
+/// What happens to an operation of `bytes` bytes (0: it has no size) at `point`. Calls
+/// fiu_fail(point) unless nothing can be armed. `default_error`: for points armed from outside
+/// without a failinfo.
+std::optional<Firing> fiu_firing_at(const std::string& point, std::uint64_t bytes,
+                                    int default_error);
 
 }  // namespace faultinj

@@ -3,11 +3,14 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +20,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
+#include "faultinj/firing.h"
 #include "faultinj/fiu_control.h"
 #include "faultinj/tests/observed_file_system.h"
 #include "faultinj/tests/test_directory.h"
@@ -78,8 +82,8 @@ class FaultFileSystemTest : public testing::Test {
   ObservedFileSystem disk;
   std::vector<Fired> firings;
   std::unique_ptr<FileSystem> faulty = make_fault_file_system(
-      disk, store_directory.path(), [this](std::string_view point, int error_number) {
-        firings.push_back({.point = std::string(point), .error_number = error_number});
+      disk, store_directory.path(), [this](std::string_view point, const Firing& firing) {
+        firings.push_back({.point = std::string(point), .error_number = firing.error_number});
       });
   std::vector<std::string> armed_points;
 };
@@ -207,6 +211,56 @@ TEST_F(FaultFileSystemTest, PathsOutsideTheRootNeverFail) {
   EXPECT_TRUE(faulty->sync_directory(outside.path()).has_value());
   EXPECT_TRUE(firings.empty());
   EXPECT_FALSE(faulty->list(store_directory.path()).has_value());
+}
+
+TEST_F(FaultFileSystemTest, AShortWriteStoresABeginningAndFails) {
+  constexpr std::string_view kData = "0123456789";
+  std::set<std::size_t> stored;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    const std::string name = "wal/" + std::to_string(seed) + ".wal";
+    const auto file = open(name);
+    const Arming arming{.point = "wal/segment/write",
+                        .effect = Effect::kShortWrite,
+                        .error_number = ENOSPC,
+                        .times = 1,
+                        .seed = seed};
+    ASSERT_TRUE(arm(arming).has_value());
+    const Status status = file->write(0, as_bytes(kData));
+    ASSERT_TRUE(disarm(arming.point).has_value());
+    ASSERT_FALSE(status.has_value());
+    EXPECT_EQ(status.error().code, ErrorCode::kNoSpace);
+    const auto size = file->size();
+    ASSERT_TRUE(size.has_value());
+    std::string content(*size, '?');
+    ASSERT_TRUE(file->read(0, std::as_writable_bytes(std::span(content))).has_value());
+    EXPECT_EQ(content, kData.substr(0, *size));
+    stored.insert(*size);
+  }
+  // Never all of it, now and then nothing.
+  EXPECT_EQ(stored.size(), kData.size());
+  EXPECT_EQ(*stored.rbegin(), kData.size() - 1);
+}
+
+TEST_F(FaultFileSystemTest, ADelayedOperationIsMadeInTheEnd) {
+  constexpr std::uint32_t kDelayUs = 20'000;
+  const auto file = open("wal/1.wal");
+  arm_point("wal/segment/sync");
+  ASSERT_TRUE(arm({.point = "wal/segment/sync", .effect = Effect::kDelay, .delay_us = kDelayUs})
+                  .has_value());
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(file->sync_data().has_value());
+  // A lower bound: no slow machine can break it.
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::microseconds(kDelayUs));
+  ASSERT_EQ(firings.size(), 1U);
+  EXPECT_EQ(firings.at(0).point, "wal/segment/sync");
+}
+
+TEST_F(FaultFileSystemTest, SizesChooseAmongWrites) {
+  const auto file = open("wal/1.wal");
+  ASSERT_TRUE(arm({.point = "wal/segment/write", .bytes_min = 4}).has_value());
+  armed_points.emplace_back("wal/segment/write");
+  EXPECT_TRUE(file->write(0, as_bytes("abc")).has_value());
+  EXPECT_FALSE(file->write(0, as_bytes("abcd")).has_value());
 }
 
 TEST_F(FaultFileSystemTest, ABudgetEnds) {

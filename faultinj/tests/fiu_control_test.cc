@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -13,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include "faultinj/firing.h"
 #include "faultinj/fiu_gate.h"
 #include "faultinj/points.h"
 #include <pluresdb/error.h>
@@ -21,6 +24,12 @@ namespace faultinj {
 namespace {
 
 using pluresdb::ErrorCode;
+
+/// The error number with which an operation at `point` fails, or 0.
+int fiu_error_at(const std::string& point, int default_error) {
+  const auto firing = fiu_firing_at(point, 0, default_error);
+  return firing ? firing->error_number : 0;
+}
 
 constexpr std::uint32_t kLanes = 4;
 constexpr std::uint64_t kCalls = 2000;
@@ -94,7 +103,8 @@ TEST_F(FiuControl, UnusableArmingsAreRefused) {
   for (const Arming& arming :
        {Arming{.point = ""}, Arming{.point = "p", .error_number = 0},
         Arming{.point = "p", .error_number = -1}, Arming{.point = "p", .probability = 0},
-        Arming{.point = "p", .probability = -1}, Arming{.point = "p", .probability = 1.1}}) {
+        Arming{.point = "p", .probability = -1}, Arming{.point = "p", .probability = 1.1},
+        Arming{.point = "p", .effect = Effect::kDelay}}) {
     EXPECT_EQ(arm(arming).error().code, ErrorCode::kInvalidArgument);
   }
   EXPECT_EQ(fiu_sources().load(), 0);
@@ -125,6 +135,52 @@ TEST_F(FiuControl, ABudgetIsExactUnderThreads) {
     EXPECT_EQ(count_of(run_lanes()), times);
     ASSERT_TRUE(disarm("wal/*").has_value());
   }
+}
+
+/// Which of the calls 1 .. `calls` of `sizes`, in turns, fire.
+std::vector<int> firing_calls(const Arming& arming, int calls,
+                              const std::vector<std::uint64_t>& sizes = {0}) {
+  EXPECT_TRUE(arm(arming).has_value());
+  std::vector<int> fired;
+  for (int call = 1; call <= calls; ++call) {
+    const auto index = static_cast<std::size_t>(call - 1) % sizes.size();
+    if (fiu_firing_at(arming.point, sizes[index], EIO)) {
+      fired.push_back(call);
+    }
+  }
+  EXPECT_TRUE(disarm(arming.point).has_value());
+  return fired;
+}
+
+TEST_F(FiuControl, CountsAndSizesNarrowDownWhichCallsFire) {
+  using Calls = std::vector<int>;
+  EXPECT_EQ(firing_calls({.point = "p", .nth = 3}, 9), Calls({3}));
+  EXPECT_EQ(firing_calls({.point = "p", .every = 4}, 9), Calls({4, 8}));
+  EXPECT_EQ(firing_calls({.point = "p", .times = 1, .every = 4}, 9), Calls({4}));
+  // Calls of other sizes are not counted.
+  const std::vector<std::uint64_t> sizes = {10, 20, 30};
+  EXPECT_EQ(firing_calls({.point = "p", .bytes_min = 20}, 6, sizes), Calls({2, 3, 5, 6}));
+  EXPECT_EQ(firing_calls({.point = "p", .bytes_max = 19}, 6, sizes), Calls({1, 4}));
+  EXPECT_EQ(firing_calls({.point = "p", .nth = 2, .bytes_min = 20, .bytes_max = 20}, 6, sizes),
+            Calls({5}));
+}
+
+TEST_F(FiuControl, AFiringSaysWhichCallItWas) {
+  ASSERT_TRUE(arm({.point = "p", .effect = Effect::kShortWrite, .error_number = ENOSPC, .nth = 3})
+                  .has_value());
+  std::optional<Firing> firing;
+  std::thread([&firing] {
+    set_fault_lane(7);
+    while (!firing) {
+      firing = fiu_firing_at("p", 1, EIO);
+    }
+  }).join();
+  ASSERT_TRUE(firing.has_value());
+  EXPECT_EQ(firing->effect, Effect::kShortWrite);
+  EXPECT_EQ(firing->error_number, ENOSPC);
+  EXPECT_EQ(firing->lane, 7U);
+  EXPECT_EQ(firing->ordinal, 2U);
+  ASSERT_TRUE(disarm("p").has_value());
 }
 
 TEST_F(FiuControl, EveryPointCanBeArmedOneAfterTheOther) {

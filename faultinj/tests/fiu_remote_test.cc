@@ -16,6 +16,7 @@
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
 #include "faultinj/fault_file_system.h"
+#include "faultinj/firing.h"
 #include "faultinj/fiu_control.h"
 #include "faultinj/tests/test_directory.h"
 #include <pluresdb/error.h>
@@ -54,7 +55,7 @@ int one_round(pluresdb::io::File& file) {
   int fired = 0;
   const auto files = make_fault_file_system(
       pluresdb::io::posix_file_system(), root,
-      [&fired](std::string_view, int error_number) { fired = error_number; });
+      [&fired](std::string_view, const Firing& firing) { fired = firing.error_number; });
   const auto file = files->open(root + "/wal/1.wal", OpenMode::kCreateNew);
   if (!file) {
     report(pipe, kBroken);

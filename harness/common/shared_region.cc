@@ -175,12 +175,10 @@ std::uint64_t monotonic_ns() {
                                         .count());
 }
 
-void FiredFaultRecorder::record(std::string_view point, int error_number) {
-  FiredFault fault{};
+void FiredFaultRecorder::record(std::string_view point, FiredFault fault) {
   const std::size_t bytes = std::min(point.size(), fault.point.size() - 1);
   std::memcpy(fault.point.data(), point.data(), bytes);
   fault.time_ns = monotonic_ns();
-  fault.error_number = error_number;
   fault.incarnation = incarnation_;
   const std::lock_guard lock(mutex_);
   const std::uint64_t count = ledger_.count.load(std::memory_order_relaxed);

@@ -25,7 +25,7 @@
 namespace soak {
 
 inline constexpr std::uint64_t kSharedRegionMagic = 0x31'4b'41'4f'53'52'4c'50ULL;
-inline constexpr std::uint32_t kSharedRegionVersion = 1;
+inline constexpr std::uint32_t kSharedRegionVersion = 2;
 inline constexpr std::size_t kAgentsMax = 64;
 inline constexpr std::size_t kRingRecords = 8192;  ///< Per ring; a full ring makes its writer wait.
 
@@ -101,12 +101,15 @@ struct RecoveryEvidence {
 
 /// A fault that fired, written before the caller saw its error.
 struct FiredFault {
-  std::array<char, 48> point;  ///< NUL-terminated.
-  std::uint64_t time_ns = 0;   ///< CLOCK_MONOTONIC.
+  std::array<char, 48> point{};  ///< NUL-terminated.
+  std::uint64_t time_ns = 0;     ///< CLOCK_MONOTONIC.
   std::int32_t error_number = 0;
   std::uint32_t incarnation = 0;
+  std::uint64_t ordinal = 0;  ///< Calls of the point by this lane before it, since it was armed.
+  std::uint32_t lane = 0;     ///< An agent's number, or that of another thread.
+  std::uint32_t effect = 0;   ///< faultinj::Effect.
 };
-static_assert(sizeof(FiredFault) == 64);
+static_assert(sizeof(FiredFault) == 80);
 inline constexpr std::size_t kFiredFaultsMax = 4096;  ///< Ring; `count` goes on.
 
 struct FiredFaultLedger {
@@ -180,7 +183,8 @@ class FiredFaultRecorder {
  public:
   FiredFaultRecorder(FiredFaultLedger& ledger, std::uint32_t incarnation)
       : ledger_(ledger), incarnation_(incarnation) {}
-  void record(std::string_view point, int error_number);
+  /// Time and incarnation are filled in here.
+  void record(std::string_view point, FiredFault fault);
 
  private:
   FiredFaultLedger& ledger_;

@@ -28,8 +28,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AgentConfig, name, index, operations_per_seco
                                    retention_seconds, next_op, next_number, first_number)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorkerConfig, seed, incarnation, target, data_directory,
                                    durability, segment_bytes, checkpoint_wal_bytes,
-                                   checkpoint_operations, checkpoint_interval_ms, power_loss_layer,
-                                   defect, fiu_fifo_base, agents)
+                                   checkpoint_operations, checkpoint_interval_ms, clock_offset_us,
+                                   power_loss_layer, defect, fiu_fifo_base, agents)
 // NOLINTEND(misc-include-cleaner)
 
 namespace {

@@ -21,10 +21,11 @@ enum class CommandType : std::uint32_t {
   kVerify = 3,       ///< Reads `count` keys of `keys`; results in verify_ring; then kDone.
   kScan = 4,         ///< Lists the whole store into verify_ring as kScanEntry; kDone.value = count.
   kCheckpoint = 5,
-  kArm = 6,  ///< Arms libfiu point `text` (may end in *): error `value`, `count` times (0: always),
-             ///< `probability` in (0, 1].
-  kDisarm = 7,   ///< Disarms `text`.
-  kClose = 8,    ///< Closes the store cleanly; kDone; the worker exits 0.
+  kArm = 6,     ///< Arms libfiu point `text` (may end in *) as `arm` says.
+  kDisarm = 7,  ///< Disarms `text`.
+  kClose = 8,   ///< Closes the store cleanly; kDone; the worker exits 0.
+  kShiftClock =
+      9,         ///< The store's wall clock is `clock_offset_us` ahead of the system's from now on.
   kReady = 100,  ///< Worker -> supervisor from here on.
   kOpenFailed = 101,
   kDone = 102,
@@ -33,11 +34,26 @@ enum class CommandType : std::uint32_t {
 
 inline constexpr std::size_t kKeysPerPacketMax = 64;
 
+/// As faultinj::Arming, which this part of the harness does not know.
+struct ArmRequest {
+  std::uint32_t effect = 0;  ///< faultinj::Effect.
+  std::int32_t error_number = 0;
+  std::uint32_t delay_us = 0;
+  std::uint64_t times = 0;
+  std::uint64_t nth = 0;
+  std::uint64_t every = 0;
+  std::uint64_t bytes_min = 0;
+  std::uint64_t bytes_max = UINT64_MAX;
+  double probability = 1.0;
+  friend bool operator==(const ArmRequest&, const ArmRequest&) = default;
+};
+
 struct ControlPacket {
   CommandType type = CommandType::kDone;
   std::uint32_t count = 0;
   std::uint64_t value = 0;
-  double probability = 1.0;
+  std::int64_t clock_offset_us = 0;
+  ArmRequest arm{};
   std::array<char, 256> text{};  ///< NUL-terminated.
   std::array<DocumentKey, kKeysPerPacketMax> keys{};
 };

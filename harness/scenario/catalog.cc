@@ -3,6 +3,12 @@
 #include "harness/scenario/catalog.h"
 
 #include <array>
+#include <cerrno>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "harness/scenario/scenario.h"
 
 namespace soak::scenario {
 namespace {
@@ -12,17 +18,32 @@ constexpr std::array<FaultKindInfo, 11> kFaultKinds = {{
      "kills the worker with SIGKILL; the next one inherits what the kernel had"},
     {FaultKind::kPowerLoss, "power_loss", true,
      "kills the worker and takes away what was never synced"},
-    {FaultKind::kPause, "pause", false, "stops the worker for a while with SIGSTOP"},
+    {FaultKind::kPause, "pause", true, "stops the worker for a while with SIGSTOP"},
     {FaultKind::kDiskFull, "disk_full", true,
      "for a while every operation that needs new disk space fails with ENOSPC"},
-    {FaultKind::kIoError, "io_error", true, "operations at a fault point fail with EIO"},
+    {FaultKind::kIoError, "io_error", true, "operations at a fault point fail"},
     {FaultKind::kSyncError, "sync_error", true, "syncs at a fault point fail with EIO"},
-    {FaultKind::kShortWrite, "short_write", false, "writes store only part of their bytes"},
+    {FaultKind::kShortWrite, "short_write", true,
+     "writes at a fault point store a part of their bytes and fail"},
     {FaultKind::kTornWrite, "torn_write", false, "a kill leaves a write half done"},
     {FaultKind::kBitFlip, "bit_flip", false, "a stored bit changes"},
-    {FaultKind::kSlowIo, "slow_io", false, "operations take longer"},
-    {FaultKind::kClockJump, "clock_jump", false, "the wall clock jumps"},
+    {FaultKind::kSlowIo, "slow_io", true, "operations at a fault point take longer"},
+    {FaultKind::kClockJump, "clock_jump", true,
+     "the wall clock of the store jumps, and stays there"},
 }};
+
+// NOLINTBEGIN(misc-include-cleaner): they are in <cerrno>.
+constexpr std::array<FaultError, 8> kFaultErrors = {{
+    {"EIO", EIO},
+    {"ENOSPC", ENOSPC},
+    {"EDQUOT", EDQUOT},
+    {"EROFS", EROFS},
+    {"EACCES", EACCES},
+    {"EMFILE", EMFILE},
+    {"ENOMEM", ENOMEM},
+    {"EFBIG", EFBIG},
+}};
+// NOLINTEND(misc-include-cleaner)
 
 const std::array<MetricInfo, 10>& metrics() {
   static const std::array<MetricInfo, 10> kMetrics = {{
@@ -96,7 +117,7 @@ constexpr std::array<NameInfo, 13> kChecks = {{
     {"thresholds", true, "every [[thresholds]] held"},
 }};
 
-constexpr std::array<NameInfo, 10> kBranches = {{
+constexpr std::array<NameInfo, 13> kBranches = {{
     {"torn_tail_dropped", true, "recovery met a torn tail and dropped it"},
     {"wal_replayed", true, "recovery replayed log entries that the base store did not have"},
     {"unsynced_bytes_discarded", true, "a power loss took unsynced bytes away"},
@@ -107,6 +128,10 @@ constexpr std::array<NameInfo, 10> kBranches = {{
     {"checkpoint_completed", true, "a checkpoint was completed"},
     {"segment_deleted", true, "a checkpointed segment was deleted"},
     {"segment_rewritten", true, "a segment was rewritten to reclaim space"},
+    {"segment_compressed", true, "a segment was rewritten to compress it"},
+    {"resumed_after_disk_full", true,
+     "after a full disk that refused something the same worker acknowledged writes again"},
+    {"reopened_read_only", true, "the engine became read-only after failed syncs and was reopened"},
 }};
 
 constexpr std::array<NameInfo, 8> kDefects = {{
@@ -132,6 +157,13 @@ const char* fault_kind_name(FaultKind kind) {
 }
 
 std::span<const FaultKindInfo> fault_kinds() { return kFaultKinds; }
+std::span<const FaultError> fault_errors() { return kFaultErrors; }
+
+bool is_kill(FaultKind kind) { return kind == FaultKind::kCrash || kind == FaultKind::kPowerLoss; }
+
+bool is_instant(FaultKind kind) {
+  return is_kill(kind) || kind == FaultKind::kPause || kind == FaultKind::kClockJump;
+}
 
 std::span<const MetricInfo> threshold_metrics() { return metrics(); }
 

@@ -20,6 +20,19 @@ struct FaultKindInfo {
 };
 std::span<const FaultKindInfo> fault_kinds();
 
+/// Ends the worker.
+bool is_kill(FaultKind kind);
+/// Comes at an instant and is then over: kills, pauses, jumps of the clock. Others last for a
+/// while, in which a point is armed.
+bool is_instant(FaultKind kind);
+
+/// What an operation can fail with.
+struct FaultError {
+  std::string_view name;  ///< "EIO"
+  int number = 0;
+};
+std::span<const FaultError> fault_errors();
+
 enum class MetricUnit { kSeconds, kBytes, kPerSecond, kCount };
 
 /// A number that [[thresholds]] can judge at the end of a run.

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "harness/scenario/catalog.h"
 #include "harness/scenario/scenario.h"
 
 namespace soak::scenario {
@@ -43,11 +44,8 @@ bool are_apart(const FaultSection& one, const FaultSection& other) {
 
 bool may_arm_the_same(const Scenario& scenario, const FaultSection& one,
                       const FaultSection& other) {
-  const auto arms = [](const FaultSection& fault) {
-    return fault.kind == FaultKind::kDiskFull || fault.kind == FaultKind::kIoError ||
-           fault.kind == FaultKind::kSyncError;
-  };
-  return arms(one) && arms(other) && have_a_common_point(one.point, other.point) &&
+  return !is_instant(one.kind) && !is_instant(other.kind) &&
+         have_a_common_point(one.point, other.point) &&
          have_a_common_phase(scenario, one.name, other.name) && !are_apart(one, other);
 }
 

@@ -71,10 +71,17 @@ struct FaultSection {
   double jitter = 0;  ///< 0..1: fraction of `every` by which each instant varies.
   std::optional<double> at_seconds;
   std::optional<double> for_seconds;
-  std::string point;                 ///< libfiu point; sync_error, io_error.
-  double probability = 1.0;          ///< Per call of the point while armed.
-  std::uint64_t times = 0;           ///< At most this many firings per arming; 0: no limit.
-  std::string after_error;           ///< sync_error: what the page cache does afterwards.
+  std::string point;              ///< libfiu point, of the kinds that arm one.
+  double probability = 1.0;       ///< Per call of the point while armed.
+  std::uint64_t times = 0;        ///< At most this many firings per arming; 0: no limit.
+  std::uint64_t nth = 0;          ///< Only the n-th call since the arming; 0: any.
+  std::uint64_t every_calls = 0;  ///< Only each n-th call; 0: any.
+  std::uint64_t min_bytes = 0, max_bytes = 0;  ///< Calls of other sizes do not count; max 0: any.
+  std::string error = "EIO";                   ///< io_error, short_write: a name of fault_errors().
+  double delay_seconds = 0;                    ///< slow_io.
+  double by_seconds = 0;                       ///< clock_jump.
+  std::string direction = "either";            ///< clock_jump: forward | back | either.
+  std::string after_error;                     ///< sync_error: what the page cache does afterwards.
   std::string keep = "none";         ///< power_loss: "none" | "subset" of unsynced writes survives.
   std::uint32_t sector_bytes = 512;  ///< power_loss with subset: torn at this size (512 or 4096).
   std::uint64_t must_fire = 1;

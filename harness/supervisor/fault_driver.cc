@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -9,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "faultinj/firing.h"
 #include "harness/report/run_result.h"
+#include "harness/scenario/catalog.h"
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/schedule.h"
 
@@ -24,12 +27,40 @@ using scenario::FaultSection;
 constexpr double kRememberedSeconds = 10;
 // Between the disarm command and its effect a thread may fire once more.
 constexpr double kLateFiringSeconds = 0.5;
+constexpr double kMicrosecondsPerSecond = 1e6;
 constexpr const char* kFullDiskPoint = "space/*";
 constexpr std::string_view kSpaceQuestion = "space/statvfs";
 constexpr const char* kForeignKind = "remote_control";
 
 std::string point_of(const FaultSection& fault) {
   return fault.kind == FaultKind::kDiskFull && fault.point.empty() ? kFullDiskPoint : fault.point;
+}
+
+/// Of an instant.
+FaultStep step_of(FaultKind kind) {
+  if (kind == FaultKind::kPause) {
+    return FaultStep::kPause;
+  }
+  return kind == FaultKind::kClockJump ? FaultStep::kJumpClock : FaultStep::kKill;
+}
+
+faultinj::Effect effect_of(FaultKind kind) {
+  if (kind == FaultKind::kShortWrite) {
+    return faultinj::Effect::kShortWrite;
+  }
+  return kind == FaultKind::kSlowIo ? faultinj::Effect::kDelay : faultinj::Effect::kError;
+}
+
+/// Firings of one window; 0: no limit. A worker that starts in it counts calls from the beginning.
+std::uint64_t budget_of(const FaultSection& fault) { return fault.nth > 0 ? 1 : fault.times; }
+
+int error_number_of(const FaultSection& fault) {
+  if (fault.kind == FaultKind::kDiskFull) {
+    return ENOSPC;
+  }
+  const auto errors = scenario::fault_errors();
+  const auto found = std::ranges::find(errors, fault.error, &scenario::FaultError::name);
+  return found == errors.end() ? EIO : found->number;
 }
 
 bool matches(const std::string& pattern, const std::string& point) {
@@ -47,9 +78,9 @@ FaultDriver::FaultDriver(const scenario::Scenario& scenario)
   plan_.assign(plan.begin(), plan.end());
 }
 
-bool FaultDriver::overtaken(const PlannedFault& kill, double seconds) const {
+bool FaultDriver::overtaken(const PlannedFault& instant, double seconds) const {
   return std::any_of(plan_.begin() + 1, plan_.end(), [&](const PlannedFault& later) {
-    return later.fault == kill.fault && later.begin_seconds <= seconds;
+    return later.fault == instant.fault && later.begin_seconds <= seconds;
   });
 }
 
@@ -73,14 +104,14 @@ std::optional<FaultAction> FaultDriver::next_due(double seconds) {
   }
   while (!plan_.empty() && plan_.front().begin_seconds <= seconds) {
     const PlannedFault due = plan_.front();
-    if (is_kill(scenario_.faults[due.fault].kind)) {
+    if (scenario::is_instant(scenario_.faults[due.fault].kind)) {
       const bool skip = overtaken(due, seconds);
       plan_.pop_front();
       if (skip) {
         continue;
       }
       ++tallies_[due.fault].attempted;
-      return FaultAction{.step = FaultStep::kKill, .fault = due.fault};
+      return FaultAction{.step = step_of(scenario_.faults[due.fault].kind), .fault = due.fault};
     }
     if (open_window(due.fault) != nullptr) {  // Opened late; its successor makes it end early.
       for (Window& window : windows_) {
@@ -134,7 +165,7 @@ std::uint64_t FaultDriver::fired_in_window(std::size_t fault) const {
 std::vector<std::size_t> FaultDriver::open_windows() const {
   std::vector<std::size_t> open;
   for (const Window& window : windows_) {
-    const std::uint64_t times = scenario_.faults[window.fault].times;
+    const std::uint64_t times = budget_of(scenario_.faults[window.fault]);
     if (!window.closed_seconds.has_value() && (times == 0 || window.fired < times)) {
       open.push_back(window.fault);
     }
@@ -152,13 +183,21 @@ ArmedPoint FaultDriver::armed_point(std::size_t fault) const {
   const FaultSection& section = scenario_.faults[fault];
   const Window* window = open_window(fault);
   const std::uint64_t fired = window == nullptr ? 0 : window->fired;
+  const std::uint64_t budget = budget_of(section);
   return {.point = point_of(section),
-          .error_number = section.kind == FaultKind::kDiskFull ? ENOSPC : EIO,
-          .times = section.times > fired ? section.times - fired : 0,
-          .probability = section.probability};
+          .how = {.effect = static_cast<std::uint32_t>(effect_of(section.kind)),
+                  .error_number = error_number_of(section),
+                  .delay_us = static_cast<std::uint32_t>(
+                      std::llround(section.delay_seconds * kMicrosecondsPerSecond)),
+                  .times = budget > fired ? budget - fired : 0,
+                  .nth = section.nth,
+                  .every = section.every_calls,
+                  .bytes_min = section.min_bytes,
+                  .bytes_max = section.max_bytes == 0 ? UINT64_MAX : section.max_bytes,
+                  .probability = section.probability}};
 }
 
-void FaultDriver::kill_fired(std::size_t fault) {
+void FaultDriver::instant_fired(std::size_t fault) {
   ++tallies_[fault].fired;
   ++total_fired_;
   ++fired_by_point_[{scenario::fault_kind_name(scenario_.faults[fault].kind), ""}];
@@ -190,7 +229,7 @@ std::vector<report::FaultResult> FaultDriver::results() const {
     const FaultSection& fault = scenario_.faults[i];
     results.push_back({.name = fault.name,
                        .kind = scenario::fault_kind_name(fault.kind),
-                       .point = is_kill(fault.kind) ? "" : point_of(fault),
+                       .point = scenario::is_instant(fault.kind) ? "" : point_of(fault),
                        .planned = fault.must_fire,
                        .attempted = tallies_[i].attempted,
                        .fired = tallies_[i].fired});

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/common/shared_region.h"
+#include "harness/common/worker_protocol.h"
 #include "harness/report/run_result.h"
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/schedule.h"
@@ -19,6 +19,8 @@ namespace soak::supervisor {
 
 enum class FaultStep {
   kKill,         ///< Kill the worker now.
+  kPause,        ///< Stop it for a while.
+  kJumpClock,    ///< Set its clock.
   kOpenWindow,   ///< Arm the fault's point.
   kCloseWindow,  ///< Disarm it.
 };
@@ -31,9 +33,7 @@ struct FaultAction {
 /// How a fault's point is armed.
 struct ArmedPoint {
   std::string point;
-  int error_number = 0;
-  std::uint64_t times = 0;  ///< 0: no limit.
-  double probability = 1;
+  ArmRequest how;
   friend bool operator==(const ArmedPoint&, const ArmedPoint&) = default;
 };
 
@@ -45,7 +45,8 @@ class FaultDriver {
   explicit FaultDriver(const scenario::Scenario& scenario);
 
   /// The next thing to do at that time, one at a time. A window that could not open in time opens
-  /// late and keeps its length; of kills of one fault that are all overdue, only the last is left.
+  /// late and keeps its length; of instants of one fault that are all overdue, only the last is
+  /// left.
   std::optional<FaultAction> next_due(double seconds);
   /// Firings in the fault's newest window.
   [[nodiscard]] std::uint64_t fired_in_window(std::size_t fault) const;
@@ -54,15 +55,15 @@ class FaultDriver {
   /// Faults whose window is open and that may still fire: to be armed in a worker that starts.
   [[nodiscard]] std::vector<std::size_t> open_windows() const;
   [[nodiscard]] bool is_open(scenario::FaultKind kind) const;
-  /// What to arm; `times` is what this window has left.
+  /// What to arm; how.times is what this window has left.
   [[nodiscard]] ArmedPoint armed_point(std::size_t fault) const;
 
-  /// The worker was seen to die of the kill.
-  void kill_fired(std::size_t fault);
+  /// The worker was seen to die of the kill, to stand still, to take the time.
+  void instant_fired(std::size_t fault);
   /// A firing of the ledger; returns the fault that it belongs to, or kForeignFault.
   std::size_t point_fired(const std::string& point, double seconds);
   [[nodiscard]] std::uint64_t total_fired() const { return total_fired_; }
-  /// (kind, point) -> firings; kills have no point. For the metrics.
+  /// (kind, point) -> firings; instants have no point. For the metrics.
   [[nodiscard]] const std::map<std::pair<std::string, std::string>, std::uint64_t>& fired_by_point()
       const {
     return fired_by_point_;
@@ -81,7 +82,7 @@ class FaultDriver {
     std::uint64_t attempted = 0, fired = 0;
   };
   std::optional<FaultAction> close_due(double seconds);
-  bool overtaken(const PlannedFault& kill, double seconds) const;
+  bool overtaken(const PlannedFault& instant, double seconds) const;
   [[nodiscard]] const Window* open_window(std::size_t fault) const;
 
   const scenario::Scenario& scenario_;

@@ -168,7 +168,7 @@ CheckResult faults_fired(const RunResult& result) {
 
 bool reached(std::string_view branch, const RunFacts& facts, const RunResult& result) {
   const report::EvidenceResult& evidence = result.evidence;
-  const std::array<std::pair<std::string_view, std::uint64_t>, 10> numbers = {{
+  const std::array<std::pair<std::string_view, std::uint64_t>, 13> numbers = {{
       {"torn_tail_dropped", evidence.torn_tails_met},
       {"wal_replayed", facts.replayed_entries},
       {"unsynced_bytes_discarded", evidence.unsynced_bytes_discarded},
@@ -179,6 +179,9 @@ bool reached(std::string_view branch, const RunFacts& facts, const RunResult& re
       {"checkpoint_completed", facts.checkpoints},
       {"segment_deleted", facts.segments_deleted},
       {"segment_rewritten", facts.segments_rewritten},
+      {"segment_compressed", facts.segments_compressed},
+      {"resumed_after_disk_full", facts.resumed_after_disk_full},
+      {"reopened_read_only", facts.reopened_read_only},
   }};
   return std::any_of(numbers.begin(), numbers.end(), [&](const auto& number) {
     return number.first == branch && number.second > 0;

@@ -23,7 +23,8 @@ struct RunFacts {
   std::uint64_t starts = 0, reopened_read_only = 0;
   std::uint64_t replayed_entries = 0;
   std::uint64_t groups_rewritten = 0, no_space_refusals = 0, checkpoints = 0;
-  std::uint64_t segments_deleted = 0, segments_rewritten = 0;
+  std::uint64_t segments_deleted = 0, segments_rewritten = 0, segments_compressed = 0;
+  std::uint64_t resumed_after_disk_full = 0;
   oracle::OracleCounts counts;
   std::vector<oracle::Violation> first_violations;  ///< A few of each run, for the details.
   report::CheckResult memory;                       ///< MemoryTrend::judge().

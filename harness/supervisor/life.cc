@@ -109,6 +109,12 @@ void Life::perform(const FaultAction& action) {
     case FaultStep::kKill:
       kill_under_load(action.fault);
       return;
+    case FaultStep::kPause:
+      stand_still(action.fault);
+      return;
+    case FaultStep::kJumpClock:
+      jump_clock(action.fault);
+      return;
     case FaultStep::kOpenWindow:
       parts_.recorder.window_opened(fault, parts_.faults.armed_point(action.fault).point);
       arm(action.fault);
@@ -175,7 +181,7 @@ void Life::kill_under_load(std::size_t index) {
   // Without durability a power loss may take what was acknowledged; a process death may not.
   report.maybes = parts_.oracle.worker_died(fault.kind == FaultKind::kPowerLoss &&
                                             parts_.scenario.engine.durability == "none");
-  parts_.faults.kill_fired(index);
+  parts_.faults.instant_fired(index);
   parts_.monitor.kill_counted(scenario::fault_kind_name(fault.kind));
   parts_.recorder.killed(report);
   parts_.folder.forget_worker(incarnation_);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -84,12 +85,15 @@ class Life {
   bool arm(std::size_t fault);
   bool disarm(std::size_t fault);
   bool close_window(std::size_t fault);
+  void watch_for_resumption(std::size_t fault);
 
   void load_until_end();
   void look_after_worker();
   void act();
   void perform(const FaultAction& action);
   void kill_under_load(std::size_t fault);
+  void stand_still(std::size_t fault);
+  void jump_clock(std::size_t fault);
   void aim(const scenario::FaultSection& fault);
   bool enough_unsynced(const scenario::FaultSection& fault);
   bool take_power(const scenario::FaultSection& fault, KillReport& report);
@@ -113,10 +117,13 @@ class Life {
   Random random_;
   std::unique_ptr<WorkerProcess> worker_;
   std::uint32_t incarnation_ = 0;
-  std::set<std::string> armed_;  ///< Points armed in the worker that runs.
+  std::int64_t clock_offset_us_ = 0;  ///< Of the workers' wall clock; outlives them.
+  std::set<std::string> armed_;       ///< Points armed in the worker that runs.
   bool load_running_ = false;
   double load_started_at_ = 0, load_seconds_ = 0, next_scan_at_;
   std::uint64_t acknowledged_at_start_ = 0, violations_handled_ = 0;
+  /// Acknowledged writes when a full disk ended; nothing once more were seen, or the worker ended.
+  std::optional<std::uint64_t> acknowledged_at_end_of_full_;
   EndReason end_ = EndReason::kNone;
   RunFacts facts_;
 };

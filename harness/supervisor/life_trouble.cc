@@ -42,6 +42,11 @@ double hang_seconds(const std::vector<AgentConfig>& agents) {
 }  // namespace
 
 void Life::look_after_worker() {
+  if (acknowledged_at_end_of_full_.has_value() &&
+      parts_.oracle.counts().acknowledged > *acknowledged_at_end_of_full_) {
+    ++facts_.resumed_after_disk_full;
+    acknowledged_at_end_of_full_.reset();
+  }
   if (const auto exit = worker_->poll_exit(); exit.has_value()) {
     worker_ended(describe(*exit));
   } else if (parts_.loop.seconds_without_progress() > hang_seconds(agents_)) {
@@ -109,6 +114,7 @@ void Life::bury_worker() {
   parts_.loop.attach(nullptr);
   parts_.monitor.set_worker(0, incarnation_);
   worker_.reset();
+  acknowledged_at_end_of_full_.reset();
   parts_.folder.remove_fiu_fifos(pid);
   load_running_ = false;
 }

@@ -12,6 +12,7 @@
 #include "harness/common/control_channel.h"
 #include "harness/common/worker_config.h"
 #include "harness/common/worker_protocol.h"
+#include "harness/scenario/scenario.h"
 #include "harness/supervisor/fault_driver.h"
 #include "harness/supervisor/life.h"
 #include "harness/supervisor/loop.h"
@@ -51,7 +52,8 @@ bool Life::start_worker(const std::string& cause) {
   const WorkerConfig config = worker_config(parts_.scenario,
                                             {.incarnation = incarnation_,
                                              .data_directory = parts_.folder.data(),
-                                             .fiu_fifo_base = parts_.folder.fiu_fifo_base()},
+                                             .fiu_fifo_base = parts_.folder.fiu_fifo_base(),
+                                             .clock_offset_us = clock_offset_us_},
                                             agents_, parts_.oracle);
   if (!write_config(config_file, to_json(config))) {
     return harness_error("write " + config_file);
@@ -212,10 +214,7 @@ bool Life::end_read_only_worker() {
 
 bool Life::arm(std::size_t fault) {
   const ArmedPoint armed = parts_.faults.armed_point(fault);
-  ControlPacket packet{.type = CommandType::kArm};
-  packet.value = static_cast<std::uint64_t>(armed.error_number);
-  packet.count = static_cast<std::uint32_t>(armed.times);
-  packet.probability = armed.probability;
+  ControlPacket packet{.type = CommandType::kArm, .arm = armed.how};
   set_packet_text(packet, armed.point);
   if (const auto reply = parts_.loop.command(packet, kCommandStallSeconds); !reply.has_value()) {
     return handle(reply.error(), "arming " + armed.point);
@@ -228,7 +227,18 @@ bool Life::close_window(std::size_t fault) {
   const bool disarmed = disarm(fault);
   parts_.recorder.window_closed(parts_.scenario.faults[fault],
                                 parts_.faults.fired_in_window(fault));
+  if (disarmed) {
+    watch_for_resumption(fault);
+  }
   return disarmed;
+}
+
+void Life::watch_for_resumption(std::size_t fault) {
+  parts_.loop.turn(0);  // What was acknowledged until now is counted.
+  if (parts_.scenario.faults[fault].kind == scenario::FaultKind::kDiskFull && load_running_ &&
+      parts_.faults.fired_in_window(fault) > 0) {
+    acknowledged_at_end_of_full_ = parts_.oracle.counts().acknowledged;
+  }
 }
 
 /// Another open window on the same point would be disarmed with it, so it is armed again.

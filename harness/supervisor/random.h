@@ -27,6 +27,7 @@ class Random {
 
   /// In [0, 1).
   double unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+  bool coin() { return (next() >> 63) != 0; }
 
  private:
   std::uint64_t state_;

@@ -173,6 +173,33 @@ void Recorder::killed(const KillReport& kill) {
   tell(EventLevel::kFault, "killed", text, std::move(fields));
 }
 
+void Recorder::paused(const scenario::FaultSection& fault, double begin, std::uint64_t operations) {
+  const double now = clock_.seconds();
+  const char* kind = scenario::fault_kind_name(fault.kind);
+  mark(begin, now, kind, fault.name);
+  tell(EventLevel::kFault, "paused",
+       fmt::format("{}: stood still for {:.2f} s, {} meanwhile", fault.name, now - begin,
+                   plural(operations, "operation")),
+       {{"fault", json_quote(fault.name)},
+        {"kind", json_quote(kind)},
+        {"seconds", number(now - begin)},
+        {"operations", number(operations)}});
+}
+
+void Recorder::clock_jumped(const scenario::FaultSection& fault, double by_seconds,
+                            double offset_seconds) {
+  const double now = clock_.seconds();
+  const char* kind = scenario::fault_kind_name(fault.kind);
+  mark(now, now, kind, fault.name);
+  tell(EventLevel::kFault, "clock_jumped",
+       fmt::format("{}: the clock jumped by {:+.3f} s and is {:+.3f} s ahead", fault.name,
+                   by_seconds, offset_seconds),
+       {{"fault", json_quote(fault.name)},
+        {"kind", json_quote(kind)},
+        {"by_seconds", number(by_seconds)},
+        {"offset_seconds", number(offset_seconds)}});
+}
+
 void Recorder::window_opened(const scenario::FaultSection& fault, const std::string& point) {
   open_windows_[fault.name] = clock_.seconds();
   tell(EventLevel::kFault, "fault_armed", fmt::format("{}: {} armed", fault.name, point),
@@ -216,6 +243,8 @@ void Recorder::fired(const FiredFault& firing, const scenario::FaultSection* fau
                                           ? "unknown"
                                           : strerrordesc_np(firing.error_number))},
                  {"incarnation", number(std::uint64_t{firing.incarnation})},
+                 {"lane", number(std::uint64_t{firing.lane})},
+                 {"ordinal", number(firing.ordinal)},
                  {"count", "1"}});
   if (fault == nullptr) {
     mark(seconds, seconds, "remote_control", point);

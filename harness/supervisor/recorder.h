@@ -47,6 +47,10 @@ class Recorder {
   void worker_spawned(std::uint32_t incarnation, int pid, const std::string& cause);
   void worker_ready(std::uint32_t incarnation, const std::string& cause, const Recovery& recovery);
   void killed(const KillReport& kill);
+  /// The worker stood still from `begin` until now.
+  void paused(const scenario::FaultSection& fault, double begin, std::uint64_t operations);
+  /// The store's clock is `offset_seconds` ahead of the system's from now on.
+  void clock_jumped(const scenario::FaultSection& fault, double by_seconds, double offset_seconds);
   void window_opened(const scenario::FaultSection& fault, const std::string& point);
   void window_closed(const scenario::FaultSection& fault, std::uint64_t fired);
   /// `fault` is null for a firing that the scenario did not ask for.

@@ -129,6 +129,7 @@ void fill_counters(const SharedCounters& counters, RunFacts& facts) {
   facts.checkpoints = counters.checkpoints_total.load();
   facts.segments_deleted = counters.segments_deleted_total.load();
   facts.segments_rewritten = counters.segments_rewritten_total.load();
+  facts.segments_compressed = counters.segments_compressed_total.load();
 }
 
 /// Plays the scenario and judges it; returns what the harness itself did wrong, or "".

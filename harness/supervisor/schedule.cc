@@ -7,13 +7,13 @@
 #include <tuple>
 #include <vector>
 
+#include "harness/scenario/catalog.h"
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/random.h"
 
 namespace soak::supervisor {
 namespace {
 
-using scenario::FaultKind;
 using scenario::FaultSection;
 using scenario::PhaseSection;
 using scenario::Scenario;
@@ -26,7 +26,7 @@ bool names(const PhaseSection& phase, const std::string& fault) {
 }
 
 double end_of_window(const FaultSection& fault, double begin, double latest) {
-  if (is_kill(fault.kind)) {
+  if (scenario::is_instant(fault.kind)) {
     return begin;
   }
   return fault.for_seconds.has_value() ? std::min(begin + *fault.for_seconds, latest) : latest;
@@ -70,8 +70,6 @@ void plan_fault(const Scenario& scenario, std::size_t index, std::vector<Planned
 }
 
 }  // namespace
-
-bool is_kill(FaultKind kind) { return kind == FaultKind::kCrash || kind == FaultKind::kPowerLoss; }
 
 std::vector<Span> active_spans(const Scenario& scenario, const FaultSection& fault) {
   if (scenario.phases.empty()) {

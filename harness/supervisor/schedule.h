@@ -13,7 +13,7 @@ namespace soak::supervisor {
 struct PlannedFault {
   std::size_t fault = 0;  ///< Index into Scenario.faults.
   double begin_seconds = 0;
-  double end_seconds = 0;  ///< Kills: the same; else when the point is disarmed.
+  double end_seconds = 0;  ///< Of instants: the same; else when the point is disarmed.
   friend bool operator==(const PlannedFault&, const PlannedFault&) = default;
 };
 
@@ -23,8 +23,6 @@ struct Span {
   friend bool operator==(const Span&, const Span&) = default;
 };
 
-/// True for the kinds that end the worker.
-bool is_kill(scenario::FaultKind kind);
 /// Where the fault is active: adjacent phases that name it are one span; without phases, all of
 /// the run.
 std::vector<Span> active_spans(const scenario::Scenario& scenario,

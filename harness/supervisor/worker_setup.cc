@@ -53,6 +53,7 @@ WorkerConfig worker_config(const scenario::Scenario& scenario, const WorkerPlace
       std::llround(engine.checkpoint.every_seconds * kMillisecondsPerSecond));
   config.defect = scenario.defect;
   config.fiu_fifo_base = place.fiu_fifo_base;
+  config.clock_offset_us = place.clock_offset_us;
   config.agents = std::move(agents);
   return config;
 }

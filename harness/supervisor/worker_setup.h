@@ -18,6 +18,7 @@ struct WorkerPlace {
   std::uint32_t incarnation = 0;
   std::string data_directory;
   std::string fiu_fifo_base;
+  std::int64_t clock_offset_us = 0;
 };
 /// `agents` go on where `oracle` saw them last.
 WorkerConfig worker_config(const scenario::Scenario& scenario, const WorkerPlace& place,

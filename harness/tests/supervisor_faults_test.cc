@@ -1,11 +1,15 @@
 // FaultDriver with made-up time: what is due, what is open, whose firing it was.
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "faultinj/firing.h"
+#include "harness/common/worker_protocol.h"
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/fault_driver.h"
 
@@ -53,9 +57,12 @@ class FaultDriverTest : public ::testing::Test {
   std::string due(double seconds) {
     std::string text;
     while (const auto action = driver_.next_due(seconds)) {
-      const char* step = action->step == FaultStep::kKill         ? "kill"
-                         : action->step == FaultStep::kOpenWindow ? "open"
-                                                                  : "close";
+      const std::map<FaultStep, const char*> steps = {{FaultStep::kKill, "kill"},
+                                                      {FaultStep::kPause, "pause"},
+                                                      {FaultStep::kJumpClock, "jump"},
+                                                      {FaultStep::kOpenWindow, "open"},
+                                                      {FaultStep::kCloseWindow, "close"}};
+      const char* step = steps.at(action->step);
       text += (text.empty() ? "" : ", ") + std::string(step) + ' ' + std::to_string(action->fault);
     }
     return text;
@@ -100,17 +107,66 @@ TEST_F(FaultDriverTest, ClosingAllNamesTheOpenOnesAndEndsThePlan) {
 }
 
 TEST_F(FaultDriverTest, PointsAreArmedAsTheScenarioSays) {
-  const ArmedPoint full{.point = "space/*", .error_number = ENOSPC, .times = 0, .probability = 1};
+  const ArmedPoint full{.point = "space/*", .how = {.error_number = ENOSPC}};
   EXPECT_EQ(driver_.armed_point(kFull), full);
-  const ArmedPoint sync{
-      .point = "wal/segment/sync", .error_number = EIO, .times = 2, .probability = 0.5};
+  const ArmedPoint sync{.point = "wal/segment/sync",
+                        .how = {.error_number = EIO, .times = 2, .probability = 0.5}};
   EXPECT_EQ(driver_.armed_point(kSync), sync);
+}
+
+TEST(FaultDriverKinds, EachIsArmedAsItsSectionSays) {
+  Scenario scenario;
+  scenario.faults.resize(3);
+  scenario.faults[0].kind = FaultKind::kShortWrite;
+  scenario.faults[0].error = "EDQUOT";
+  scenario.faults[0].nth = 5;
+  scenario.faults[0].min_bytes = 4096;
+  scenario.faults[1].kind = FaultKind::kSlowIo;
+  scenario.faults[1].delay_seconds = 0.05;
+  scenario.faults[1].every_calls = 3;
+  scenario.faults[1].max_bytes = 100;
+  scenario.faults[2].kind = FaultKind::kIoError;
+  scenario.faults[2].error = "EROFS";
+  const FaultDriver driver(scenario);
+  const auto effect = [](faultinj::Effect kind) { return static_cast<std::uint32_t>(kind); };
+  const ArmRequest short_write{.effect = effect(faultinj::Effect::kShortWrite),
+                               .error_number = EDQUOT,
+                               .times = 1,
+                               .nth = 5,
+                               .bytes_min = 4096};
+  EXPECT_EQ(driver.armed_point(0).how, short_write);
+  const ArmRequest slow{.effect = effect(faultinj::Effect::kDelay),
+                        .error_number = EIO,
+                        .delay_us = 50'000,
+                        .every = 3,
+                        .bytes_max = 100};
+  EXPECT_EQ(driver.armed_point(1).how, slow);
+  EXPECT_EQ(driver.armed_point(2).how, ArmRequest{.error_number = EROFS});
+}
+
+TEST(FaultDriverKinds, InstantsHaveStepsOfTheirOwn) {
+  Scenario scenario;
+  scenario.duration_seconds = 60;
+  scenario.faults.resize(2);
+  scenario.faults[0].kind = FaultKind::kPause;
+  scenario.faults[0].every_seconds = 10;
+  scenario.faults[0].for_seconds = 2;
+  scenario.faults[1].kind = FaultKind::kClockJump;
+  scenario.faults[1].at_seconds = 15;
+  FaultDriver driver(scenario);
+  const auto first = driver.next_due(10);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->step, FaultStep::kPause);
+  EXPECT_FALSE(driver.next_due(12).has_value()) << "nothing is left to be closed";
+  const auto second = driver.next_due(15);
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->step, FaultStep::kJumpClock);
 }
 
 TEST_F(FaultDriverTest, ARestartedWorkerGetsOnlyWhatTheWindowHasLeft) {
   due(30);
   ASSERT_EQ(driver_.point_fired("wal/segment/sync", 30.5), kSync);
-  EXPECT_EQ(driver_.armed_point(kSync).times, 1U);
+  EXPECT_EQ(driver_.armed_point(kSync).how.times, 1U);
   EXPECT_EQ(driver_.point_fired("wal/segment/sync", 30.6), kSync);
   const std::vector<std::size_t> open = driver_.open_windows();
   EXPECT_EQ(std::count(open.begin(), open.end(), kSync), 0);
@@ -149,7 +205,7 @@ TEST_F(FaultDriverTest, AKillCountsWhenItWasSeen) {
   due(10);
   EXPECT_EQ(driver_.results()[kKill].attempted, 1U);
   EXPECT_EQ(driver_.results()[kKill].fired, 0U);
-  driver_.kill_fired(kKill);
+  driver_.instant_fired(kKill);
   EXPECT_EQ(driver_.results()[kKill].fired, 1U);
   EXPECT_EQ(driver_.results()[kKill].planned, 3U);
   EXPECT_EQ(driver_.total_fired(), 1U);

@@ -177,7 +177,8 @@ TEST_F(JudgeTest, ABranchThatWasNotReachedProvesNothing) {
 
 TEST_F(JudgeTest, EveryBranchOfTheCatalogCanBeReached) {
   facts_.groups_rewritten = facts_.no_space_refusals = facts_.checkpoints = 1;
-  facts_.segments_deleted = facts_.segments_rewritten = 1;
+  facts_.segments_deleted = facts_.segments_rewritten = facts_.segments_compressed = 1;
+  facts_.resumed_after_disk_full = facts_.reopened_read_only = 1;
   result_.evidence.torn_tails_met = result_.evidence.directory_entries_discarded = 1;
   for (const std::string_view name : scenario::names_of(scenario::recovery_branches())) {
     scenario_.must_reach = {std::string(name)};

@@ -293,8 +293,8 @@ TEST_F(LedgerDrainTest, WhatADeadWorkerLeftIsNotInFlight) {
 
 TEST_F(LedgerDrainTest, FiringsComeOnceAndInOrder) {
   FiredFaultRecorder recorder(region_->fired, 3);
-  recorder.record("wal/segment/sync", EIO);
-  recorder.record("space/statvfs", ENOSPC);
+  recorder.record("wal/segment/sync", {.error_number = EIO});
+  recorder.record("space/statvfs", {.error_number = ENOSPC});
   const auto fired = drain_.take_fired();
   ASSERT_EQ(fired.size(), 2U);
   EXPECT_STREQ(fired[0].point.data(), "wal/segment/sync");
@@ -306,7 +306,7 @@ TEST_F(LedgerDrainTest, FiringsComeOnceAndInOrder) {
 TEST_F(LedgerDrainTest, FiringsThatTheRingLostAreCounted) {
   FiredFaultRecorder recorder(region_->fired, 1);
   for (std::size_t i = 0; i < kFiredFaultsMax + 5; ++i) {
-    recorder.record("space/statvfs", ENOSPC);
+    recorder.record("space/statvfs", {.error_number = ENOSPC});
   }
   EXPECT_EQ(drain_.take_fired().size(), kFiredFaultsMax);
   EXPECT_EQ(drain_.overrun(), 5U);

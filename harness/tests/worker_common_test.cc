@@ -311,7 +311,7 @@ TEST(FiredFaultRecorder, KilledWriterLeavesOnlyWholeEntries) {
         for (int i = 0; i < 3; ++i) {
           threads.emplace_back([&] {
             while (true) {
-              recorder.record("wal/segment/sync", 5);
+              recorder.record("wal/segment/sync", {.error_number = 5});
             }
           });
         }
@@ -328,8 +328,10 @@ TEST(FiredFaultRecorder, KilledWriterLeavesOnlyWholeEntries) {
 TEST(FiredFaultRecorder, LongPointNamesAreCut) {
   const RegionMapping region = map_new_region();
   FiredFaultRecorder recorder(region->fired, 1);
-  recorder.record(std::string(100, 'x'), 28);
+  recorder.record(std::string(100, 'x'), {.error_number = 28, .ordinal = 9, .lane = 3});
   EXPECT_EQ(std::string(region->fired.entries[0].point.data()), std::string(47, 'x'));
+  EXPECT_EQ(region->fired.entries[0].ordinal, 9U);
+  EXPECT_EQ(region->fired.entries[0].lane, 3U);
   EXPECT_EQ(region->fired.count.load(), 1U);
 }
 

@@ -18,9 +18,8 @@
 namespace soak::worker {
 namespace {
 
-ControlPacket arming(const char* point, int error, std::uint32_t times) {
-  ControlPacket packet{
-      .type = CommandType::kArm, .count = times, .value = static_cast<std::uint64_t>(error)};
+ControlPacket arming(const char* point, int error, std::uint64_t times) {
+  ControlPacket packet{.type = CommandType::kArm, .arm = {.error_number = error, .times = times}};
   set_packet_text(packet, point);
   return packet;
 }

@@ -15,6 +15,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "faultinj/firing.h"
 #include "faultinj/fiu_control.h"
 #include "harness/common/control_channel.h"
 #include "harness/common/document_id.h"
@@ -25,6 +26,7 @@
 #include "harness/common/worker_protocol.h"
 #include "harness/worker/agent.h"
 #include "harness/worker/error_log.h"
+#include "harness/worker/shifted_clock.h"
 #include "harness/worker/target.h"
 #include <pluresdb/error.h>
 
@@ -48,10 +50,11 @@ std::vector<std::string> names_of(const std::vector<AgentConfig>& agents) {
 
 }  // namespace
 
-CommandLoop::CommandLoop(const WorkerConfig& config, Target& target, SharedRegion& region,
-                         ControlChannel& channel)
+CommandLoop::CommandLoop(const WorkerConfig& config, Target& target, ShiftedClock& clock,
+                         SharedRegion& region, ControlChannel& channel)
     : config_(config),
       target_(target),
+      clock_(clock),
       region_(region),
       channel_(channel),
       supervisor_(getppid()),
@@ -118,6 +121,10 @@ Status CommandLoop::obey(const ControlPacket& command, ControlPacket& reply) {
       return arm(command);
     case CommandType::kDisarm:
       return faultinj::disarm(packet_text(command));
+    case CommandType::kShiftClock:
+      clock_.set_offset_us(command.clock_offset_us);
+      log_line(fmt::format("the clock is {} us ahead", command.clock_offset_us));
+      return {};
     case CommandType::kClose:
       return close_store();
     case CommandType::kReady:
@@ -221,13 +228,27 @@ Result<std::uint64_t> CommandLoop::scan() {
 
 Status CommandLoop::arm(const ControlPacket& command) const {
   const std::string point = packet_text(command);
+  const ArmRequest& how = command.arm;
+  if (how.effect > static_cast<std::uint32_t>(faultinj::Effect::kDelay)) {
+    return pluresdb::fail(ErrorCode::kInvalidArgument,
+                          fmt::format("arm {}: unknown effect {}", point, how.effect));
+  }
   const faultinj::Arming arming{.point = point,
-                                .error_number = static_cast<int>(command.value),
-                                .times = command.count,
-                                .probability = command.probability,
+                                .effect = static_cast<faultinj::Effect>(how.effect),
+                                .error_number = how.error_number,
+                                .delay_us = how.delay_us,
+                                .times = how.times,
+                                .nth = how.nth,
+                                .every = how.every,
+                                .bytes_min = how.bytes_min,
+                                .bytes_max = how.bytes_max,
+                                .probability = how.probability,
                                 .seed = mix64(config_.seed, config_.incarnation)};
-  log_line(fmt::format("arm {}: error {}, times {}, probability {}", point, arming.error_number,
-                       arming.times, arming.probability));
+  log_line(fmt::format(
+      "arm {}: effect {}, error {}, delay {} us, times {}, nth {}, every {}, bytes {}..{}, "
+      "probability {}",
+      point, how.effect, arming.error_number, arming.delay_us, arming.times, arming.nth,
+      arming.every, arming.bytes_min, arming.bytes_max, arming.probability));
   return faultinj::arm(arming);
 }
 

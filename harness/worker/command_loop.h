@@ -15,6 +15,7 @@
 #include "harness/worker/agent.h"
 #include "harness/worker/error_log.h"
 #include "harness/worker/evidence.h"
+#include "harness/worker/shifted_clock.h"
 #include "harness/worker/target.h"
 #include <pluresdb/error.h>
 
@@ -23,7 +24,7 @@ namespace soak::worker {
 class CommandLoop {
  public:
   /// All outlive it.
-  CommandLoop(const WorkerConfig& config, Target& target, SharedRegion& region,
+  CommandLoop(const WorkerConfig& config, Target& target, ShiftedClock& clock, SharedRegion& region,
               ControlChannel& channel);
   ~CommandLoop();
   CommandLoop(const CommandLoop&) = delete;
@@ -47,6 +48,7 @@ class CommandLoop {
 
   const WorkerConfig& config_;
   Target& target_;
+  ShiftedClock& clock_;
   SharedRegion& region_;
   ControlChannel& channel_;
   const int supervisor_;  ///< Its pid.

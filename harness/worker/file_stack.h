@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "engine/io/file_system.h"
-#include "faultinj/fault_file_system.h"
+#include "faultinj/firing.h"
 #include "harness/common/worker_config.h"
 #include <pluresdb/error.h>
 

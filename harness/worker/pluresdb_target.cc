@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/clock.h"
 #include "engine/io/file_system.h"
 #include "harness/common/worker_config.h"
 #include "harness/worker/target.h"
@@ -80,11 +81,13 @@ pluresdb::Durability durability_of(const std::string& name) {
 }  // namespace
 
 Result<std::unique_ptr<Target>> open_pluresdb_target(const WorkerConfig& config,
-                                                     pluresdb::io::FileSystem& files) {
+                                                     pluresdb::io::FileSystem& files,
+                                                     pluresdb::Clock& clock) {
   pluresdb::EngineOptions options;
   options.durability = durability_of(config.durability);
   options.segment_bytes = config.segment_bytes;
   options.file_system = &files;
+  options.clock = &clock;
   if (config.checkpoint_wal_bytes != 0) {
     options.checkpoint.wal_bytes = config.checkpoint_wal_bytes;
   }

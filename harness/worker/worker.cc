@@ -1,5 +1,6 @@
 #include "harness/worker/worker.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <ios>
@@ -11,7 +12,9 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/io/file_system.h"
+#include "faultinj/firing.h"
 #include "faultinj/fiu_control.h"
 #include "harness/common/control_channel.h"
 #include "harness/common/shared_region.h"
@@ -22,6 +25,7 @@
 #include "harness/worker/evidence.h"
 #include "harness/worker/file_stack.h"
 #include "harness/worker/pluresdb_target.h"
+#include "harness/worker/shifted_clock.h"
 #include "harness/worker/target.h"
 #include <pluresdb/error.h>
 #include <pluresdb/stats.h>
@@ -45,12 +49,13 @@ Result<WorkerConfig> read_config(const std::string& path) {
 }
 
 Result<std::unique_ptr<Target>> open_target(const WorkerConfig& config,
-                                            pluresdb::io::FileSystem& files) {
+                                            pluresdb::io::FileSystem& files,
+                                            pluresdb::Clock& clock) {
   if (config.target != "pluresdb") {
     return pluresdb::fail(ErrorCode::kInvalidArgument,
                           fmt::format("unknown target \"{}\"", config.target));
   }
-  return open_pluresdb_target(config, files);
+  return open_pluresdb_target(config, files, clock);
 }
 
 void log_recovery(const pluresdb::RecoveryReport& report) {
@@ -67,12 +72,22 @@ void log_recovery(const pluresdb::RecoveryReport& report) {
   }
 }
 
+faultinj::FiredCallback record_into(FiredFaultRecorder& recorder) {
+  return [&recorder](std::string_view point, const faultinj::Firing& firing) {
+    recorder.record(point, {.error_number = firing.error_number,
+                            .ordinal = firing.ordinal,
+                            .lane = firing.lane,
+                            .effect = static_cast<std::uint32_t>(firing.effect)});
+  };
+}
+
 // Everything from the region to the answer kReady may fail; what comes after is the command loop.
 struct Opened {
   WorkerConfig config;
   RegionMapping region;
   std::unique_ptr<FiredFaultRecorder> fired;
   FileStack files;
+  std::unique_ptr<ShiftedClock> clock;
   std::unique_ptr<Target> target;
 };
 
@@ -90,11 +105,9 @@ Status open_store(const WorkerArguments& arguments, Opened& opened) {
   TRY(faultinj::fiu_start(config.fiu_fifo_base));
   opened.fired = std::make_unique<FiredFaultRecorder>(opened.region->fired, config.incarnation);
   TRY_ASSIGN(opened.files,
-             FileStack::build(config, arguments.journal_fd,
-                              [recorder = opened.fired.get()](std::string_view point, int error) {
-                                recorder->record(point, error);
-                              }));
-  TRY_ASSIGN(opened.target, open_target(config, opened.files.top()));
+             FileStack::build(config, arguments.journal_fd, record_into(*opened.fired)));
+  opened.clock = std::make_unique<ShiftedClock>(config.clock_offset_us);
+  TRY_ASSIGN(opened.target, open_target(config, opened.files.top(), *opened.clock));
   const pluresdb::RecoveryReport report = opened.target->recovery();
   log_recovery(report);
   publish_recovery(report, config.incarnation, opened.region->recovery);
@@ -120,7 +133,7 @@ int run_worker(const WorkerArguments& arguments) {
   if (const Status status = open_store(arguments, opened); !status.has_value()) {
     return refuse(channel, status.error());
   }
-  CommandLoop loop(opened.config, *opened.target, *opened.region, channel);
+  CommandLoop loop(opened.config, *opened.target, *opened.clock, *opened.region, channel);
   if (const Status sent = channel.send({.type = CommandType::kReady}); !sent.has_value()) {
     log_line(to_string(sent.error()));
     return EXIT_FAILURE;
