@@ -31,6 +31,9 @@ constexpr double kFullScanSeconds = 3600;
 // Between two kills agents get at least this much time, else overdue kills would come in a row
 // with nothing to lose between them.
 constexpr double kLoadBetweenKillsSeconds = 0.25;
+// So long nothing else goes wrong after a full disk, unless writes are acknowledged before: that
+// the store resumes by itself is to be seen.
+constexpr double kResumeSeconds = 2;
 // Kills wait this long for the moment they are meant to hit.
 constexpr double kAimSeconds = 0.5;
 // Unsynced bytes that a torn power loss waits for, in sectors: fewer are kept or lost as a whole
@@ -93,7 +96,7 @@ void Life::act() {
       return;
     }
   }
-  while (end_ == EndReason::kNone && load_running_ &&
+  while (end_ == EndReason::kNone && load_running_ && !waits_for_resumption() &&
          parts_.clock.seconds() - load_started_at_ >= kLoadBetweenKillsSeconds) {
     const auto action = parts_.faults.next_due(parts_.clock.seconds());
     if (!action.has_value()) {
@@ -101,6 +104,11 @@ void Life::act() {
     }
     perform(*action);
   }
+}
+
+bool Life::waits_for_resumption() const {
+  return acknowledged_at_end_of_full_.has_value() &&
+         parts_.clock.seconds() - full_ended_at_ < kResumeSeconds;
 }
 
 void Life::perform(const FaultAction& action) {

@@ -86,6 +86,7 @@ class Life {
   bool disarm(std::size_t fault);
   bool close_window(std::size_t fault);
   void watch_for_resumption(std::size_t fault);
+  [[nodiscard]] bool waits_for_resumption() const;
 
   void load_until_end();
   void look_after_worker();
@@ -124,6 +125,7 @@ class Life {
   std::uint64_t acknowledged_at_start_ = 0, violations_handled_ = 0;
   /// Acknowledged writes when a full disk ended; nothing once more were seen, or the worker ended.
   std::optional<std::uint64_t> acknowledged_at_end_of_full_;
+  double full_ended_at_ = 0;
   EndReason end_ = EndReason::kNone;
   RunFacts facts_;
 };

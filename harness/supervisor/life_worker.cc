@@ -238,6 +238,7 @@ void Life::watch_for_resumption(std::size_t fault) {
   if (parts_.scenario.faults[fault].kind == scenario::FaultKind::kDiskFull && load_running_ &&
       parts_.faults.fired_in_window(fault) > 0) {
     acknowledged_at_end_of_full_ = parts_.oracle.counts().acknowledged;
+    full_ended_at_ = parts_.clock.seconds();
   }
 }
 
