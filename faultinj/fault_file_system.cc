@@ -367,70 +367,11 @@ class FaultFileSystem final : public FileSystem {
   OpenFiles open_files_;
 };
 
-class LyingFile final : public File {
- public:
-  explicit LyingFile(std::unique_ptr<File> next) : next_(std::move(next)) {}
-
-  Result<std::size_t> read(std::uint64_t offset, MutableByteSpan out) override {
-    return next_->read(offset, out);
-  }
-  Status write(std::uint64_t offset, ByteSpan data) override { return next_->write(offset, data); }
-  Status sync_data() override { return {}; }
-  Status sync_all() override { return {}; }
-  Status truncate(std::uint64_t size_bytes) override { return next_->truncate(size_bytes); }
-  Status allocate(std::uint64_t size_bytes) override { return next_->allocate(size_bytes); }
-  Result<std::uint64_t> size() override { return next_->size(); }
-  Status close() override { return next_->close(); }
-
- private:
-  const std::unique_ptr<File> next_;
-};
-
-class LyingFileSystem final : public FileSystem {
- public:
-  LyingFileSystem(FileSystem& next, std::string root) : next_(next), root_(std::move(root)) {}
-
-  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    TRY_ASSIGN(auto file, next_.open(path, mode));
-    if (!relative_to(root_, path)) {
-      return file;
-    }
-    return std::make_unique<LyingFile>(std::move(file));
-  }
-  Status create_directory(const std::string& path) override { return next_.create_directory(path); }
-  Result<std::vector<std::string>> list(const std::string& path) override {
-    return next_.list(path);
-  }
-  Status rename(const std::string& from, const std::string& to) override {
-    return next_.rename(from, to);
-  }
-  Status remove(const std::string& path) override { return next_.remove(path); }
-  Status sync_directory(const std::string& path) override {
-    return relative_to(root_, path) ? Status{} : next_.sync_directory(path);
-  }
-  Result<FileInfo> info(const std::string& path) override { return next_.info(path); }
-  Result<SpaceInfo> space(const std::string& path) override { return next_.space(path); }
-  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
-    return next_.lock(path);
-  }
-  Result<std::unique_ptr<FileLock>> lock_shared(const std::string& path) override {
-    return next_.lock_shared(path);
-  }
-
- private:
-  FileSystem& next_;
-  const std::string root_;
-};
-
 }  // namespace
 
 std::unique_ptr<FileSystem> make_fault_file_system(FileSystem& next, const std::string& root,
                                                    FiredCallback fired) {
   return std::make_unique<FaultFileSystem>(next, normal_path(root), std::move(fired));
-}
-
-std::unique_ptr<FileSystem> make_lying_sync_file_system(FileSystem& next, const std::string& root) {
-  return std::make_unique<LyingFileSystem>(next, normal_path(root));
 }
 
 }  // namespace faultinj

@@ -17,9 +17,4 @@ std::unique_ptr<pluresdb::io::FileSystem> make_fault_file_system(pluresdb::io::F
                                                                  const std::string& root,
                                                                  FiredCallback fired);
 
-/// Planted defect for negative scenarios: sync_data, sync_all and sync_directory claim success and
-/// do nothing (when the path lies below `root`).
-std::unique_ptr<pluresdb::io::FileSystem> make_lying_sync_file_system(
-    pluresdb::io::FileSystem& next, const std::string& root);
-
 }  // namespace faultinj

@@ -272,24 +272,5 @@ TEST_F(FaultFileSystemTest, ABudgetEnds) {
   EXPECT_EQ(firings.size(), 2U);
 }
 
-TEST(LyingSyncFileSystem, ClaimsSuccessBelowItsRootAndDoesNothing) {
-  const TestDirectory root(TestDirectory::Where::kMemory);
-  const TestDirectory outside(TestDirectory::Where::kMemory);
-  ObservedFileSystem below;
-  const auto files = make_lying_sync_file_system(below, root.path());
-  for (const bool lies : {true, false}) {
-    const std::string& directory = lies ? root.path() : outside.path();
-    const auto file = files->open(directory + "/f", OpenMode::kCreateNew);
-    ASSERT_TRUE(file.has_value());
-    EXPECT_TRUE((*file)->write(0, as_bytes("bytes")).has_value());
-    EXPECT_TRUE((*file)->sync_data().has_value());
-    EXPECT_TRUE((*file)->sync_all().has_value());
-    EXPECT_TRUE(files->sync_directory(directory).has_value());
-    EXPECT_EQ(below.file_syncs, lies ? 0U : 2U);
-    EXPECT_EQ(below.directory_syncs, lies ? 0U : 1U);
-    EXPECT_EQ((*file)->size().value_or(0), 5U);
-  }
-}
-
 }  // namespace
 }  // namespace faultinj

@@ -28,8 +28,8 @@ namespace {
 using namespace soak::cli;
 
 // Commands and options of the contract that later versions bring.
-constexpr std::array<std::string_view, 8> kLaterCommands = {
-    "check", "resume", "replay", "shrink", "report", "compare", "merge", "doctor"};
+constexpr std::array<std::string_view, 7> kLaterCommands = {"resume",  "replay", "shrink", "report",
+                                                            "compare", "merge",  "doctor"};
 
 constexpr const char* kFooter =
     "Exit status of run: 0 pass, 1 fail, 2 inconclusive, 3 invalid scenario or arguments,\n"
@@ -88,6 +88,21 @@ void add_validate(CLI::App& app, Arguments& arguments) {
                                              "Print the scenario with every default");
   validate->add_flag("--json", arguments.json, "Print findings as JSON")->excludes(resolved);
   validate->add_flag("--no-color", arguments.no_color, "No colours (also: NO_COLOR)");
+}
+
+void add_check(CLI::App& app, Arguments& arguments) {
+  CLI::App* check = app.add_subcommand(
+      "check", "Run scenarios one after the other; see whether each ends as its [expect] says");
+  check->footer(
+      "Exit status of check: 0 each ended as it should, 1 one did not, 3 invalid scenario or "
+      "arguments,\n4 environment or harness error.");
+  check->add_option("SCENARIO", arguments.scenarios, "Files, or names below scenarios/")
+      ->required();
+  check->add_option(
+      "--out", arguments.out,
+      "Keeps the run folders (default: runs/check-UTC-PID, only of what ended otherwise)");
+  add_scenario_options(*check, arguments);
+  check->add_flag("--no-color", arguments.no_color, "No colours (also: NO_COLOR)");
 }
 
 void add_list(CLI::App& app, Arguments& arguments) {
@@ -180,6 +195,7 @@ int run_command(int argc, char** argv) {
   Arguments arguments;
   add_run(app, arguments);
   add_validate(app, arguments);
+  add_check(app, arguments);
   add_list(app, arguments);
   try {
     app.parse(argc, argv);
@@ -199,6 +215,13 @@ int run_command(int argc, char** argv) {
                      .json = arguments.json,
                      .print_resolved = arguments.print_resolved,
                      .color = use_color(arguments, STDERR_FILENO)});
+  }
+  if (app.got_subcommand("check")) {
+    return check({.scenarios = arguments.scenarios,
+                  .parse = parse,
+                  .out_directory = arguments.out,
+                  .version = PLURESDB_VERSION,
+                  .color = use_color(arguments, STDERR_FILENO)});
   }
   return run(arguments, parse, join(argc, argv));
 }

@@ -134,15 +134,23 @@ constexpr std::array<NameInfo, 13> kBranches = {{
     {"reopened_read_only", true, "the engine became read-only after failed syncs and was reopened"},
 }};
 
-constexpr std::array<NameInfo, 8> kDefects = {{
+constexpr std::array<NameInfo, 16> kDefects = {{
     {"lying_fsync", true, "every sync claims success and does nothing"},
-    {"early_ack", false, "writes are acknowledged before their sync"},
-    {"dropped_directory_sync", false, "syncs of directories do nothing"},
-    {"reused_seq", false, "sequence numbers are used again after a crash"},
-    {"lost_delete", false, "deletes are acknowledged and forgotten"},
-    {"resurrected_tombstone", false, "deleted documents come back"},
-    {"wrong_bytes", false, "reads return other bytes"},
-    {"slow_leak", false, "each operation leaks memory"},
+    {"dropped_directory_sync", true, "syncs of directories do nothing"},
+    {"lost_suffix", true, "a write to the log loses its last sector now and then"},
+    {"silent_truncation", true, "on a full disk writes are cut and claim success"},
+    {"early_ack", true, "writes are acknowledged before their sync"},
+    {"lost_delete", true, "deletes are acknowledged and forgotten now and then"},
+    {"lost_update", true, "overwrites are acknowledged and forgotten now and then"},
+    {"resurrected_tombstone", true, "deleted documents come back"},
+    {"wrong_bytes", true, "reads return a wrong byte now and then"},
+    {"swapped_payloads", true, "two concurrent writes exchange their payloads now and then"},
+    {"refused_but_written", true, "a write is refused and stored all the same now and then"},
+    {"alien_document", true, "documents appear that nobody wrote"},
+    {"incomplete_scan", true, "a scan leaves documents out"},
+    {"sudden_death", true, "the process is killed, and not by the harness"},
+    {"never_resumes", true, "after a restart every write is refused"},
+    {"slow_leak", true, "each operation leaks 100 bytes"},
 }};
 
 }  // namespace

@@ -271,6 +271,31 @@ Verdict overall(const std::vector<CheckResult>& checks) {
   return checks.empty() || any(Verdict::kInconclusive) ? Verdict::kInconclusive : Verdict::kPass;
 }
 
+bool is_as_expected(const scenario::ExpectSection& expect, const RunResult& result) {
+  if (expect.verdict != report::verdict_name(result.verdict)) {
+    return false;
+  }
+  return expect.check.empty() ||
+         std::any_of(result.checks.begin(), result.checks.end(), [&](const CheckResult& check) {
+           return check.name == expect.check && check.verdict == result.verdict;
+         });
+}
+
+std::string outcome_text(const RunResult& result) {
+  std::string text = report::verdict_name(result.verdict);
+  if (result.verdict == Verdict::kPass) {
+    return text;
+  }
+  std::string_view separator = " by ";
+  for (const CheckResult& check : result.checks) {
+    if (check.verdict == result.verdict) {
+      text += fmt::format("{}{}", separator, check.name);
+      separator = ", ";
+    }
+  }
+  return text;
+}
+
 void judge(const Scenario& scenario, const RunFacts& facts, RunResult& result) {
   result.checks = {lost_writes(facts),
                    maybes(facts),

@@ -34,5 +34,9 @@ struct RunFacts {
 void judge(const scenario::Scenario& scenario, const RunFacts& facts, report::RunResult& result);
 /// Any failed check: fail; else any inconclusive one: inconclusive; else pass.
 report::Verdict overall(const std::vector<report::CheckResult>& checks);
+/// Whether the run ended as `expect` says: with that verdict, and given by that check.
+bool is_as_expected(const scenario::ExpectSection& expect, const report::RunResult& result);
+/// "pass", or the verdict and the checks that gave it: "fail by reads_exact, evidence".
+std::string outcome_text(const report::RunResult& result);
 
 }  // namespace soak::supervisor

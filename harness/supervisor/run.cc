@@ -75,7 +75,8 @@ Status furnish(const RunOptions& options, std::uint32_t agent_count, Ground& gro
                                        .seed = options.scenario.seed,
                                        .region = &*ground.region}));
   TRY_ASSIGN(ground.events, report::EventLog::create(ground.folder.file("events.ndjson")));
-  ground.terminal = report::Terminal::create(options.quiet || options.json, options.color);
+  ground.terminal =
+      report::Terminal::create(options.quiet || options.json || options.check, options.color);
   return {};
 }
 
@@ -209,6 +210,20 @@ Status write_everything(const RunOptions& options, Ground& ground,
   return {};
 }
 
+/// "ok     FILE: fail by reads_exact (3.2 s)"; of another end also what was expected, and where to
+/// look.
+std::string check_line(const RunOptions& options, const Ground& ground,
+                       const report::RunResult& result) {
+  const scenario::ExpectSection& expect = options.scenario.expect;
+  const std::string ended = fmt::format("{}: {}, {:.1f} s", options.scenario_file,
+                                        outcome_text(result), result.duration_seconds);
+  if (is_as_expected(expect, result)) {
+    return fmt::format("ok     {}\n", ended);
+  }
+  return fmt::format("WRONG  {}; expected {}{}{} ({})\n", ended, expect.verdict,
+                     expect.check.empty() ? "" : " by ", expect.check, ground.folder.path());
+}
+
 /// False when the text could not be written: a full disk, a reader that went away.
 bool print(const std::string& text) {
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
@@ -219,7 +234,9 @@ Status show(const RunOptions& options, Ground& ground, const report::RunResult& 
   ground.terminal->finish(report::final_screen(result, ground.folder.path(), options.color,
                                                ground.terminal->columns()));
   std::string text;
-  if (options.json) {
+  if (options.check) {
+    text = check_line(options, ground, result);
+  } else if (options.json) {
     text = report::summary_json(result);
   } else if (options.quiet) {
     text = fmt::format("{}: {} ({})\n", report::verdict_name(result.verdict), result.scenario_title,
@@ -277,6 +294,9 @@ int run(const RunOptions& options) {
   // A lost write is a lost write, whatever else went wrong.
   if (!harness_error.empty() && result.verdict != report::Verdict::kFail) {
     return environment_error(harness_error);
+  }
+  if (options.check) {
+    return is_as_expected(options.scenario.expect, result) ? 0 : 1;
   }
   return static_cast<int>(result.verdict);
 }

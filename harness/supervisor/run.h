@@ -16,13 +16,16 @@ struct RunOptions {
   std::string version;
   bool hold = false;   ///< Go on serving metrics after the end, until a signal.
   bool quiet = false;  ///< Only the verdict line.
-  bool json = false;   ///< summary.json on stdout instead of text.
+  /// Only a line that says whether the run ended as [expect] says; so does the status.
+  bool check = false;
+  bool json = false;  ///< summary.json on stdout instead of text.
   bool color = false;
 };
 
 /// Runs the scenario; returns the exit status of the contract: 0 pass, 1 fail, 2 inconclusive,
-/// 4 environment or harness error (said on stderr). First SIGINT or SIGTERM ends the run at a safe
-/// point with a full report, the second aborts. One run per process.
+/// 4 environment or harness error (said on stderr); with `check` 0 as expected, 1 not. First SIGINT
+/// or SIGTERM ends the run at a safe point with a full report, the second aborts. One run per
+/// process.
 int run(const RunOptions& options);
 
 }  // namespace soak::supervisor

@@ -79,7 +79,7 @@ TEST_F(SoakCli, WrongArgumentsAreStatusThreeAndSayWhy) {
         "run quick --seed x", "run quick --duration 5", "run quick --shard 1/2",
         "run quick --json --quiet", "validate quick --json --resolved", "list nonsense",
         "run no-such-scenario", "run /nowhere/x.toml", "run quick --set engine.durabilty=wal",
-        "resume x", "doctor"}) {
+        "resume x", "doctor", "check", "check no-such-scenario", "check quick --duration 5"}) {
     const Output output = soak(arguments);
     EXPECT_EQ(output.status, 3) << arguments << output.out << output.err;
     EXPECT_FALSE(output.err.empty()) << arguments;

@@ -344,5 +344,27 @@ TEST_F(JudgeTest, AThresholdThatWasNotMeasuredProvesNothing) {
   expect("thresholds", Verdict::kInconclusive);
 }
 
+TEST_F(JudgeTest, AnEndIsAsExpectedOnlyWithTheVerdictOfTheNamedCheck) {
+  facts_.counts.corrupt_reads = 1;
+  facts_.failed_opens = {"it did not open"};
+  judge(scenario_, facts_, result_);
+  EXPECT_EQ(outcome_text(result_), "fail by reads_exact, recovery_succeeds");
+  EXPECT_TRUE(is_as_expected({.verdict = "fail", .check = "reads_exact"}, result_));
+  EXPECT_TRUE(is_as_expected({.verdict = "fail", .check = "recovery_succeeds"}, result_));
+  EXPECT_FALSE(is_as_expected({.verdict = "fail", .check = "maybes_stay"}, result_));
+  EXPECT_FALSE(is_as_expected({.verdict = "pass", .check = ""}, result_));
+  EXPECT_FALSE(is_as_expected({.verdict = "inconclusive", .check = ""}, result_));
+}
+
+TEST_F(JudgeTest, OutcomesNameTheChecksThatGaveThem) {
+  judge(scenario_, facts_, result_);
+  EXPECT_EQ(outcome_text(result_), "pass");
+  EXPECT_TRUE(is_as_expected({.verdict = "pass", .check = ""}, result_));
+  facts_.final_check_done = false;
+  judge(scenario_, facts_, result_);
+  EXPECT_EQ(outcome_text(result_), "inconclusive by evidence");
+  EXPECT_FALSE(is_as_expected({.verdict = "pass", .check = ""}, result_));
+}
+
 }  // namespace
 }  // namespace soak::supervisor

@@ -1,5 +1,5 @@
-// The file systems under the engine of a worker, bottom up: the real one, power loss, a planted
-// defect, injected errors.
+// The file systems under the engine of a worker, bottom up: the real one, power loss, injected
+// errors; a planted defect below or above the errors.
 #pragma once
 
 #include <memory>
@@ -18,12 +18,14 @@ class FileStack {
   static pluresdb::Result<FileStack> build(const WorkerConfig& config, int journal_fd,
                                            faultinj::FiredCallback fired);
   /// What the engine gets.
-  [[nodiscard]] pluresdb::io::FileSystem& top() const { return *faults_; }
+  [[nodiscard]] pluresdb::io::FileSystem& top() const { return *top_; }
 
  private:
   std::unique_ptr<pluresdb::io::FileSystem> power_loss_;
-  std::unique_ptr<pluresdb::io::FileSystem> defect_;
+  std::unique_ptr<pluresdb::io::FileSystem> defect_below_;
   std::unique_ptr<pluresdb::io::FileSystem> faults_;
+  std::unique_ptr<pluresdb::io::FileSystem> defect_above_;
+  pluresdb::io::FileSystem* top_ = nullptr;
 };
 
 }  // namespace soak::worker

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "harness/common/worker_config.h"
 #include "harness/common/worker_protocol.h"
 #include "harness/worker/command_loop.h"
+#include "harness/worker/defect_target.h"
 #include "harness/worker/error_log.h"
 #include "harness/worker/evidence.h"
 #include "harness/worker/file_stack.h"
@@ -55,7 +57,8 @@ Result<std::unique_ptr<Target>> open_target(const WorkerConfig& config,
     return pluresdb::fail(ErrorCode::kInvalidArgument,
                           fmt::format("unknown target \"{}\"", config.target));
   }
-  return open_pluresdb_target(config, files, clock);
+  TRY_ASSIGN(auto target, open_pluresdb_target(config_with_defect(config), files, clock));
+  return plant_defect(config, std::move(target));
 }
 
 void log_recovery(const pluresdb::RecoveryReport& report) {
