@@ -26,11 +26,25 @@ struct PeerSettings {
   bool keeps_log_whole = false;  ///< Nothing is flushed or checkpointed: recovery has all to do.
 };
 
+/// Who is told how an asynchronous put ended. Must outlive it.
+class PutDone {
+ public:
+  virtual ~PutDone() = default;
+  /// Called once, from a thread of the store: one call at a time for one writer, in the order of
+  /// its puts.
+  virtual void done(const Status& status) = 0;
+};
+
 class Peer {
  public:
   virtual ~Peer() = default;
   /// Durable when it returns. `writer`: 0, 1, ...; one thread each. Thread: any.
   virtual Status put(unsigned writer, const KeyValue& pair) = 0;
+  /// Returns before it is durable; `done` is told when it is, and not after an error here. `pair`
+  /// is copied. Only for kinds that submit. Thread: as put().
+  virtual Status submit(unsigned /*writer*/, const KeyValue& /*pair*/, PutDone& /*done*/) {
+    return fail(ErrorCode::kInvalidArgument, "this store has no asynchronous put");
+  }
   /// Writes many as fast as the store can, durable after sync(). One thread, no puts beside it.
   virtual Status put_many(std::span<const KeyValue> pairs) = 0;
   virtual Status sync() = 0;
@@ -48,6 +62,7 @@ struct PeerKind {
   std::string_view what;  ///< One line for people.
   PeerRole role = PeerRole::kPeer;
   unsigned writers_max = 64;
+  bool submits = false;  ///< Measured by submit(), with many under way per writer.
   /// A killed process leaves a log to replay; false also where another peer has the same files.
   bool is_recovered = true;
   Result<std::unique_ptr<Peer>> (*open)(const PeerSettings&) = nullptr;
