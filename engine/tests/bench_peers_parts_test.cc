@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
@@ -24,9 +25,9 @@
 #include "engine/bench/peers/peer.h"
 #include "engine/bench/peers/recovery.h"
 #include "engine/bench/peers/report.h"
-#include "engine/bench/peers/submitted_puts.h"
 #include "engine/bench/peers/targets.h"
 #include "engine/bench/peers/workload.h"
+#include "engine/bench/submitted_puts.h"
 #include "engine/tests/io_test_directory.h"
 #include <pluresdb/error.h>
 
@@ -288,6 +289,35 @@ Result<std::unique_ptr<Peer>> open_refusing(const PeerSettings& /*settings*/) {
   return std::make_unique<RefusingPeer>(kTakes);
 }
 
+/// Knows how many writes it acknowledged: the number in the last key says whether the runner does.
+class CountingPeer final : public Peer {
+ public:
+  Status put(unsigned /*writer*/, const KeyValue& /*pair*/) override {
+    ++puts_;
+    return {};
+  }
+  Status submit(unsigned writer, const KeyValue& pair, PutDone& done) override {
+    done.done(put(writer, pair));
+    return {};
+  }
+  Status put_many(std::span<const KeyValue> /*pairs*/) override { return {}; }
+  Status sync() override { return {}; }
+  Result<std::uint64_t> verify(std::span<const KeyValue> samples) override {
+    const std::string last = fmt::format("writer-00/{:012}", puts_ - 1);
+    if (samples.empty() || samples.back().key != last) {
+      return fail(ErrorCode::kCorruption, "not every acknowledgement was counted");
+    }
+    return puts_;
+  }
+  Status close() override { return {}; }
+
+ private:
+  std::uint64_t puts_ = 0;
+};
+Result<std::unique_ptr<Peer>> open_counting(const PeerSettings& /*settings*/) {
+  return std::make_unique<CountingPeer>();
+}
+
 constexpr PeerKind kUnopened{.name = "unopened", .what = "", .open = open_nothing};
 
 TEST(Cell, AStoreThatForgetsIsNotMeasured) {
@@ -315,6 +345,21 @@ TEST(Cell, AStoreThatFailsLaterIsNotMeasured) {
                  std::span(&kind, 1));
     ASSERT_FALSE(cell);
     EXPECT_EQ(to_string(cell.error()), "read_only: refusing: the disk is gone");
+  }
+}
+
+TEST(Cell, EveryAcknowledgementIsCountedOnce) {
+  for (const bool submits : {false, true}) {
+    const PeerKind kind{.name = "counting", .what = "", .submits = submits, .open = open_counting};
+    const TestDirectory directory;
+    const auto cell = run_cell({.value_bytes = 200,
+                                .writers = 1,
+                                .seconds = 0.01,
+                                .slices = 2,
+                                .directory = directory.path()},
+                               std::span(&kind, 1));
+    ASSERT_TRUE(cell) << to_string(cell.error());
+    EXPECT_EQ(cell->peers.front().operations, cell->peers.front().verified_samples);
   }
 }
 

@@ -23,8 +23,8 @@
 #include "engine/bench/peers/machine.h"
 #include "engine/bench/peers/message.h"
 #include "engine/bench/peers/peer.h"
-#include "engine/bench/peers/submitted_puts.h"
 #include "engine/bench/peers/workload.h"
+#include "engine/bench/submitted_puts.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::bench {

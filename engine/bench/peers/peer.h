@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/bench/submitted_puts.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::bench {
@@ -24,15 +25,6 @@ struct PeerSettings {
   std::string directory;         ///< Exists; empty, or what an earlier open left there.
   std::size_t value_bytes = 0;   ///< Size of every value: some stores are tuned by it.
   bool keeps_log_whole = false;  ///< Nothing is flushed or checkpointed: recovery has all to do.
-};
-
-/// Who is told how an asynchronous put ended. Must outlive it.
-class PutDone {
- public:
-  virtual ~PutDone() = default;
-  /// Called once, from a thread of the store: one call at a time for one writer, in the order of
-  /// its puts.
-  virtual void done(const Status& status) = 0;
 };
 
 class Peer {

@@ -10,10 +10,18 @@
 
 #include "engine/base/check.h"
 #include "engine/bench/latency_histogram.h"
-#include "engine/bench/peers/peer.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::bench {
+
+/// Who is told how an asynchronous put ended. Must outlive it.
+class PutDone {
+ public:
+  virtual ~PutDone() = default;
+  /// Called once, from a thread of the store: one call at a time for one writer, in the order of
+  /// its puts.
+  virtual void done(const Status& status) = 0;
+};
 
 /// For the writer's thread; the store's thread enters through PutDone.
 class SubmittedPuts {
