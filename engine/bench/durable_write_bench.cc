@@ -39,13 +39,20 @@ class ZeroedFile {
  public:
   explicit ZeroedFile(const std::string& path)
       : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode)) {}
-  ~ZeroedFile() { (void)::close(descriptor_); }
+  ~ZeroedFile() {
+    if (descriptor_ >= 0) {
+      (void)::close(descriptor_);
+    }
+  }
   ZeroedFile(const ZeroedFile&) = delete;
   ZeroedFile& operator=(const ZeroedFile&) = delete;
   ZeroedFile(ZeroedFile&&) = delete;
   ZeroedFile& operator=(ZeroedFile&&) = delete;
 
   [[nodiscard]] bool prepare() const {
+    if (descriptor_ < 0) {
+      return false;
+    }
     const std::vector<std::byte> zeros(1U << 20U);
     for (std::uint64_t offset = 0; offset < kFileBytes; offset += zeros.size()) {
       if (::pwrite(descriptor_, zeros.data(), zeros.size(), static_cast<off_t>(offset)) !=

@@ -215,6 +215,11 @@ void read_memory(benchmark::State& state) {
   }
 }
 
+Result<bool> holds(Engine& engine, const std::string& id, const std::string& json) {
+  TRY_ASSIGN(const auto document, engine.get(id));
+  return document && document->json == json;
+}
+
 /// Engine::get of a large value out of the log. range(0): its bytes.
 void read_value_memory(benchmark::State& state) {
   const std::string json =
@@ -227,8 +232,7 @@ void read_value_memory(benchmark::State& state) {
       return;
     }
     const AllocationCounter counter;
-    const auto document = (*engine)->get("document");
-    if (!document || !*document || (*document)->json != json) {
+    if (!holds(**engine, "document", json).value_or(false)) {
       state.SkipWithError("the document is not what was written");
       return;
     }
