@@ -54,6 +54,7 @@ class SealedLog {
     const std::size_t in_group = std::max<std::size_t>(1, kGroupBytes / value_bytes);
     while (log->stats().appended_bytes < bytes) {
       std::vector<Operation> group;
+      group.reserve(in_group);
       for (std::size_t i = 0; i < in_group; ++i) {
         group.emplace_back(Put{.id = "document " + std::to_string(entries_++),
                                .json = '"' + std::string(value_bytes - 2, 'x') + '"'});
