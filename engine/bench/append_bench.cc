@@ -1,5 +1,6 @@
 // Appends: what one acknowledged write costs, per durability level, number of writers and size,
-// beside the cost of the bare system calls that a durable write cannot do without.
+// beside the cost of the bare system calls that a durable write cannot do without, and of what an
+// append does before any of them. The whole matrix is in the extended benchmarks (main.cc).
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +14,12 @@
 #include <benchmark/benchmark.h>
 
 #include "engine/base/bytes.h"
+#include "engine/base/crc32c.h"
 #include "engine/bench/bench_directory.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/group_builder.h"
+#include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
 #include <pluresdb/document.h>
 #include <pluresdb/engine.h>
 #include <pluresdb/error.h>
@@ -176,6 +181,52 @@ BENCHMARK_DEFINE_F(EngineFixture, engine_put)(benchmark::State& state) {
   report_rates(state, state.range(0));
 }
 
+/// What is left of an append when there is no log: the operation is made, checked by its CRC and
+/// encoded into a group of one record in memory. No queue, no other writer, no file: each thread
+/// has a group of its own. range(0): bytes.
+void encode_group_without_log(benchmark::State& state) {
+  const std::string json = make_json(static_cast<std::size_t>(state.range(0)));
+  const std::string actor = "writer-" + std::to_string(state.thread_index());
+  const EngineOptions options;
+  wal::GroupBuilder group;
+  Seq seq = 0;
+  while (state.KeepRunning()) {
+    const Put put{.id = "document", .json = json};
+    wal::RecordView record;
+    record.seq = ++seq;
+    record.actor = actor;
+    record.id = put.id;
+    record.value = put.json;
+    record.value_in_log = put.json.size() >= options.large_value_bytes;
+    record.value_bytes = put.json.size();
+    record.value_crc = base::crc32c(base::as_bytes(put.json));
+    group.clear(wal::group_bytes_bound(record));
+    group.add(record);
+    constexpr std::uint64_t kSalt = 1;
+    benchmark::DoNotOptimize(
+        group.place(kSalt, wal::kSegmentHeaderBytes, wal::kSegmentHeaderBytes, 0).data());
+    if (group.bytes() <= json.size()) {
+      state.SkipWithError("the group does not hold its value");
+      break;
+    }
+  }
+  report_rates(state, state.range(0));
+}
+BENCHMARK(encode_group_without_log)
+    ->Arg(kSmall)
+    ->Arg(kPage)
+    ->Arg(kLarge)
+    ->Arg(kHuge)
+    ->UseRealTime();
+BENCHMARK(encode_group_without_log)
+    ->Name("extended/encode_group_without_log")
+    ->Arg(kSmall)
+    ->Arg(kPage)
+    ->Arg(kLarge)
+    ->Arg(kHuge)
+    ->ThreadRange(2, 64)
+    ->UseRealTime();
+
 constexpr auto kNone = static_cast<std::int64_t>(Durability::kNone);
 constexpr auto kWal = static_cast<std::int64_t>(Durability::kWal);
 constexpr auto kFull = static_cast<std::int64_t>(Durability::kFull);
@@ -202,11 +253,23 @@ void put_levels(benchmark::internal::Benchmark* bench) {
   bench->Threads(1)->Threads(8)->Threads(64);
 }
 
+/// The log knows two levels: full is the engine's, which waits for a checkpoint.
+void log_matrix(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"bytes", "durability"})->MinTime(kMinSeconds)->UseRealTime();
+  bench->ArgsProduct({{kSmall, kPage, kLarge, kHuge}, {kNone, kWal}})->ThreadRange(1, 64);
+}
+void put_matrix(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"bytes", "durability"})->MinTime(kMinSeconds)->UseRealTime();
+  bench->ArgsProduct({{kSmall, kPage, kLarge, kHuge}, {kNone, kWal, kFull}})->ThreadRange(1, 64);
+}
+
 BENCHMARK_REGISTER_F(LogFixture, wal_append)->Apply(small_with_all_writers);
 BENCHMARK_REGISTER_F(LogFixture, wal_append)->Apply(large_with_few_writers);
 BENCHMARK_REGISTER_F(LogFixture, wal_append)->Apply(buffered);
 BENCHMARK_REGISTER_F(LogFixture, wal_append_async)->Apply(async);
 BENCHMARK_REGISTER_F(EngineFixture, engine_put)->Apply(put_levels);
+BENCHMARK_REGISTER_F(LogFixture, wal_append)->Name("extended/wal_append")->Apply(log_matrix);
+BENCHMARK_REGISTER_F(EngineFixture, engine_put)->Name("extended/engine_put")->Apply(put_matrix);
 
 }  // namespace
 }  // namespace pluresdb::bench

@@ -1,4 +1,8 @@
-// pluresdb-bench: Google Benchmark over the public API. PLURESDB_BENCH_DIR chooses the disk.
+// pluresdb-bench: Google Benchmark over the public API and the log. PLURESDB_BENCH_DIR chooses the
+// disk.
+//
+// A run without --benchmark_filter leaves out what is called extended/...: whole matrices and what
+// is large.
 #include <cstdio>
 #include <string>
 
@@ -14,7 +18,8 @@ int main(int argc, char** argv) {
   const std::string root = pluresdb::bench::bench_root();
   (void)std::fprintf(stderr, "writing below %s, file system: %s\n", root.c_str(),
                      pluresdb::bench::file_system_name(root).c_str());
-  benchmark::RunSpecifiedBenchmarks();
+  const bool chooses = !benchmark::GetBenchmarkFilter().empty();
+  benchmark::RunSpecifiedBenchmarks(chooses ? benchmark::GetBenchmarkFilter() : "-^extended/");
   benchmark::Shutdown();
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <semaphore>
 #include <set>
 #include <span>
 #include <string>
@@ -13,18 +14,20 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include "engine/bench/latency_histogram.h"
 #include "engine/bench/peers/cell.h"
 #include "engine/bench/peers/child_process.h"
 #include "engine/bench/peers/group_commit.h"
-#include "engine/bench/peers/latency_histogram.h"
 #include "engine/bench/peers/peer.h"
 #include "engine/bench/peers/recovery.h"
 #include "engine/bench/peers/report.h"
 #include "engine/bench/peers/targets.h"
 #include "engine/bench/peers/workload.h"
+#include "engine/bench/submitted_puts.h"
 #include "engine/tests/io_test_directory.h"
 #include <pluresdb/error.h>
 
@@ -121,6 +124,56 @@ TEST(GroupCommit, EachPairIsCommittedOnceByOneThreadAtATime) {
   EXPECT_GE(failures, 800);  // Whoever shared a group with one was told as well.
 }
 
+TEST(SubmittedPuts, NeverMoreThanAgreedAreUnderWayAndEachIsCounted) {
+  constexpr std::uint32_t kUnderWay = 4;
+  constexpr int kPuts = 1000;
+  SubmittedPuts puts(kUnderWay);
+  std::counting_semaphore<> submitted(0);
+  std::atomic<std::size_t> read = 0;
+  std::vector<PutDone*> order(kPuts, nullptr);
+  std::jthread store([&] {
+    for (int i = 0; i < kPuts; ++i) {
+      submitted.acquire();
+      ++read;  // Before it is told: from then on another one may be under way.
+      order[static_cast<std::size_t>(i)]->done(
+          i == 500 || i == 600 ? Status(fail(ErrorCode::kIo, std::to_string(i))) : Status{});
+    }
+  });
+  const auto begin = SubmittedPuts::Clock::now();
+  for (std::size_t i = 0; i < kPuts; ++i) {
+    order[i] = &puts.next(begin);
+    EXPECT_LE(i + 1 - read, kUnderWay);
+    submitted.release();
+  }
+  puts.finish();
+  EXPECT_EQ(puts.latencies().total(), kPuts - 2U);
+  EXPECT_TRUE(puts.has_failed());
+  ASSERT_FALSE(puts.status());
+  EXPECT_EQ(puts.status().error().context, "500");
+}
+
+TEST(SubmittedPuts, OneThatWasNotTakenIsNotWaitedFor) {
+  SubmittedPuts puts(2);
+  puts.next({}).done({});
+  puts.next({});
+  puts.take_back();
+  puts.finish();
+  EXPECT_EQ(puts.latencies().total(), 1U);
+  EXPECT_TRUE(puts.status());
+}
+
+/// By the way that the kind is measured.
+Status put_as_measured(const PeerKind& kind, Peer& peer, unsigned writer, const KeyValue& pair) {
+  if (!kind.submits) {
+    return peer.put(writer, pair);
+  }
+  SubmittedPuts puts(1);
+  TRY(peer.submit(writer, pair, puts.next(SubmittedPuts::Clock::now())));
+  puts.finish();
+  EXPECT_EQ(puts.latencies().total(), 1U);
+  return puts.status();
+}
+
 // Every store: what was put is found, also after a close; what was not is noticed.
 TEST(Peers, FindWhatWasPutAndNoticeWhatWasNot) {
   Workload workload(200, 2);
@@ -136,8 +189,8 @@ TEST(Peers, FindWhatWasPutAndNoticeWhatWasNot) {
     const PeerSettings settings{.directory = directory.path(), .value_bytes = 200};
     auto peer = kind.open(settings);
     ASSERT_TRUE(peer) << to_string(peer.error());
-    ASSERT_TRUE((*peer)->put(0, first.view()));
-    ASSERT_TRUE((*peer)->put(kind.writers_max > 1 ? 1 : 0, second.view()));
+    ASSERT_TRUE(put_as_measured(kind, **peer, 0, first.view()));
+    ASSERT_TRUE(put_as_measured(kind, **peer, kind.writers_max > 1 ? 1 : 0, second.view()));
     const bool is_device = kind.role == PeerRole::kDevice;
     EXPECT_EQ((*peer)->verify(good), is_device ? 1U : 2U);
     const auto wrong = (*peer)->verify(std::span(&changed, 1));
@@ -165,6 +218,10 @@ class ForgetfulPeer final : public Peer {
     if (kept_.size() < 2) {
       kept_.emplace(pair.key, pair.value);
     }
+    return {};
+  }
+  Status submit(unsigned writer, const KeyValue& pair, PutDone& done) override {
+    done.done(put(writer, pair));
     return {};
   }
   Status put_many(std::span<const KeyValue> pairs) override {
@@ -196,20 +253,114 @@ Result<std::unique_ptr<Peer>> open_nothing(const PeerSettings& /*settings*/) {
   return fail(ErrorCode::kNoSpace, "no room");
 }
 constexpr PeerKind kForgetful{.name = "forgetful", .what = "", .open = open_forgetful};
+constexpr PeerKind kForgetfulLater{
+    .name = "forgetful-later", .what = "", .submits = true, .open = open_forgetful};
+
+/// Takes two writes, then answers no any more, or takes none.
+class RefusingPeer final : public Peer {
+ public:
+  explicit RefusingPeer(bool takes) : takes_(takes) {}
+  Status put(unsigned /*writer*/, const KeyValue& /*pair*/) override { return {}; }
+  Status submit(unsigned /*writer*/, const KeyValue& /*pair*/, PutDone& done) override {
+    if (++puts_ <= 2) {
+      done.done({});
+      return {};
+    }
+    const Status refused = fail(ErrorCode::kReadOnly, "the disk is gone");
+    if (!takes_) {
+      return refused;
+    }
+    done.done(refused);
+    return {};
+  }
+  Status put_many(std::span<const KeyValue> /*pairs*/) override { return {}; }
+  Status sync() override { return {}; }
+  Result<std::uint64_t> verify(std::span<const KeyValue> samples) override {
+    return samples.size();
+  }
+  Status close() override { return {}; }
+
+ private:
+  const bool takes_;
+  int puts_ = 0;
+};
+template <bool kTakes>
+Result<std::unique_ptr<Peer>> open_refusing(const PeerSettings& /*settings*/) {
+  return std::make_unique<RefusingPeer>(kTakes);
+}
+
+/// Knows how many writes it acknowledged: the number in the last key says whether the runner does.
+class CountingPeer final : public Peer {
+ public:
+  Status put(unsigned /*writer*/, const KeyValue& /*pair*/) override {
+    ++puts_;
+    return {};
+  }
+  Status submit(unsigned writer, const KeyValue& pair, PutDone& done) override {
+    done.done(put(writer, pair));
+    return {};
+  }
+  Status put_many(std::span<const KeyValue> /*pairs*/) override { return {}; }
+  Status sync() override { return {}; }
+  Result<std::uint64_t> verify(std::span<const KeyValue> samples) override {
+    const std::string last = fmt::format("writer-00/{:012}", puts_ - 1);
+    if (samples.empty() || samples.back().key != last) {
+      return fail(ErrorCode::kCorruption, "not every acknowledgement was counted");
+    }
+    return puts_;
+  }
+  Status close() override { return {}; }
+
+ private:
+  std::uint64_t puts_ = 0;
+};
+Result<std::unique_ptr<Peer>> open_counting(const PeerSettings& /*settings*/) {
+  return std::make_unique<CountingPeer>();
+}
+
 constexpr PeerKind kUnopened{.name = "unopened", .what = "", .open = open_nothing};
 
 TEST(Cell, AStoreThatForgetsIsNotMeasured) {
-  const TestDirectory directory;
-  const auto cell = run_cell({.value_bytes = 200,
-                              .writers = 1,
-                              .seconds = 0.02,
-                              .slices = 2,
-                              .directory = directory.path()},
-                             std::span(&kForgetful, 1));
-  ASSERT_FALSE(cell);
-  EXPECT_EQ(cell.error().code, ErrorCode::kCorruption);
-  EXPECT_NE(cell.error().context.find("forgetful: writer-00/"), std::string::npos)
-      << cell.error().context;
+  for (const PeerKind& kind : {kForgetful, kForgetfulLater}) {
+    const TestDirectory directory;
+    const auto cell = run_cell({.value_bytes = 200,
+                                .writers = 1,
+                                .seconds = 0.02,
+                                .slices = 2,
+                                .directory = directory.path()},
+                               std::span(&kind, 1));
+    ASSERT_FALSE(cell) << kind.name;
+    EXPECT_EQ(cell.error().code, ErrorCode::kCorruption);
+    EXPECT_NE(cell.error().context.find(std::string(kind.name) + ": writer-00/"), std::string::npos)
+        << cell.error().context;
+  }
+}
+
+TEST(Cell, AStoreThatFailsLaterIsNotMeasured) {
+  for (const auto open : {open_refusing<true>, open_refusing<false>}) {
+    const PeerKind kind{.name = "refusing", .what = "", .submits = true, .open = open};
+    const TestDirectory directory;
+    const auto cell =
+        run_cell({.value_bytes = 200, .writers = 1, .seconds = 0.02, .directory = directory.path()},
+                 std::span(&kind, 1));
+    ASSERT_FALSE(cell);
+    EXPECT_EQ(to_string(cell.error()), "read_only: refusing: the disk is gone");
+  }
+}
+
+TEST(Cell, EveryAcknowledgementIsCountedOnce) {
+  for (const bool submits : {false, true}) {
+    const PeerKind kind{.name = "counting", .what = "", .submits = submits, .open = open_counting};
+    const TestDirectory directory;
+    const auto cell = run_cell({.value_bytes = 200,
+                                .writers = 1,
+                                .seconds = 0.01,
+                                .slices = 2,
+                                .directory = directory.path()},
+                               std::span(&kind, 1));
+    ASSERT_TRUE(cell) << to_string(cell.error());
+    EXPECT_EQ(cell->peers.front().operations, cell->peers.front().verified_samples);
+  }
 }
 
 TEST(Cell, AStoreThatDoesNotOpenIsNamed) {
@@ -283,6 +434,13 @@ TEST(Targets, AreJudgedAgainstTheFastestPeerAndTheDevice) {
   EXPECT_EQ(verdict_of(report, "200 B, 64 writers, against fast", "pluresdb"), "met");
   EXPECT_EQ(verdict_of(report, "open after kill -9", "pluresdb"), "not measured");
   EXPECT_EQ(verdict_of(report, "resident", "pluresdb"), "not measured");
+  auto& submitting = report.cells[2].peers[1];
+  submitting.submits = true;
+  EXPECT_EQ(verdict_of(report, "200 B, 64 writers, against fast", "pluresdb-log"), "missed");
+  submitting.operations_per_second = 2000;
+  EXPECT_EQ(verdict_of(report, "200 B, 64 writers, against fast", "pluresdb-log"), "met");
+  report.cells[0].peers[1].submits = true;  // Nor with what syncs one write after the other.
+  EXPECT_EQ(verdict_of(report, "200 B, 1 writer", "pluresdb-log"), "no such target");
   report.cells[0].value_bytes = 4096;  // One writer has a target only with the smallest.
   EXPECT_EQ(verdict_of(report, "4096 B, 1 writer", "pluresdb"), "no such target");
 }

@@ -105,8 +105,8 @@ TEST(BenchPeers, MeasuresEveryPeerAndReadsItsWritesBack) {
         best_peer_ratio = std::max(best_peer_ratio, number(peer, "ratio_to_fastest_peer"));
       }
     }
-    EXPECT_EQ(names, std::string("pluresdb pluresdb-log rocksdb leveldb sqlite sqlite-batched lmdb "
-                                 "lmdb-batched ") +
+    EXPECT_EQ(names, std::string("pluresdb pluresdb-log pluresdb-async rocksdb leveldb sqlite "
+                                 "sqlite-batched lmdb lmdb-batched ") +
                          (writers == 1 ? "device " : ""));
     EXPECT_EQ(best_peer_ratio, 1);
   }
@@ -119,7 +119,8 @@ TEST(BenchPeers, MeasuresEveryPeerAndReadsItsWritesBack) {
     const std::string name = text(peer, "peer");
     SCOPED_TRACE(name);
     const element open_seconds = peer["open_seconds"];
-    if (name.starts_with("lmdb") || name == "device" || name == "sqlite-batched") {
+    if (name.starts_with("lmdb") || name == "device" || name == "sqlite-batched" ||
+        name == "pluresdb-async") {
       EXPECT_TRUE(open_seconds.is_null());
       continue;
     }
@@ -183,7 +184,8 @@ TEST(BenchPeers, PrintsTables) {
 TEST(BenchPeers, RefusesWhatItDoesNotUnderstand) {
   for (const char* arguments :
        {"--seconds x", "--seconds 0", "--no-such-option", "--peers mongodb", "--writers 65",
-        "--payload-bytes 10", "--payload-bytes 1048576 --writers 64", "--recovery-entries -1"}) {
+        "--payload-bytes 10", "--payload-bytes 1048576 --writers 64", "--recovery-entries -1",
+        "--under-way 0"}) {
     EXPECT_EQ(run(std::string(arguments) + " 2>/dev/null").exit_status, 2) << arguments;
   }
   EXPECT_EQ(run("--help").exit_status, 0);

@@ -18,12 +18,13 @@
 
 #include "engine/base/check.h"
 #include "engine/bench/bench_directory.h"
+#include "engine/bench/latency_histogram.h"
 #include "engine/bench/peers/child_process.h"
-#include "engine/bench/peers/latency_histogram.h"
 #include "engine/bench/peers/machine.h"
 #include "engine/bench/peers/message.h"
 #include "engine/bench/peers/peer.h"
 #include "engine/bench/peers/workload.h"
+#include "engine/bench/submitted_puts.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::bench {
@@ -47,8 +48,12 @@ struct Answer {
 
 class CellRunner {
  public:
-  CellRunner(const CellPlan& plan, Peer& peer)
-      : peer_(peer), workload_(plan.value_bytes, plan.writers), written_(plan.writers, 0) {}
+  /// `under_way`: puts of each writer that wait for their sync; 0: each put waits for its own.
+  CellRunner(const CellPlan& plan, Peer& peer, std::uint32_t under_way)
+      : peer_(peer),
+        under_way_(under_way),
+        workload_(plan.value_bytes, plan.writers),
+        written_(plan.writers, 0) {}
 
   Result<Slice> run_slice(double seconds);
   Result<std::uint64_t> verify();
@@ -60,8 +65,10 @@ class CellRunner {
     Status status;
   };
   void write_until(Clock::time_point deadline, unsigned writer, Writer& outcome);
+  void submit_until(Clock::time_point deadline, unsigned writer, Writer& outcome);
 
   Peer& peer_;
+  const std::uint32_t under_way_;
   Workload workload_;
   std::vector<std::uint64_t> written_;  // Acknowledged writes of each writer.
 };
@@ -81,6 +88,26 @@ void CellRunner::write_until(Clock::time_point deadline, unsigned writer, Writer
   } while (end < deadline);
 }
 
+void CellRunner::submit_until(Clock::time_point deadline, unsigned writer, Writer& outcome) {
+  SubmittedPuts puts(under_way_);
+  std::uint64_t number = written_[writer];
+  Clock::time_point begin;
+  do {
+    begin = Clock::now();
+    PutDone& done = puts.next(begin);
+    outcome.status = peer_.submit(writer, workload_.pair(writer, number++), done);
+    if (!outcome.status) {
+      puts.take_back();
+    }
+  } while (outcome.status && !puts.has_failed() && begin < deadline);
+  puts.finish();
+  if (outcome.status) {
+    outcome.status = puts.status();
+  }
+  outcome.latencies = puts.latencies();
+  outcome.operations = puts.latencies().total();
+}
+
 Result<Slice> CellRunner::run_slice(double seconds) {
   std::vector<Writer> writers(written_.size());
   Slice slice;
@@ -93,7 +120,11 @@ Result<Slice> CellRunner::run_slice(double seconds) {
     threads.reserve(writers.size());
     for (unsigned writer = 0; writer < writers.size(); ++writer) {
       threads.emplace_back([this, deadline, writer, &outcome = writers[writer]] {
-        write_until(deadline, writer, outcome);
+        if (under_way_ > 0) {
+          submit_until(deadline, writer, outcome);
+        } else {
+          write_until(deadline, writer, outcome);
+        }
       });
     }
   }
@@ -132,7 +163,7 @@ void serve(Channel& channel, const CellPlan& plan, const PeerKind& kind,
   bool goes_on = channel.send(answer) && peer;
   std::optional<CellRunner> runner;
   if (goes_on) {
-    runner.emplace(plan, **peer);
+    runner.emplace(plan, **peer, kind.submits ? plan.under_way : 0);
   }
   while (goes_on) {
     const Result<Request> request = channel.receive<Request>();
@@ -187,6 +218,7 @@ Result<Turn> start_turn(const CellPlan& plan, const PeerKind& kind) {
   Turn turn;
   turn.result.peer = kind.name;
   turn.result.role = kind.role;
+  turn.result.submits = kind.submits;
   TRY_ASSIGN(turn.directory, BenchDirectory::create(plan.directory));
   const PeerSettings settings{.directory = turn.directory->path(), .value_bytes = plan.value_bytes};
   TRY_ASSIGN(turn.child,

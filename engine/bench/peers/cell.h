@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/bench/peers/latency_histogram.h"
+#include "engine/bench/latency_histogram.h"
 #include "engine/bench/peers/peer.h"
 #include <pluresdb/error.h>
 
@@ -17,6 +17,8 @@ namespace pluresdb::bench {
 struct CellPlan {
   std::size_t value_bytes = 0;
   unsigned writers = 1;
+  std::uint32_t under_way =
+      64;              ///< Puts per writer that wait for their sync, where a kind submits.
   double seconds = 3;  ///< Per peer, all slices together.
   std::uint32_t slices = 3;
   std::string directory;  ///< A folder of its own is made in it, and removed.
@@ -34,6 +36,7 @@ struct Slice {
 struct PeerResult {
   std::string peer;
   PeerRole role = PeerRole::kPeer;
+  bool submits = false;  ///< With CellPlan::under_way puts per writer; else each waits for its own.
   std::uint64_t operations = 0;
   std::vector<double> slice_rates;             ///< Operations per second.
   double operations_per_second = 0;            ///< Median of the slices.

@@ -39,6 +39,7 @@ constexpr std::size_t kLargeBytes = 64ULL << 10;
 constexpr unsigned kWritersMaxWhenLarge = 16;
 constexpr std::size_t kHugeBytes = 1ULL << 20;
 constexpr unsigned kWritersMaxWhenHuge = 4;
+constexpr std::uint32_t kUnderWayMax = 65'536;
 constexpr std::uint32_t kRecoveryRepetitions = 3;
 
 struct Arguments {
@@ -49,6 +50,7 @@ struct Arguments {
   std::vector<std::string> peers;
   std::vector<std::size_t> payloads = {200, 4096, kLargeBytes, kHugeBytes};
   std::vector<unsigned> writers = {1, 4, 16, kWritersMax};
+  std::uint32_t under_way = 64;
   std::uint64_t recovery_entries = 1'000'000;
   std::uint64_t documents = 0;
   bool no_cells = false;
@@ -67,7 +69,11 @@ std::string footer() {
   for (const PeerKind& kind : peer_kinds()) {
     text += fmt::format("  {:<15}{}\n", kind.name, kind.what);
   }
-  return text + "Exit status: 0 ok, 1 a peer failed or lost a write, 2 usage, 3 cannot open.";
+  return text +
+         "pluresdb-async is the only one that does not wait for its sync: a put is acknowledged, "
+         "with its own\n"
+         "latency, when append_async calls back; no other store has such a call.\n"
+         "Exit status: 0 ok, 1 a peer failed or lost a write, 2 usage, 3 cannot open.";
 }
 
 void add_options(CLI::App& app, Arguments& arguments) {
@@ -91,6 +97,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
                  "Numbers of writers; at most 16 from 64 KiB and 4 from 1 MiB")
       ->delimiter(',')
       ->check(CLI::Range(1U, kWritersMax))
+      ->capture_default_str();
+  app.add_option("--under-way", arguments.under_way,
+                 "Puts per writer of pluresdb-async that wait for their sync")
+      ->check(CLI::Range(1U, kUnderWayMax))
       ->capture_default_str();
   app.add_option("--recovery-entries", arguments.recovery_entries,
                  "Puts in the log when it is killed; 0: skip")
@@ -123,6 +133,7 @@ std::vector<CellPlan> planned_cells(const Arguments& arguments) {
       if (!too_many && !arguments.no_cells) {
         plans.push_back({.value_bytes = payload,
                          .writers = writers,
+                         .under_way = arguments.under_way,
                          .seconds = arguments.seconds,
                          .slices = arguments.slices,
                          .directory = arguments.directory});
@@ -181,6 +192,7 @@ int run(const Arguments& arguments) {
   report.load_at_start = load_averages();
   report.seconds = arguments.seconds;
   report.slices = arguments.slices;
+  report.under_way = arguments.under_way;
   const Printer printer(arguments.json);
   printer.print(heading_text(report));
   if (const Status measured = measure(arguments, printer, report); !measured) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/bench/submitted_puts.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::bench {
@@ -31,6 +32,11 @@ class Peer {
   virtual ~Peer() = default;
   /// Durable when it returns. `writer`: 0, 1, ...; one thread each. Thread: any.
   virtual Status put(unsigned writer, const KeyValue& pair) = 0;
+  /// Returns before it is durable; `done` is told when it is, and not after an error here. `pair`
+  /// is copied. Only for kinds that submit. Thread: as put().
+  virtual Status submit(unsigned /*writer*/, const KeyValue& /*pair*/, PutDone& /*done*/) {
+    return fail(ErrorCode::kInvalidArgument, "this store has no asynchronous put");
+  }
   /// Writes many as fast as the store can, durable after sync(). One thread, no puts beside it.
   virtual Status put_many(std::span<const KeyValue> pairs) = 0;
   virtual Status sync() = 0;
@@ -48,6 +54,7 @@ struct PeerKind {
   std::string_view what;  ///< One line for people.
   PeerRole role = PeerRole::kPeer;
   unsigned writers_max = 64;
+  bool submits = false;  ///< Measured by submit(), with many under way per writer.
   /// A killed process leaves a log to replay; false also where another peer has the same files.
   bool is_recovered = true;
   Result<std::unique_ptr<Peer>> (*open)(const PeerSettings&) = nullptr;

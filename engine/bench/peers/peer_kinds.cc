@@ -16,6 +16,13 @@ constexpr std::array kKinds = {
              .what = "its write-ahead log alone",
              .role = PeerRole::kOurs,
              .open = open_pluresdb_log},
+    PeerKind{
+        .name = "pluresdb-async",
+        .what = "the log through append_async (the engine's put waits), --under-way per writer",
+        .role = PeerRole::kOurs,
+        .submits = true,
+        .is_recovered = false,
+        .open = open_pluresdb_log},
     PeerKind{.name = "rocksdb",
              .what = "sync=true, pipelined writes, recycled logs, LZ4, blob files from 4 KiB",
              .open = open_rocksdb},

@@ -1,6 +1,7 @@
 // This engine, and its log used alone.
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <span>
 #include <string>
@@ -105,6 +106,13 @@ class LogPeer final : public Peer {
     TRY(log_->append(actor_of(writer),
                      Put{.id = std::string(pair.key), .json = std::string(pair.value)}));
     return {};
+  }
+  Status submit(unsigned writer, const KeyValue& pair, PutDone& done) override {
+    return log_->append_async(actor_of(writer),
+                              Put{.id = std::string(pair.key), .json = std::string(pair.value)},
+                              [&done](const Result<Seq>& seq) {
+                                done.done(seq ? Status{} : Status(std::unexpected(seq.error())));
+                              });
   }
   Status put_many(std::span<const KeyValue> pairs) override {
     std::vector<Operation> batch;

@@ -56,9 +56,10 @@ const PeerResult* fastest_peer(const CellResult& cell) {
 std::string heading_text(const RunReport& report) {
   return fmt::format(
       "directory {} ({}), device counters: {}, {} processors, load {}\n"
-      "{} s per peer and cell in {} slices, in turns; every write is synced before it returns\n",
+      "{} s per peer and cell in {} slices, in turns; every write is synced before it is "
+      "acknowledged;\npluresdb-async does not wait for that: {} under way per writer\n",
       report.directory, report.file_system, report.device.empty() ? "not available" : report.device,
-      report.processors, report.load_at_start, report.seconds, report.slices);
+      report.processors, report.load_at_start, report.seconds, report.slices, report.under_way);
 }
 
 std::string cell_text(const CellResult& cell) {

@@ -20,6 +20,7 @@ struct RunReport {
   std::string load_at_start, load_at_end;
   double seconds = 0;  ///< Per peer and cell.
   std::uint32_t slices = 0;
+  std::uint32_t under_way = 0;  ///< Per writer, where a contestant submits.
   std::vector<CellResult> cells;
   std::uint64_t recovery_entries = 0;  ///< 0: not measured.
   std::vector<RecoveryResult> recovery;

@@ -35,6 +35,7 @@ Json peer_json(const PeerResult& peer, const PeerResult* fastest) {
     ratio = peer.operations_per_second / fastest->operations_per_second;
   }
   return {{"peer", peer.peer},
+          {"submits", peer.submits},
           {"operations", peer.operations},
           {"operations_per_second", peer.operations_per_second},
           {"slices_operations_per_second", peer.slice_rates},
@@ -120,6 +121,7 @@ std::string to_json(const RunReport& report) {
                      {"load_at_end", report.load_at_end},
                      {"seconds", report.seconds},
                      {"slices", report.slices},
+                     {"under_way", report.under_way},
                      {"cells", array_of(report.cells, cell_json)},
                      {"recovery", recovery_json(report)},
                      {"memory", memory_json(report.memory)},

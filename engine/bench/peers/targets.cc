@@ -25,6 +25,7 @@ constexpr double kOfDeviceAtOneWriter = 0.9;
 constexpr double kOfPeerAtOneWriter = 1.0;
 constexpr double kOfPeerAtSomeWriters = 1.3;
 constexpr double kOfPeerAtManyWriters = 1.15;
+constexpr double kOfPeerWhenSubmitted = 2.0;
 constexpr double kOfPeerAtLargePayloads = 1.0;
 constexpr double kWrittenPerAcknowledged = 1.3;
 constexpr double kReplaySeconds = 0.5;
@@ -46,13 +47,17 @@ std::optional<double> ratio(double value, double to) {
   return to > 0 ? std::optional<double>(value / to) : std::nullopt;
 }
 
-/// The limit against the fastest peer in a cell; nullopt when the targets do not speak of it.
-std::optional<double> wanted_of_peer(const CellResult& cell) {
+/// The limit against the fastest peer in a cell; nullopt when the targets do not speak of it. One
+/// blocking writer is no match for one that submits.
+std::optional<double> wanted_of_peer(const CellResult& cell, bool submits) {
   if (cell.value_bytes >= kLargeBytes) {
     return kOfPeerAtLargePayloads;
   }
   if (cell.value_bytes > kSmallBytes) {
     return std::nullopt;
+  }
+  if (submits) {
+    return cell.writers >= kSomeWriters ? std::optional(kOfPeerWhenSubmitted) : std::nullopt;
   }
   if (cell.writers >= kManyWriters) {
     return kOfPeerAtManyWriters;
@@ -74,14 +79,14 @@ void judge_cell(const CellResult& cell, std::vector<TargetOutcome>& outcomes) {
       continue;
     }
     const double rate = ours.operations_per_second;
-    if (device != nullptr && cell.value_bytes <= kDeviceBytes) {
+    if (device != nullptr && !ours.submits && cell.value_bytes <= kDeviceBytes) {
       outcomes.push_back({.what = name + ", against the device",
                           .subject = ours.peer,
                           .unit = "x",
                           .wanted = kOfDeviceAtOneWriter,
                           .measured = ratio(rate, device->operations_per_second)});
     }
-    const std::optional<double> wanted = wanted_of_peer(cell);
+    const std::optional<double> wanted = wanted_of_peer(cell, ours.submits);
     if (fastest != nullptr && wanted) {
       outcomes.push_back({.what = fmt::format("{}, against {}", name, fastest->peer),
                           .subject = ours.peer,
