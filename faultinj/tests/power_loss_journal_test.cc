@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "engine/base/bytes.h"
+#include "faultinj/journal_clone.h"
 #include "faultinj/power_loss.h"
 #include "faultinj/power_loss_journal_format.h"
 #include "faultinj/tests/test_directory.h"
@@ -68,6 +69,29 @@ class JournalTest : public testing::Test {
 
   Descriptor memfd{*create_power_loss_journal()};
 };
+
+/// Retiring compacts: what lived long has a hole in front, which a clone need not read.
+TEST_F(JournalTest, ACloneHoldsTheSameAndLivesByItself) {
+  const auto journal = open();
+  const std::string large(1 << 20, 'x');
+  for (int round = 0; round < 40; ++round) {
+    const JournalRecord* const record = write(*journal, 1, large);
+    const std::vector<const JournalRecord*> records{record};
+    ASSERT_TRUE(journal->retire_file(1, records).has_value());
+  }
+  write(*journal, 2, "kept");
+  const auto descriptor = clone_power_loss_journal(memfd.get());
+  ASSERT_TRUE(descriptor.has_value());
+  const Descriptor clone{*descriptor};
+  auto cloned = Journal::open(clone.get());
+  ASSERT_TRUE(cloned.has_value());
+  EXPECT_EQ(live_texts(**cloned), std::vector<std::string>{"kept"});
+  write(**cloned, 2, "only there");
+  EXPECT_EQ(live_texts(*journal), std::vector<std::string>{"kept"});
+  struct stat status{};
+  ASSERT_EQ(::fstat(clone.get(), &status), 0);
+  EXPECT_LT(static_cast<std::uint64_t>(status.st_blocks) * 512, file_bytes());
+}
 
 TEST_F(JournalTest, KeepsWhatIsNotRetiredOverReopening) {
   {

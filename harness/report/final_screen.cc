@@ -167,6 +167,11 @@ void add_evidence(Screen& screen, const RunResult& result) {
               fmt::format("{}, {}, {}", plural(evidence.verified_reads, "read", "reads"),
                           human_bytes(static_cast<double>(evidence.verified_bytes)),
                           plural(evidence.full_scans, "full scan", "full scans")));
+  if (evidence.crash_images > 0) {
+    screen.item("crash images recovered",
+                fmt::format("{}, {} different", with_commas(evidence.crash_images),
+                            with_commas(evidence.distinct_crash_images)));
+  }
 }
 
 template <typename Items, typename Name>

@@ -72,6 +72,8 @@ void write_evidence(JsonWriter& json, const EvidenceResult& evidence) {
   json.number("verified_reads", evidence.verified_reads);
   json.number("verified_bytes", evidence.verified_bytes);
   json.number("full_scans", evidence.full_scans);
+  json.number("crash_images", evidence.crash_images);
+  json.number("distinct_crash_images", evidence.distinct_crash_images);
   json.end_object();
 }
 

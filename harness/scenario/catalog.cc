@@ -13,7 +13,7 @@
 namespace soak::scenario {
 namespace {
 
-constexpr std::array<FaultKindInfo, 11> kFaultKinds = {{
+constexpr std::array<FaultKindInfo, 12> kFaultKinds = {{
     {FaultKind::kCrash, "crash", true,
      "kills the worker with SIGKILL; the next one inherits what the kernel had"},
     {FaultKind::kPowerLoss, "power_loss", true,
@@ -30,6 +30,8 @@ constexpr std::array<FaultKindInfo, 11> kFaultKinds = {{
     {FaultKind::kSlowIo, "slow_io", true, "operations at a fault point take longer"},
     {FaultKind::kClockJump, "clock_jump", true,
      "the wall clock of the store jumps, and stays there"},
+    {FaultKind::kCrashImage, "crash_image", true,
+     "clones the live store; what power losses would leave is recovered and read beside the run"},
 }};
 
 // NOLINTBEGIN(misc-include-cleaner): they are in <cerrno>.
@@ -101,7 +103,7 @@ const std::array<MetricInfo, 10>& metrics() {
   return kMetrics;
 }
 
-constexpr std::array<NameInfo, 13> kChecks = {{
+constexpr std::array<NameInfo, 14> kChecks = {{
     {"no_lost_acknowledged_writes", true, "every acknowledged write was there when read back"},
     {"maybes_stay", true, "a write of unknown outcome that was seen once stayed"},
     {"no_resurrected_deletes", true, "no document came back after its acknowledged delete"},
@@ -109,6 +111,8 @@ constexpr std::array<NameInfo, 13> kChecks = {{
     {"no_alien_documents", true, "the store holds no document that no agent wrote"},
     {"worker_stays_alive", true, "the worker ended only when it was killed on purpose"},
     {"recovery_succeeds", true, "the store opened after every kill"},
+    {"crash_images_recover", true,
+     "every crash image of the live store recovered with all that must be there"},
     {"memory_bounded", true, "the worker's memory did not grow without bound"},
     {"progress_made", true, "agents had operations acknowledged in every incarnation"},
     {"faults_fired", true, "each fault fired at least `must_fire` times"},
@@ -170,7 +174,8 @@ std::span<const FaultError> fault_errors() { return kFaultErrors; }
 bool is_kill(FaultKind kind) { return kind == FaultKind::kCrash || kind == FaultKind::kPowerLoss; }
 
 bool is_instant(FaultKind kind) {
-  return is_kill(kind) || kind == FaultKind::kPause || kind == FaultKind::kClockJump;
+  return is_kill(kind) || kind == FaultKind::kPause || kind == FaultKind::kClockJump ||
+         kind == FaultKind::kCrashImage;
 }
 
 std::span<const MetricInfo> threshold_metrics() { return metrics(); }

@@ -239,7 +239,7 @@ double most_firings(const Scenario& scenario, const FaultSection& fault) {
                             : infinite;
   }
   if (is_instant(fault.kind)) {
-    return arrivals;
+    return fault.kind == FaultKind::kCrashImage ? arrivals * fault.images : arrivals;
   }
   // Without `times` or `nth` one arming fires for every call of the point; without a schedule the
   // point is armed again in every incarnation.

@@ -61,6 +61,7 @@ enum class FaultKind {
   kBitFlip,
   kSlowIo,
   kClockJump,
+  kCrashImage,
 };
 const char* fault_kind_name(FaultKind kind);
 
@@ -81,6 +82,7 @@ struct FaultSection {
   double delay_seconds = 0;                    ///< slow_io.
   double by_seconds = 0;                       ///< clock_jump.
   std::string direction = "either";            ///< clock_jump: forward | back | either.
+  std::uint32_t images = 4;                    ///< crash_image: of each clone.
   std::string after_error;                     ///< sync_error: what the page cache does afterwards.
   std::string keep = "none";         ///< power_loss: "none" | "subset" of unsynced writes survives.
   std::uint32_t sector_bytes = 512;  ///< power_loss with subset: torn at this size (512 or 4096).

@@ -426,6 +426,13 @@ std::vector<Field<FaultSection>> special_fault_fields() {
         .default_note = "\"still_dirty\"",
         .kinds = {kSyncError}},
        &FaultSection::after_error},
+      {{.key = "images",
+        .type = kInteger,
+        .doc = "of each clone: the first has lost everything unsynced, each other a part of it",
+        .min = 1,
+        .max = 64,
+        .kinds = {kCrashImage}},
+       &FaultSection::images},
       {{.key = "keep",
         .type = kChoice,
         .doc = "which unsynced writes survive",
@@ -437,7 +444,7 @@ std::vector<Field<FaultSection>> special_fault_fields() {
         .doc = "with keep = \"subset\": writes are torn at 512 or 4096 bytes",
         .min = 512,
         .max = 4096,
-        .kinds = {kPowerLoss}},
+        .kinds = {kPowerLoss, kCrashImage}},
        &FaultSection::sector_bytes},
   };
 }

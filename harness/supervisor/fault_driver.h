@@ -21,6 +21,7 @@ enum class FaultStep {
   kKill,         ///< Kill the worker now.
   kPause,        ///< Stop it for a while.
   kJumpClock,    ///< Set its clock.
+  kClone,        ///< Have crash images made of the store.
   kOpenWindow,   ///< Arm the fault's point.
   kCloseWindow,  ///< Disarm it.
 };

@@ -140,6 +140,19 @@ CheckResult recovery(const RunFacts& facts, const RunResult& result) {
   return passed(kName, fmt::format("{} recoveries", result.recoveries.size()));
 }
 
+CheckResult images(const RunFacts& facts, const RunResult& result) {
+  constexpr const char* kName = "crash_images_recover";
+  if (!facts.wrong_images.empty()) {
+    return failed(kName, first_of(facts.wrong_images));
+  }
+  if (!facts.unexamined_images.empty()) {
+    return inconclusive(kName, first_of(facts.unexamined_images));
+  }
+  return passed(
+      kName, fmt::format("{} images recovered and read, {} different", result.evidence.crash_images,
+                         result.evidence.distinct_crash_images));
+}
+
 CheckResult progress(const RunFacts& facts) {
   constexpr const char* kName = "progress_made";
   if (!facts.idle_lives.empty()) {
@@ -297,19 +310,12 @@ std::string outcome_text(const RunResult& result) {
 }
 
 void judge(const Scenario& scenario, const RunFacts& facts, RunResult& result) {
-  result.checks = {lost_writes(facts),
-                   maybes(facts),
-                   resurrected(facts),
-                   exact_reads(facts),
-                   aliens(facts, result),
-                   alive(facts, result),
-                   recovery(facts, result),
-                   facts.memory,
-                   progress(facts),
-                   faults_fired(result),
-                   branches(scenario, facts, result),
-                   evidence(facts, result),
-                   thresholds(result)};
+  result.checks = {
+      lost_writes(facts),      maybes(facts),         resurrected(facts),
+      exact_reads(facts),      aliens(facts, result), alive(facts, result),
+      recovery(facts, result), images(facts, result), facts.memory,
+      progress(facts),         faults_fired(result),  branches(scenario, facts, result),
+      evidence(facts, result), thresholds(result)};
   result.verdict = overall(result.checks);
   if (result.verdict == Verdict::kPass && !facts.harness_error.empty()) {
     result.verdict = Verdict::kInconclusive;

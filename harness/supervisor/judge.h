@@ -16,10 +16,12 @@ namespace soak::supervisor {
 struct RunFacts {
   std::vector<std::string> unexpected_ends;  ///< A worker died or hung, not on our command.
   std::vector<std::string> failed_opens;
-  std::vector<std::string> damaged_opens;  ///< Recovery saw what no fault of the run explains.
-  std::vector<std::string> idle_lives;     ///< Nothing acknowledged although agents ran.
-  std::string harness_error;               ///< Not the engine's fault; exit status 4.
-  bool final_check_done = false;           ///< The whole store was read at the end, twice.
+  std::vector<std::string> damaged_opens;      ///< Recovery saw what no fault of the run explains.
+  std::vector<std::string> wrong_images;       ///< Crash images that did not recover rightly.
+  std::vector<std::string> unexamined_images;  ///< The harness could not look at them.
+  std::vector<std::string> idle_lives;         ///< Nothing acknowledged although agents ran.
+  std::string harness_error;                   ///< Not the engine's fault; exit status 4.
+  bool final_check_done = false;               ///< The whole store was read at the end, twice.
   std::uint64_t starts = 0, reopened_read_only = 0;
   std::uint64_t replayed_entries = 0;
   std::uint64_t groups_rewritten = 0, no_space_refusals = 0, checkpoints = 0;

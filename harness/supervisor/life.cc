@@ -17,6 +17,7 @@
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/fault_driver.h"
 #include "harness/supervisor/loop.h"
+#include "harness/supervisor/power_policy.h"
 #include "harness/supervisor/recorder.h"
 #include "harness/supervisor/worker_process.h"
 #include "pluresdb/error.h"
@@ -49,11 +50,18 @@ Life::Life(const LifeParts& parts, std::vector<AgentConfig> agents)
     : parts_(parts),
       agents_(std::move(agents)),
       random_(parts.scenario.seed, "supervisor"),
+      images_({.scenario = parts.scenario,
+               .folder = parts.folder,
+               .worker_binary = parts.worker_binary,
+               .agents = agents_,
+               .journal_descriptor = parts.journal_descriptor,
+               .oracle = parts.oracle}),
       next_scan_at_(kFullScanSeconds) {}
 
 void Life::live() {
   if (start_worker("start") && verify() && start_load()) {
     load_until_end();
+    await_images();
   }
   load_seconds_ = parts_.clock.seconds();
   finish();
@@ -75,6 +83,7 @@ void Life::write_unsynced_down() {
 void Life::load_until_end() {
   while (end_ == EndReason::kNone) {
     parts_.loop.turn(kTurnMs);
+    take_images();
     if (parts_.signals.count() > 0) {
       end_ = parts_.signals.count() > 1 ? EndReason::kAborted : EndReason::kStopped;
     } else if (parts_.clock.seconds() >= parts_.scenario.duration_seconds) {
@@ -120,6 +129,9 @@ void Life::perform(const FaultAction& action) {
     case FaultStep::kPause:
       stand_still(action.fault);
       return;
+    case FaultStep::kClone:
+      clone_store(action.fault);
+      return;
     case FaultStep::kJumpClock:
       jump_clock(action.fault);
       return;
@@ -137,7 +149,7 @@ void Life::perform(const FaultAction& action) {
 /// acknowledged, and for a power loss something that was never synced. It is stopped to be looked
 /// at, so that the moment does not pass between the look and the kill.
 void Life::aim(const FaultSection& fault) {
-  const bool power_loss = fault.kind == FaultKind::kPowerLoss;
+  const bool power_loss = fault.kind != FaultKind::kCrash;
   if (!power_loss && random_.unit() < kUnaimedFraction) {
     return;
   }
@@ -198,13 +210,8 @@ void Life::kill_under_load(std::size_t index) {
 }
 
 bool Life::take_power(const FaultSection& fault, KillReport& report) {
-  const faultinj::PowerLossPolicy policy{.keep = fault.keep == "subset"
-                                                     ? faultinj::PowerLossPolicy::Keep::kSubset
-                                                     : faultinj::PowerLossPolicy::Keep::kNothing,
-                                         .seed = random_.next(),
-                                         .sector_bytes = fault.sector_bytes};
-  const auto outcome =
-      faultinj::apply_power_loss(parts_.folder.data(), parts_.journal_descriptor, policy);
+  const auto outcome = faultinj::apply_power_loss(parts_.folder.data(), parts_.journal_descriptor,
+                                                  power_policy(fault, random_.next()));
   if (!outcome.has_value()) {
     return harness_error("power loss: " + pluresdb::to_string(outcome.error()));
   }

@@ -14,6 +14,7 @@
 #include "harness/oracle/oracle.h"
 #include "harness/report/run_result.h"
 #include "harness/scenario/scenario.h"
+#include "harness/supervisor/crash_images.h"
 #include "harness/supervisor/fault_driver.h"
 #include "harness/supervisor/judge.h"
 #include "harness/supervisor/ledger_drain.h"
@@ -95,6 +96,9 @@ class Life {
   void kill_under_load(std::size_t fault);
   void stand_still(std::size_t fault);
   void jump_clock(std::size_t fault);
+  void clone_store(std::size_t fault);
+  void take_images();
+  void await_images();
   void aim(const scenario::FaultSection& fault);
   bool enough_unsynced(const scenario::FaultSection& fault);
   bool take_power(const scenario::FaultSection& fault, KillReport& report);
@@ -117,6 +121,8 @@ class Life {
   std::vector<AgentConfig> agents_;
   Random random_;
   std::unique_ptr<WorkerProcess> worker_;
+  CrashImages images_;
+  std::size_t images_of_ = 0;  ///< The fault that the clone in work belongs to.
   std::uint32_t incarnation_ = 0;
   std::int64_t clock_offset_us_ = 0;  ///< Of the workers' wall clock; outlives them.
   std::set<std::string> armed_;       ///< Points armed in the worker that runs.

@@ -2,15 +2,20 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+
+#include <fmt/format.h>
 
 #include "harness/common/worker_protocol.h"
 #include "harness/scenario/scenario.h"
+#include "harness/supervisor/crash_images.h"
 #include "harness/supervisor/fault_driver.h"
 #include "harness/supervisor/life.h"
 #include "harness/supervisor/loop.h"
 #include "harness/supervisor/monitor.h"
 #include "harness/supervisor/recorder.h"
 #include "harness/supervisor/worker_process.h"
+#include "pluresdb/error.h"
 
 namespace soak::supervisor {
 namespace {
@@ -18,6 +23,8 @@ namespace {
 using scenario::FaultSection;
 
 constexpr double kCommandStallSeconds = 60;
+// For the rest of a clone when the run is over.
+constexpr double kExamineSeconds = 120;
 constexpr double kMicrosecondsPerSecond = 1e6;
 
 }  // namespace
@@ -61,6 +68,68 @@ void Life::jump_clock(std::size_t index) {
   parts_.recorder.clock_jumped(fault, by_seconds,
                                static_cast<double>(clock_offset_us_) / kMicrosecondsPerSecond);
   parts_.faults.instant_fired(index);
+}
+
+/// The worker stands still only for the copy.
+void Life::clone_store(std::size_t index) {
+  const FaultSection& fault = parts_.scenario.faults[index];
+  if (images_.is_busy()) {
+    parts_.recorder.note("clone_skipped", "the last clone is still being examined");
+    return;
+  }
+  aim(fault);
+  if (!worker_->pause()) {
+    return;  // It has ended: look_after_worker() finds out how.
+  }
+  parts_.loop.turn(0);
+  const double begin = parts_.clock.seconds();
+  images_of_ = index;
+  const pluresdb::Status cloned = images_.clone(fault, incarnation_, random_.next());
+  worker_->resume();
+  parts_.loop.note_progress();
+  if (!cloned.has_value()) {
+    facts_.unexamined_images.push_back(pluresdb::to_string(cloned.error()));
+    parts_.recorder.trouble("clone_failed", facts_.unexamined_images.back());
+    return;
+  }
+  parts_.recorder.cloned(fault, parts_.clock.seconds() - begin);
+}
+
+void Life::take_images() {
+  for (const ImageResult& image : images_.take_results()) {
+    parts_.recorder.image_examined(parts_.scenario.faults[images_of_], image);
+    const std::string text =
+        fmt::format("image {} of clone {}: {}", image.image, image.clone, image.text.data());
+    switch (image.outcome) {
+      case ImageResult::Outcome::kSame:
+        break;
+      case ImageResult::Outcome::kRight:
+        ++parts_.result.evidence.crash_images;
+        if (images_.is_new(image.hash)) {
+          ++parts_.result.evidence.distinct_crash_images;
+          parts_.faults.instant_fired(images_of_);
+        }
+        break;
+      case ImageResult::Outcome::kWrong:
+      case ImageResult::Outcome::kNotOpened:
+        facts_.wrong_images.push_back(text);
+        parts_.recorder.trouble("crash_image_wrong", text);
+        break;
+      case ImageResult::Outcome::kNotExamined:
+        facts_.unexamined_images.push_back(text);
+        break;
+    }
+  }
+}
+
+/// Of the last clone, when the load is over.
+void Life::await_images() {
+  const double end = parts_.clock.seconds() + kExamineSeconds;
+  while (images_.is_busy() && parts_.clock.seconds() < end && parts_.signals.count() < 2) {
+    parts_.loop.turn(kTurnMs);
+    take_images();
+  }
+  images_.abandon();
 }
 
 }  // namespace soak::supervisor

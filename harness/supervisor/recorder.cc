@@ -1,7 +1,9 @@
 // Wording of events. Lists in the result are bounded: a day must fit into one report.
 #include "harness/supervisor/recorder.h"
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -17,6 +19,7 @@
 #include "harness/report/reports.h"
 #include "harness/report/run_result.h"
 #include "harness/scenario/scenario.h"
+#include "harness/supervisor/image_result.h"
 #include "harness/supervisor/run_clock.h"
 
 namespace soak::supervisor {
@@ -198,6 +201,29 @@ void Recorder::clock_jumped(const scenario::FaultSection& fault, double by_secon
         {"kind", json_quote(kind)},
         {"by_seconds", number(by_seconds)},
         {"offset_seconds", number(offset_seconds)}});
+}
+
+void Recorder::cloned(const scenario::FaultSection& fault, double seconds) {
+  const double now = clock_.seconds();
+  mark(now, now, scenario::fault_kind_name(fault.kind), fault.name);
+  events_.write(now, "cloned", {{"fault", json_quote(fault.name)}, {"seconds", number(seconds)}});
+}
+
+void Recorder::image_examined(const scenario::FaultSection& fault, const ImageResult& image) {
+  constexpr std::array<const char*, 5> kOutcomes = {"right", "same", "wrong", "not_opened",
+                                                    "not_examined"};
+  events_.write(clock_.seconds(), "crash_image",
+                {{"fault", json_quote(fault.name)},
+                 {"clone", number(std::uint64_t{image.clone})},
+                 {"image", number(std::uint64_t{image.image})},
+                 {"outcome", json_quote(kOutcomes.at(static_cast<std::size_t>(image.outcome)))},
+                 {"hash", json_quote(fmt::format("{:016x}", image.hash))},
+                 {"documents", number(image.documents)},
+                 {"recovery_seconds", number(image.recovery_seconds)},
+                 {"torn_tails", number(image.torn_tails)},
+                 {"replayed_entries", number(image.replayed_entries)},
+                 {"bytes_discarded", number(image.bytes_discarded)},
+                 {"text", json_quote(image.text.data())}});
 }
 
 void Recorder::window_opened(const scenario::FaultSection& fault, const std::string& point) {

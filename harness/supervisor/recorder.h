@@ -15,6 +15,7 @@
 #include "harness/report/reports.h"
 #include "harness/report/run_result.h"
 #include "harness/scenario/scenario.h"
+#include "harness/supervisor/image_result.h"
 #include "harness/supervisor/run_clock.h"
 #include "harness/supervisor/worker_process.h"
 
@@ -51,6 +52,9 @@ class Recorder {
   void paused(const scenario::FaultSection& fault, double begin, std::uint64_t operations);
   /// The store's clock is `offset_seconds` ahead of the system's from now on.
   void clock_jumped(const scenario::FaultSection& fault, double by_seconds, double offset_seconds);
+  /// The worker stood still for `seconds` to be cloned.
+  void cloned(const scenario::FaultSection& fault, double seconds);
+  void image_examined(const scenario::FaultSection& fault, const ImageResult& image);
   void window_opened(const scenario::FaultSection& fault, const std::string& point);
   void window_closed(const scenario::FaultSection& fault, std::uint64_t fired);
   /// `fault` is null for a firing that the scenario did not ask for.

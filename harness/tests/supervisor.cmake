@@ -37,6 +37,7 @@ if(PLURESDB_TESTS)
       scenarios/negative/lost-suffix.toml
       scenarios/negative/lost-update.toml
       scenarios/negative/lying-fsync.toml
+      scenarios/negative/lying-fsync-images.toml
       scenarios/negative/never-resumes.toml
       scenarios/negative/refused-but-written.toml
       scenarios/negative/resurrected-tombstone.toml

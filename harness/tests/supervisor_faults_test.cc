@@ -57,11 +57,10 @@ class FaultDriverTest : public ::testing::Test {
   std::string due(double seconds) {
     std::string text;
     while (const auto action = driver_.next_due(seconds)) {
-      const std::map<FaultStep, const char*> steps = {{FaultStep::kKill, "kill"},
-                                                      {FaultStep::kPause, "pause"},
-                                                      {FaultStep::kJumpClock, "jump"},
-                                                      {FaultStep::kOpenWindow, "open"},
-                                                      {FaultStep::kCloseWindow, "close"}};
+      const std::map<FaultStep, const char*> steps = {
+          {FaultStep::kKill, "kill"},      {FaultStep::kPause, "pause"},
+          {FaultStep::kJumpClock, "jump"}, {FaultStep::kOpenWindow, "open"},
+          {FaultStep::kClone, "clone"},    {FaultStep::kCloseWindow, "close"}};
       const char* step = steps.at(action->step);
       text += (text.empty() ? "" : ", ") + std::string(step) + ' ' + std::to_string(action->fault);
     }
@@ -147,12 +146,14 @@ TEST(FaultDriverKinds, EachIsArmedAsItsSectionSays) {
 TEST(FaultDriverKinds, InstantsHaveStepsOfTheirOwn) {
   Scenario scenario;
   scenario.duration_seconds = 60;
-  scenario.faults.resize(2);
+  scenario.faults.resize(3);
   scenario.faults[0].kind = FaultKind::kPause;
   scenario.faults[0].every_seconds = 10;
   scenario.faults[0].for_seconds = 2;
   scenario.faults[1].kind = FaultKind::kClockJump;
   scenario.faults[1].at_seconds = 15;
+  scenario.faults[2].kind = FaultKind::kCrashImage;
+  scenario.faults[2].at_seconds = 16;
   FaultDriver driver(scenario);
   const auto first = driver.next_due(10);
   ASSERT_TRUE(first.has_value());
@@ -161,6 +162,9 @@ TEST(FaultDriverKinds, InstantsHaveStepsOfTheirOwn) {
   const auto second = driver.next_due(15);
   ASSERT_TRUE(second.has_value());
   EXPECT_EQ(second->step, FaultStep::kJumpClock);
+  const auto third = driver.next_due(16);
+  ASSERT_TRUE(third.has_value());
+  EXPECT_EQ(third->step, FaultStep::kClone);
 }
 
 TEST_F(FaultDriverTest, ARestartedWorkerGetsOnlyWhatTheWindowHasLeft) {

@@ -123,6 +123,14 @@ TEST_F(JudgeTest, WrongBytesFail) {
   expect("reads_exact", Verdict::kFail);
 }
 
+TEST_F(JudgeTest, AWrongCrashImageFailsAndAnUnexaminedOneIsInconclusive) {
+  facts_.unexamined_images = {"image 2 of clone 1: fork"};
+  expect("crash_images_recover", Verdict::kInconclusive);
+  facts_.wrong_images = {"image 3 of clone 1: lost"};
+  expect("crash_images_recover", Verdict::kFail);
+  EXPECT_EQ(check("crash_images_recover").detail, "image 3 of clone 1: lost");
+}
+
 TEST_F(JudgeTest, AnUnfinishedLastLookIsInconclusive) {
   facts_.final_check_done = false;
   expect("evidence", Verdict::kInconclusive);
