@@ -68,6 +68,23 @@ Status check_value_bytes(std::string_view value, const EngineOptions& options) {
   return {};
 }
 
+Status check_file_system(const std::string& directory, const EngineOptions& options) {
+  if (options.allow_shared_file_system) {
+    return {};
+  }
+  io::FileSystem& files = file_system_of(options);
+  const bool exists = files.info(directory).has_value();
+  const auto space = files.space(exists ? directory : io::parent_path(directory));
+  // What cannot be asked is of no type that is refused; what is wrong there shows when it is used.
+  if (space && space->shared_type != nullptr) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is on a network or FUSE file system ({}), which need not keep what "
+                            "it has synced or locked; allow_shared_file_system overrides this",
+                            directory, space->shared_type));
+  }
+  return {};
+}
+
 io::FileSystem& file_system_of(const EngineOptions& options) {
   return options.file_system != nullptr ? *options.file_system : io::posix_file_system();
 }

@@ -173,12 +173,12 @@ Status Checkpointer::recover_base() {
 
 Result<Seq> Checkpointer::checkpoint(const CompactionLimits& limits) {
   TRY(cover(parts_.table.last_seq()));
-  TRY(compact(limits));
+  TRY(compact(limits).outcome);
   const base::MutexLock lock(mutex_);
   return meta_.checkpoint_seq;
 }
 
-Result<CompactionWork> Checkpointer::compact(const CompactionLimits& limits) {
+CompactionPass Checkpointer::compact(const CompactionLimits& limits) {
   store::CheckpointMeta meta;
   {
     const base::MutexLock lock(mutex_);
@@ -282,8 +282,13 @@ void Checkpointer::compact_in_background(std::int64_t now_ns) {
   if (checkpoint_seq == compacted_checkpoint_seq_ && !throttle_.can_go_on()) {
     return;
   }
-  // A failed pass leaves its inputs in place and is repeated after the next checkpoint.
-  throttle_.spend(compact(throttle_.limits()).value_or(CompactionWork{}));
+  // What failed is repeated after the next checkpoint; it has cost as much as what did not.
+  const CompactionPass pass = compact(throttle_.limits());
+  throttle_.spend(pass.work);
+  if (!pass.outcome) {
+    (void)std::fprintf(stderr, "pluresdb: warning: compaction failed, will be tried again: %s\n",
+                       to_string(pass.outcome.error()).c_str());
+  }
   compacted_checkpoint_seq_ = checkpoint_seq;
 }
 
@@ -293,7 +298,7 @@ void Checkpointer::reclaim() {
   }
   // Failures are counted, and the next tick tries again: there is nobody to tell here.
   if (cover(parts_.table.last_seq()) && cover_with(parts_.table.last_seq(), Force::kMetaOnly)) {
-    (void)compact({});
+    (void)compact({}).outcome;
   }
 }
 

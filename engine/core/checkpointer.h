@@ -80,7 +80,7 @@ class Checkpointer {
   Status run_once(Force force);
   Status ingest(DocumentTable::Frozen& frozen, store::CheckpointMeta& meta);
   Status recover_base();
-  Result<CompactionWork> compact(const CompactionLimits& limits);
+  CompactionPass compact(const CompactionLimits& limits);
   /// Lets go of the log behind the newest checkpoint as well: only when space is short.
   void reclaim();
   bool due();

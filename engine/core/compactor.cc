@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "engine/base/mutex.h"
 #include "engine/core/disk_space.h"
 #include "engine/core/store_identity.h"
@@ -78,27 +80,52 @@ struct Compactor::Plan {
   }
 };
 
-Result<CompactionWork> Compactor::run(const store::CheckpointMeta& meta,
-                                      const CompactionLimits& limits) {
-  const base::MutexLock lock(mutex_);
-  TRY_ASSIGN(const Plan plan, make_plan(meta, limits));
-  next_seq_ = plan.first_left;
-  TRY(remove(plan.removable));
-  Status outcome;
-  for (const Batch& batch : plan.batches) {
-    // One damaged value must not stop all others; the first error is told.
-    if (Status rewritten = rewrite(batch); !rewritten && outcome) {
-      outcome = std::move(rewritten);
+/// Every error of a pass: one must neither stop the others nor hide them.
+class Compactor::Errors {
+ public:
+  void note(Status outcome) {
+    if (outcome) {
+      return;
     }
+    ++count_;
+    (count_ == 1 ? first_ : last_) = std::move(outcome).error();
   }
-  TRY(std::move(outcome));
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] Status outcome() const {
+    if (count_ == 0) {
+      return {};
+    }
+    Error told = first_;
+    if (count_ > 1) {
+      told.context += fmt::format("; {} more of this pass failed, the last one: {}", count_ - 1,
+                                  to_string(last_));
+    }
+    return std::unexpected(std::move(told));
+  }
+
+ private:
+  std::uint64_t count_ = 0;
+  Error first_;
+  Error last_;
+};
+
+CompactionPass Compactor::run(const store::CheckpointMeta& meta, const CompactionLimits& limits) {
+  const base::MutexLock lock(mutex_);
+  Plan plan{.limits = limits, .begin = limits.lookups == CompactionLimits::kNone ? 0 : next_seq_};
+  Errors errors;
+  make_plan(meta, plan, errors);
+  next_seq_ = plan.first_left;
+  errors.note(remove(plan.removable));
+  for (const Batch& batch : plan.batches) {
+    errors.note(rewrite(batch));
+  }
   const base::MutexLock counts_lock(counts_mutex_);
-  ++counts_.runs;
-  return plan.work;
+  counts_.runs += errors.count() == 0 ? 1U : 0U;
+  counts_.failures += errors.count();
+  return {.work = plan.work, .outcome = errors.outcome()};
 }
 
-Result<Compactor::Plan> Compactor::make_plan(const store::CheckpointMeta& meta,
-                                             const CompactionLimits& limits) {
+void Compactor::make_plan(const store::CheckpointMeta& meta, Plan& plan, Errors& errors) {
   const auto segments = in_seq_order(log_.segments());
   // Whatever is durable of the newest records stays: the log must show every seq that the base
   // store knows, or the next open would take it for lost.  INV-CORE-6
@@ -108,17 +135,15 @@ Result<Compactor::Plan> Compactor::make_plan(const store::CheckpointMeta& meta,
     newest_seq =
         segment.first_seq <= durable_seq ? std::max(newest_seq, segment.last_seq) : newest_seq;
   }
-  Plan plan{.limits = limits, .begin = limits.lookups == CompactionLimits::kNone ? 0 : next_seq_};
   const Seq needed_from = std::min(newest_seq, meta.previous_checkpoint_seq + 1);
   for (const auto& segment : segments) {
     const std::size_t small_before = plan.small_run.size();
-    TRY(look_at(segment, needed_from, plan));
+    errors.note(look_at(segment, needed_from, plan));
     if (plan.small_run.size() == small_before) {
       end_small_run(plan);
     }
   }
   end_small_run(plan);
-  return plan;
 }
 
 /// `needed_from`: a segment with this seq, or a later one, stays whatever is in it.

@@ -44,6 +44,13 @@ struct CompactionWork {
   bool compress_ran_out = false;
 };
 
+/// What became of a pass. The work was done, and counts, whether or not all of it had a result.
+struct [[nodiscard]] CompactionPass {
+  CompactionWork work{};
+  /// The first error; its text says how many there were, and the last.
+  Status outcome{};
+};
+
 /// Thread: any; one pass at a time.
 class Compactor {
  public:
@@ -52,16 +59,17 @@ class Compactor {
       : log_(log), base_(base), identity_(identity), space_(space), options_(options) {}
 
   /// Each limit may be exceeded by one segment. A limited pass begins with what earlier ones had to
-  /// leave. Errors leave every input in place.
-  Result<CompactionWork> run(const store::CheckpointMeta& meta, const CompactionLimits& limits);
+  /// leave. An error leaves its inputs in place and stops nothing else.
+  CompactionPass run(const store::CheckpointMeta& meta, const CompactionLimits& limits);
 
   struct Counts {
-    std::uint64_t runs = 0;             ///< Passes that came to their end.
-    std::uint64_t removed = 0;          ///< Segments.
-    std::uint64_t rewritten = 0;        ///< Segments read by rewrites.
-    std::uint64_t compressed = 0;       ///< Compressed segments written.
-    std::uint64_t read_bytes = 0;       ///< File bytes of `rewritten`.
-    std::uint64_t written_bytes = 0;    ///< File bytes that took their place.
+    std::uint64_t runs = 0;           ///< Passes that came to their end without an error.
+    std::uint64_t failures = 0;       ///< Segments that could not be looked at, rewrites, removals.
+    std::uint64_t removed = 0;        ///< Segments.
+    std::uint64_t rewritten = 0;      ///< Segments read by rewrites.
+    std::uint64_t compressed = 0;     ///< Compressed segments written.
+    std::uint64_t read_bytes = 0;     ///< File bytes of `rewritten`.
+    std::uint64_t written_bytes = 0;  ///< File bytes that took their place.
     std::uint64_t reclaimed_bytes = 0;  ///< By which the log became smaller.
   };
   [[nodiscard]] Counts counts() const;
@@ -75,9 +83,9 @@ class Compactor {
     bool collects = false;  ///< Gives back more than it takes meanwhile.
   };
   struct Plan;
+  class Errors;
 
-  Result<Plan> make_plan(const store::CheckpointMeta& meta, const CompactionLimits& limits)
-      REQUIRES(mutex_);
+  void make_plan(const store::CheckpointMeta& meta, Plan& plan, Errors& errors) REQUIRES(mutex_);
   Status look_at(const wal::SegmentInfo& segment, Seq needed_from, Plan& plan) REQUIRES(mutex_);
   void consider(const wal::SegmentInfo& segment, std::uint64_t live_bytes, Plan& plan) const;
   void add_to_batch(const wal::SegmentInfo& segment, std::uint64_t live_bytes, bool collects,

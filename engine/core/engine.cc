@@ -28,6 +28,8 @@
 #include "engine/core/recovery.h"
 #include "engine/core/replay.h"
 #include "engine/core/stamper.h"
+#include "engine/io/file_system.h"
+#include "engine/io/process_owner.h"
 #include "engine/wal/log.h"
 #include <pluresdb/document.h>
 #include <pluresdb/engine.h>
@@ -60,9 +62,9 @@ class DocumentLogClient final : public wal::LogClient {
   DocumentTable& table_;
 };
 
-class EngineImpl final : public Engine {
+class OpenEngine final : public Engine {
  public:
-  EngineImpl(const std::string& directory, const EngineOptions& options, OpenedStore opened)
+  OpenEngine(const std::string& directory, const EngineOptions& options, OpenedStore opened)
       : options_(options),
         stamper_(clock_of(options)),
         client_(stamper_, table_),
@@ -78,11 +80,11 @@ class EngineImpl final : public Engine {
                        .clock = clock_of(options)},
                       options_, parts_.meta),
         reader_(table_, *parts_.base, *parts_.log, checkpointer_) {}
-  ~EngineImpl() override { checkpointer_.stop(); }
-  EngineImpl(const EngineImpl&) = delete;
-  EngineImpl& operator=(const EngineImpl&) = delete;
-  EngineImpl(EngineImpl&&) = delete;
-  EngineImpl& operator=(EngineImpl&&) = delete;
+  ~OpenEngine() override { checkpointer_.stop(); }
+  OpenEngine(const OpenEngine&) = delete;
+  OpenEngine& operator=(const OpenEngine&) = delete;
+  OpenEngine(OpenEngine&&) = delete;
+  OpenEngine& operator=(OpenEngine&&) = delete;
 
   Status recover(const std::string& directory, std::int64_t start_ns) {
     table_.restore(parts_.meta);
@@ -176,7 +178,7 @@ class EngineImpl final : public Engine {
 };
 
 /// Nothing was written yet when this fails, and the caller hears exactly that.
-Status EngineImpl::make_room() {
+Status OpenEngine::make_room() {
   Status relieved = checkpointer_.relieve_pressure();
   if (relieved || relieved.error().code == ErrorCode::kNoSpace) {
     return relieved;
@@ -187,7 +189,7 @@ Status EngineImpl::make_room() {
       relieved.error().sys_errno);
 }
 
-Result<Seq> EngineImpl::write(const wal::AppendRequest& request) {
+Result<Seq> OpenEngine::write(const wal::AppendRequest& request) {
   TRY(check_open());
   TRY(space_.admit(request.type == wal::OperationType::kDelete));
   TRY(make_room());
@@ -207,7 +209,7 @@ Result<Seq> EngineImpl::write(const wal::AppendRequest& request) {
   return seq;
 }
 
-EngineStats EngineImpl::stats() const {
+EngineStats OpenEngine::stats() const {
   const TableStats table = table_.stats();
   const CheckpointStats checkpoints = checkpointer_.stats();
   const Compactor::Counts compactions = compactor_.counts();
@@ -227,6 +229,7 @@ EngineStats EngineImpl::stats() const {
   stats.segments_rewritten = compactions.rewritten;
   stats.segments_compressed = compactions.compressed;
   stats.compaction_runs = compactions.runs;
+  stats.compaction_failures = compactions.failures;
   stats.compaction_reclaimed_bytes = compactions.reclaimed_bytes;
   stats.compaction_read_bytes = compactions.read_bytes;
   stats.compaction_written_bytes = compactions.written_bytes;
@@ -234,10 +237,11 @@ EngineStats EngineImpl::stats() const {
   stats.payload_read_bytes = payload_read_bytes_.load();
   stats.base_store_bytes = parts_.base->file_bytes();
   stats.space = space_.state();
+  stats.clock_jumps_held = stamper_.clock_jumps_held();
   return stats;
 }
 
-Status EngineImpl::close() {
+Status OpenEngine::close() {
   if (closed_.exchange(true)) {
     return {};
   }
@@ -254,6 +258,60 @@ Status EngineImpl::close() {
   return sealed ? base_closed : sealed;
 }
 
+/// What callers hold: lets nobody but the process that opened it near the store. A fork may not
+/// even destroy it: there would be threads to join that it does not have.
+class OwnedEngine final : public Engine {
+ public:
+  OwnedEngine(const std::string& directory, std::unique_ptr<OpenEngine> engine)
+      : owner_(io::join_path(directory, kLockFileName)), engine_(std::move(engine)) {}
+  ~OwnedEngine() override {
+    if (!owner_.is_here()) {
+      (void)engine_.release();  // NOLINT(bugprone-unused-return-value): its parent's.
+    }
+  }
+  OwnedEngine(const OwnedEngine&) = delete;
+  OwnedEngine& operator=(const OwnedEngine&) = delete;
+  OwnedEngine(OwnedEngine&&) = delete;
+  OwnedEngine& operator=(OwnedEngine&&) = delete;
+
+  Result<Seq> put(std::string_view actor, std::string_view id, std::string_view json) override {
+    TRY(owner_.check());
+    return engine_->put(actor, id, json);
+  }
+  Result<Seq> erase(std::string_view actor, std::string_view id) override {
+    TRY(owner_.check());
+    return engine_->erase(actor, id);
+  }
+  Result<std::optional<Document>> get(std::string_view id) override {
+    TRY(owner_.check());
+    return engine_->get(id);
+  }
+  Result<std::vector<Document>> list(std::string_view prefix, std::string_view from,
+                                     std::size_t limit) override {
+    TRY(owner_.check());
+    return engine_->list(prefix, from, limit);
+  }
+  Result<Seq> checkpoint() override {
+    TRY(owner_.check());
+    return engine_->checkpoint();
+  }
+  Result<ValidationReport> validate() override {
+    TRY(owner_.check());
+    return engine_->validate();
+  }
+  /// A fork cannot take the locks that guard the numbers: another thread may have held them.
+  EngineStats stats() const override { return owner_.is_here() ? engine_->stats() : EngineStats{}; }
+  const RecoveryReport& recovery() const override { return engine_->recovery(); }
+  Status close() override {
+    TRY(owner_.check());
+    return engine_->close();
+  }
+
+ private:
+  const io::ProcessOwner owner_;
+  std::unique_ptr<OpenEngine> engine_;
+};
+
 }  // namespace
 }  // namespace core
 
@@ -261,9 +319,9 @@ Result<std::unique_ptr<Engine>> Engine::open_with_recovery(const std::string& di
                                                            const EngineOptions& options) {
   const std::int64_t start_ns = core::clock_of(options).monotonic_ns();
   TRY_ASSIGN(auto opened, core::open_store(directory, options));
-  auto engine = std::make_unique<core::EngineImpl>(directory, options, std::move(opened));
+  auto engine = std::make_unique<core::OpenEngine>(directory, options, std::move(opened));
   TRY(engine->recover(directory, start_ns));
-  return engine;
+  return std::make_unique<core::OwnedEngine>(directory, std::move(engine));
 }
 
 }  // namespace pluresdb

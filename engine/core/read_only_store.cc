@@ -116,6 +116,7 @@ Status ReadOnlyStore::lock(const std::string& path) {
 Status ReadOnlyStore::read_identity() {
   TRY_ASSIGN(const IdentityCopies copies, read_identity_copies(files_, directory_));
   identity_ = copies.record;
+  format_versions_.identity = copies.format_version;
   const std::string path = io::join_path(directory_, kStoreFileName);
   if (!identity_) {
     problems_.push_back(path + ": neither of its two copies is readable");
@@ -145,6 +146,7 @@ Status ReadOnlyStore::open_base() {
   }
   base_ = *std::move(opened);
   TRY_ASSIGN(meta_, base_->meta());
+  TRY_ASSIGN(format_versions_.base, base_->format_version());
   return {};
 }
 
@@ -165,6 +167,11 @@ Status ReadOnlyStore::read_log_directory() {
   TRY_ASSIGN(log_, wal::examine_log(options, meta_.checkpoint_seq));
   for (const auto& segment : log_.log.segments) {
     segments_.add(segment);
+  }
+  for (const wal::ExaminedSegment& segment : log_.segments) {
+    if (segment.scan.format_version != 0) {
+      format_versions_.segments.insert(segment.scan.format_version);
+    }
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,13 @@ class ReadOnlyStore {
   io::FileSystem& files() { return files_; }
   /// Absent: a log alone, or neither copy of STORE is readable (then problems() says so).
   [[nodiscard]] const std::optional<IdentityRecord>& identity() const { return identity_; }
+  /// The format versions that the files have; 0, or not in the set: none of them says.
+  struct FormatVersions {
+    std::uint32_t identity = 0;
+    std::uint32_t base = 0;
+    std::set<std::uint32_t> segments;
+  };
+  [[nodiscard]] const FormatVersions& format_versions() const { return format_versions_; }
   /// Null: there is none, or it cannot be read (then problems() says so).
   store::BaseInspector* base() { return base_.get(); }
   /// Zero-valued without a base store.
@@ -79,6 +87,7 @@ class ReadOnlyStore {
   std::string wal_directory_;
   std::unique_ptr<io::FileLock> lock_;
   std::optional<IdentityRecord> identity_;
+  FormatVersions format_versions_;
   std::unique_ptr<store::BaseInspector> base_;
   store::CheckpointMeta meta_;
   wal::ExaminedLog log_;

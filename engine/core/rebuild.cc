@@ -185,6 +185,7 @@ class Rebuild {
  private:
   Status make() {
     TRY(check_options(options_));
+    TRY(check_file_system(place_.directory(), options_));
     TRY(open_source());
     TRY(check_apart());
     TRY(place_.prepare());

@@ -40,6 +40,10 @@ class Opening {
 
   Result<OpenedStore> run() {
     TRY(check_options(options_));
+    TRY(check_file_system(directory_, options_));
+    for (const char* part : {kWalDirectoryName, kBaseDirectoryName}) {
+      TRY(check_file_system(path_of(part), options_));
+    }
     TRY_ASSIGN(const bool existed, exists(path_of(kStoreFileName)));
     if (!existed) {
       TRY(check_creatable());

@@ -1,6 +1,7 @@
 #include "engine/core/stamper.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <span>
@@ -28,8 +29,8 @@ wal::RecordStamp Stamper::stamp(std::string_view actor) {
   stamp.hlc = hybrid_clock_.next(now);
   stamp.actor_seq = std::max(issued_.get(actor), actor_seq_floor_) + 1;
   issued_.advance(actor, stamp.actor_seq);
-  if (hybrid_clock_.forward_jumps_held() > jumps_reported_) {
-    jumps_reported_ = hybrid_clock_.forward_jumps_held();
+  if (hybrid_clock_.forward_jumps_held() > jumps_reported_.load()) {
+    jumps_reported_.store(hybrid_clock_.forward_jumps_held());
     (void)std::fprintf(stderr,
                        "pluresdb: warning: the wall clock jumped ahead by more than %lld s; stamps "
                        "follow the monotonic clock until it is right again\n",

@@ -2,6 +2,7 @@
 // one record at a time in seq order (wal::LogClient).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -25,6 +26,8 @@ class Stamper {
 
   wal::RecordStamp stamp(std::string_view actor);
   void unstamp(std::span<const wal::RecordView> records);
+  /// Forward jumps of the wall clock that were told on stderr and not followed. Thread: any.
+  [[nodiscard]] std::uint64_t clock_jumps_held() const { return jumps_reported_.load(); }
   [[nodiscard]] Hlc hlc_floor() const { return hybrid_clock_.last(); }
 
  private:
@@ -32,7 +35,7 @@ class Stamper {
   crdt::HybridClock hybrid_clock_;
   crdt::VersionVector issued_;
   std::uint64_t actor_seq_floor_ = 0;
-  std::uint64_t jumps_reported_ = 0;
+  std::atomic<std::uint64_t> jumps_reported_ = 0;
 };
 
 }  // namespace pluresdb::core

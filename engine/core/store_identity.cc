@@ -30,6 +30,7 @@ constexpr std::uint64_t kFileBytes = 2 * kSlotStrideBytes;
 struct Slot {
   IdentityRecord record;
   std::uint64_t generation = 0;
+  std::uint32_t format_version = kStoreFormatVersion;
 };
 
 std::array<std::byte, kSlotBytes> encode(const Slot& slot) {
@@ -62,6 +63,7 @@ Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path
                     version, kStoreFormatVersion));
   }
   Slot slot;
+  slot.format_version = version;
   slot.generation = base::load<std::uint64_t>(bytes, 16);
   slot.record.store_uuid = base::load<std::array<std::byte, 16>>(bytes, 24);
   slot.record.created_us = base::load<std::int64_t>(bytes, 40);
@@ -122,6 +124,7 @@ Result<IdentityCopies> read_identity_copies(io::FileSystem& files, const std::st
   copies.damaged = 2 - slots.readable;
   if (slots.best) {
     copies.record = slots.best->record;
+    copies.format_version = slots.best->format_version;
   }
   return copies;
 }

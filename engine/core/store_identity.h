@@ -36,6 +36,7 @@ std::array<std::byte, 16> make_store_uuid();
 /// What is readable of the STORE file.
 struct IdentityCopies {
   std::optional<IdentityRecord> record;  ///< Absent: neither copy is readable.
+  std::uint32_t format_version = 0;      ///< Of that copy; 0 without one.
   int damaged = 0;                       ///< Of the two copies.
 };
 /// kNotFound, kUnsupportedVersion. Damage is a result, not an error.

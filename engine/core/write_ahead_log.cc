@@ -25,6 +25,7 @@
 #include "engine/core/stamper.h"
 #include "engine/crdt/version_vector.h"
 #include "engine/io/file_system.h"
+#include "engine/io/process_owner.h"
 #include "engine/wal/log.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -163,9 +164,9 @@ class Cursor final : public WalCursor {
   std::deque<Entry> entries_;
 };
 
-class WriteAheadLogImpl final : public WriteAheadLog {
+class OpenWriteAheadLog final : public WriteAheadLog {
  public:
-  WriteAheadLogImpl(const EngineOptions& options, std::unique_ptr<io::FileLock> lock,
+  OpenWriteAheadLog(const EngineOptions& options, std::unique_ptr<io::FileLock> lock,
                     std::unique_ptr<wal::Log> log)
       : options_(options),
         stamper_(clock_of(options)),
@@ -285,7 +286,7 @@ class WriteAheadLogImpl final : public WriteAheadLog {
   std::atomic<bool> closed_ = false;
 };
 
-Result<std::uint64_t> WriteAheadLogImpl::compact(Seq checkpoint_seq) {
+Result<std::uint64_t> OpenWriteAheadLog::compact(Seq checkpoint_seq) {
   TRY(check_open());
   const base::MutexLock lock(compaction_mutex_);
   const auto segments = log_->segments();
@@ -310,6 +311,66 @@ Result<std::uint64_t> WriteAheadLogImpl::compact(Seq checkpoint_seq) {
   return log_->remove_segments(removable);
 }
 
+/// As OwnedEngine in engine.cc: a fork of the process that opened the log is kept away from it.
+class OwnedWriteAheadLog final : public WriteAheadLog {
+ public:
+  OwnedWriteAheadLog(const std::string& directory, std::unique_ptr<OpenWriteAheadLog> log)
+      : owner_(io::join_path(directory, kLockFileName)), log_(std::move(log)) {}
+  ~OwnedWriteAheadLog() override {
+    if (!owner_.is_here()) {
+      (void)log_.release();  // NOLINT(bugprone-unused-return-value): its parent's.
+    }
+  }
+  OwnedWriteAheadLog(const OwnedWriteAheadLog&) = delete;
+  OwnedWriteAheadLog& operator=(const OwnedWriteAheadLog&) = delete;
+  OwnedWriteAheadLog(OwnedWriteAheadLog&&) = delete;
+  OwnedWriteAheadLog& operator=(OwnedWriteAheadLog&&) = delete;
+
+  Result<Seq> append(std::string_view actor, Operation operation) override {
+    TRY(owner_.check());
+    return log_->append(actor, std::move(operation));
+  }
+  Result<Seq> append_batch(std::string_view actor, std::vector<Operation> operations) override {
+    TRY(owner_.check());
+    return log_->append_batch(actor, std::move(operations));
+  }
+  Status append_async(std::string_view actor, Operation operation,
+                      std::function<void(Result<Seq>)> done) override {
+    TRY(owner_.check());
+    return log_->append_async(actor, std::move(operation), std::move(done));
+  }
+  Result<std::vector<Entry>> read_all() override {
+    TRY(owner_.check());
+    return log_->read_all();
+  }
+  Result<std::unique_ptr<WalCursor>> cursor(Seq from) override {
+    TRY(owner_.check());
+    return log_->cursor(from);
+  }
+  Result<ValidationReport> validate() override {
+    TRY(owner_.check());
+    return log_->validate();
+  }
+  Result<std::uint64_t> compact(Seq checkpoint_seq) override {
+    TRY(owner_.check());
+    return log_->compact(checkpoint_seq);
+  }
+  Status sync() override {
+    TRY(owner_.check());
+    return log_->sync();
+  }
+  WalStats stats() const override { return owner_.is_here() ? log_->stats() : WalStats{}; }
+  const RecoveryReport& recovery() const override { return log_->recovery(); }
+  Status close() override {
+    TRY(owner_.check());
+    return log_->close();
+  }
+
+ private:
+  const io::ProcessOwner owner_;
+  std::unique_ptr<OpenWriteAheadLog> log_;
+};
+
 }  // namespace
 }  // namespace core
 
@@ -325,6 +386,7 @@ Result<std::unique_ptr<WriteAheadLog>> WriteAheadLog::open(const std::string& di
                                                            const EngineOptions& options) {
   const std::int64_t start_ns = core::clock_of(options).monotonic_ns();
   TRY(core::check_options(options));
+  TRY(core::check_file_system(directory, options));
   io::FileSystem& files = core::file_system_of(options);
   const auto info = files.info(directory);
   if (!info && info.error().code != ErrorCode::kNotFound) {
@@ -346,9 +408,9 @@ Result<std::unique_ptr<WriteAheadLog>> WriteAheadLog::open(const std::string& di
   log_options.background_threads = options.background_threads;
   log_options.files = &files;
   TRY_ASSIGN(auto log, wal::Log::open(log_options, 0));
-  auto result = std::make_unique<core::WriteAheadLogImpl>(options, std::move(lock), std::move(log));
+  auto result = std::make_unique<core::OpenWriteAheadLog>(options, std::move(lock), std::move(log));
   TRY(result->start(directory, start_ns));
-  return result;
+  return std::make_unique<core::OwnedWriteAheadLog>(directory, std::move(result));
 }
 
 }  // namespace pluresdb

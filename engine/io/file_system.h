@@ -60,6 +60,9 @@ struct FileInfo {
 struct SpaceInfo {
   std::uint64_t total_bytes = 0;
   std::uint64_t available_bytes = 0;
+  /// Not null: a file system that other machines or a user's process answer for, by its name
+  /// ("nfs", "fuse"). Neither its locks nor its syncs are this kernel's word.
+  const char* shared_type = nullptr;
 };
 
 /// Held until destroyed. Closing it never unlinks the file.
@@ -84,6 +87,7 @@ class FileSystem {
   virtual Status sync_directory(const std::string& path) = 0;
   /// kNotFound when nothing is there.
   virtual Result<FileInfo> info(const std::string& path) = 0;
+  /// Of the file system that `path` is on.
   virtual Result<SpaceInfo> space(const std::string& path) = 0;
   /// Creates `path` when missing and takes an exclusive lock that dies with the process (OFD lock);
   /// writes the pid into it. kLocked with "locked by pid N" in the context when another holds it.

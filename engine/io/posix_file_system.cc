@@ -14,12 +14,14 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
+#include "engine/io/file_system_types.h"
+#include "engine/io/process_owner.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::io {
@@ -324,12 +326,15 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<SpaceInfo> space(const std::string& path) override {
-    struct statvfs status{};
-    if (::statvfs(path.c_str(), &status) != 0) {
-      return system_error("statvfs", path);
+    struct statfs status{};
+    if (::statfs(path.c_str(), &status) != 0) {
+      return system_error("statfs", path);
     }
-    return SpaceInfo{.total_bytes = status.f_blocks * status.f_frsize,
-                     .available_bytes = status.f_bavail * status.f_frsize};
+    const auto fragment_bytes = static_cast<std::uint64_t>(status.f_frsize);
+    return SpaceInfo{
+        .total_bytes = status.f_blocks * fragment_bytes,
+        .available_bytes = status.f_bavail * fragment_bytes,
+        .shared_type = shared_file_system_name(static_cast<std::uint32_t>(status.f_type))};
   }
 
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
@@ -364,6 +369,19 @@ class PosixFileSystem final : public FileSystem {
 FileSystem& posix_file_system() {
   static PosixFileSystem files;  // Stateless: not a mutable global.
   return files;
+}
+
+ProcessOwner::ProcessOwner(std::string what) : what_(std::move(what)), pid_(::getpid()) {}
+
+bool ProcessOwner::is_here() const { return ::getpid() == pid_; }
+
+Status ProcessOwner::check() const {
+  if (is_here()) {
+    return {};
+  }
+  return fail(ErrorCode::kLocked, what_ + " is locked by pid " + std::to_string(pid_) +
+                                      ", of which this process is a fork: what the parent has "
+                                      "open is of no use here");
 }
 
 }  // namespace pluresdb::io

@@ -62,12 +62,13 @@ class RocksInspector final : public BaseInspector {
       : directory_(std::move(directory)), database_(std::move(database)) {}
 
   Result<CheckpointMeta> meta() override {
-    std::string bytes;
-    const auto status = database_->db().Get(rocksdb::ReadOptions(), slice(meta_key()), &bytes);
-    if (!status.ok()) {
-      return std::unexpected(to_error(status, "read the checkpoint of the base store"));
-    }
+    TRY_ASSIGN(const std::string bytes, meta_bytes());
     return decode_meta(bytes);
+  }
+
+  Result<std::uint32_t> format_version() override {
+    TRY_ASSIGN(const std::string bytes, meta_bytes());
+    return meta_version(bytes);
   }
 
   Result<std::optional<BaseValue>> get(std::string_view id) override {
@@ -127,6 +128,15 @@ class RocksInspector final : public BaseInspector {
   }
 
  private:
+  Result<std::string> meta_bytes() {
+    std::string bytes;
+    const auto status = database_->db().Get(rocksdb::ReadOptions(), slice(meta_key()), &bytes);
+    if (!status.ok()) {
+      return std::unexpected(to_error(status, "read the checkpoint of the base store"));
+    }
+    return bytes;
+  }
+
   const std::string directory_;
   std::unique_ptr<RocksDatabase> database_;
 };

@@ -153,6 +153,11 @@ std::string encode_meta(const CheckpointMeta& meta) {
   return out;
 }
 
+std::uint32_t meta_version(std::string_view bytes) {
+  base::Reader reader(base::as_bytes(bytes));
+  return reader.read<std::uint32_t>();
+}
+
 Result<CheckpointMeta> decode_meta(std::string_view bytes) {
   base::Reader reader(base::as_bytes(bytes));
   const auto version = reader.read<std::uint32_t>();

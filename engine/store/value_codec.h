@@ -29,6 +29,8 @@ void encode_value(const BaseValue& value, std::string& out);
 /// kCorruption, kUnsupportedVersion.
 Status decode_value(std::string_view bytes, BaseValue& value);
 
+/// The version that a meta record says it has; 0: it is cut off.
+std::uint32_t meta_version(std::string_view bytes);
 std::string encode_meta(const CheckpointMeta& meta);
 /// kCorruption, kUnsupportedVersion.
 Result<CheckpointMeta> decode_meta(std::string_view bytes);

@@ -3,8 +3,9 @@ pluresdb_test(bench_peers_parts_test.cc unit LIBS bench_peers simdjson::simdjson
 pluresdb_test(bench_peers_test.cc tool LIBS engine_base simdjson::simdjson fmt::fmt TIMEOUT 300)
 if(TARGET bench_peers_test)
   target_compile_definitions(bench_peers_test PRIVATE
-    PLURESDB_BENCH_PEERS="$<TARGET_FILE:pluresdb-bench-peers>")
-  add_dependencies(bench_peers_test pluresdb-bench-peers)
+    PLURESDB_BENCH_PEERS="$<TARGET_FILE:pluresdb-bench-peers>"
+    PLURESDB_BENCH="$<TARGET_FILE:pluresdb-bench>")
+  add_dependencies(bench_peers_test pluresdb-bench pluresdb-bench-peers)
 endif()
 # The program that is measured with is not built where nobody measures, nor is operator new replaced
 # under a sanitizer, which does that itself.

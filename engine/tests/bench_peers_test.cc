@@ -24,8 +24,7 @@ struct Ended {
   std::string output;
 };
 
-Ended run(const std::string& arguments) {
-  const std::string command = std::string(PLURESDB_BENCH_PEERS) + " " + arguments;
+Ended run_command(const std::string& command) {
   std::FILE* pipe = popen(command.c_str(), "r");  // NOLINT(cert-env33-c): our own program.
   Ended ended;
   if (pipe == nullptr) {
@@ -38,6 +37,10 @@ Ended run(const std::string& arguments) {
   const int status = pclose(pipe);
   ended.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   return ended;
+}
+
+Ended run(const std::string& arguments) {
+  return run_command(std::string(PLURESDB_BENCH_PEERS) + " " + arguments);
 }
 
 double number(const element& object, std::string_view name) {
@@ -195,6 +198,14 @@ TEST(BenchPeers, SaysWhenItCannotWrite) {
   const Ended ended = run("--directory /nowhere/at/all 2>&1");
   EXPECT_EQ(ended.exit_status, 3);
   EXPECT_NE(ended.output.find("/nowhere/at/all"), std::string::npos) << ended.output;
+}
+
+TEST(Bench, SaysWhenItCannotWrite) {
+  const Ended ended =
+      run_command("PLURESDB_BENCH_DIR=/nowhere/at/all " + std::string(PLURESDB_BENCH) + " 2>&1");
+  EXPECT_EQ(ended.exit_status, 3);
+  EXPECT_NE(ended.output.find("/nowhere/at/all"), std::string::npos) << ended.output;
+  EXPECT_NE(ended.output.find("PLURESDB_BENCH_DIR"), std::string::npos) << ended.output;
 }
 
 }  // namespace

@@ -50,8 +50,11 @@ class CompactorTest : public ::testing::Test {
     meta.previous_checkpoint_seq = previous;
     return meta;
   }
-  Result<CompactionWork> run(Seq checkpoint, Seq previous, const CompactionLimits& limits = {}) {
+  CompactionPass pass(Seq checkpoint, Seq previous, const CompactionLimits& limits = {}) {
     return compactor_.run(meta_of(checkpoint, previous), limits);
+  }
+  Status run(Seq checkpoint, Seq previous, const CompactionLimits& limits = {}) {
+    return pass(checkpoint, previous, limits).outcome;
   }
 
   MemoryDisk disk_;
@@ -125,7 +128,7 @@ TEST_F(CompactorTest, ADamagedValueIsToldAndDoesNotStopTheOthers) {
   log_.infos.erase(log_.infos.begin() + 4);
   log_.large_values[7] = {{44, "e", 10'000}};
   base_.values["e"] = in_log(44);
-  log_.damaged_id = 2;
+  log_.damaged_ids = {2};
   const auto outcome = run(60, 60);
   ASSERT_FALSE(outcome.has_value());
   EXPECT_EQ(outcome.error().code, ErrorCode::kCorruption);
@@ -133,6 +136,35 @@ TEST_F(CompactorTest, ADamagedValueIsToldAndDoesNotStopTheOthers) {
   for (const auto& batch : log_.rewritten) {
     EXPECT_EQ(std::ranges::count(batch, 2U), 0);
   }
+}
+
+// A pass that fails has read as much as one that does not: were it free, the next one would begin
+// at once.
+TEST_F(CompactorTest, AFailingPassIsChargedForWhatItRead) {
+  log_.damaged_ids = {2};
+  const CompactionLimits limits{.lookups = 1000, .collect_bytes = 1};
+  const CompactionPass failed = pass(60, 60, limits);
+  ASSERT_FALSE(failed.outcome.has_value());
+  EXPECT_EQ(failed.work.collect_bytes, 100'000U) << "segment 2";
+  EXPECT_EQ(failed.work.lookups, 5U) << "of segments 2, 3 and 4";
+  EXPECT_EQ(compactor_.counts().runs, 0U);
+  EXPECT_EQ(compactor_.counts().failures, 1U);
+  CompactionThrottle throttle(64 * kMiB, 0);
+  throttle.earn(1'000'000, 0, 0);  // A millisecond: 4 KiB.
+  throttle.spend(failed.work);
+  EXPECT_EQ(throttle.limits().collect_bytes, 0U);
+}
+
+TEST_F(CompactorTest, EveryErrorOfAPassIsCountedAndTheLastIsTold) {
+  log_.damaged_ids = {2, 4};
+  base_.values["d"] = in_log(31);
+  log_.unreadable_id = 3;
+  const Status outcome = run(60, 60);
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().context,
+            "look at 3; 2 more of this pass failed, the last one: "
+            "corruption: 4 is damaged");
+  EXPECT_EQ(compactor_.counts().failures, 3U);
 }
 
 TEST_F(CompactorTest, LimitedPassesGoOnWhereTheLastOneStopped) {
@@ -159,12 +191,12 @@ TEST_F(CompactorTest, CollectsBelowHalfAndNotAbove) {
 TEST_F(CompactorTest, CompressesOnceWhatHoldsLiveValues) {
   Compactor compactor(log_, base_, identity_, space_,
                       {.segment_bytes = 64ULL << 10, .compress = true});
-  ASSERT_TRUE(compactor.run(meta_of(60, 60), {}).has_value());
+  ASSERT_TRUE(compactor.run(meta_of(60, 60), {}).outcome.has_value());
   EXPECT_EQ(log_.rewritten, (std::vector<std::vector<std::uint64_t>>{{2}, {3}}))
       << "2 to collect garbage, 3 to compress: two accounts, two rewrites";
   log_.rewritten.clear();
   std::ranges::find(log_.infos, 3U, &wal::SegmentInfo::id)->compressed = true;
-  ASSERT_TRUE(compactor.run(meta_of(60, 60), {}).has_value());
+  ASSERT_TRUE(compactor.run(meta_of(60, 60), {}).outcome.has_value());
   EXPECT_EQ(log_.rewritten, (std::vector<std::vector<std::uint64_t>>{{2}}));
 }
 
@@ -172,14 +204,14 @@ TEST_F(CompactorTest, LimitsAreKeptApartAndWhatIsLeftComesFirst) {
   Compactor compactor(log_, base_, identity_, space_,
                       {.segment_bytes = 64ULL << 10, .compress = true});
   const auto first = compactor.run(meta_of(60, 60), {.lookups = 100, .compress_bytes = 0});
-  ASSERT_TRUE(first.has_value());
+  ASSERT_TRUE(first.outcome.has_value());
   EXPECT_EQ(log_.rewritten, (std::vector<std::vector<std::uint64_t>>{{2}}));
-  EXPECT_TRUE(first->compress_ran_out);
-  EXPECT_FALSE(first->collect_ran_out);
-  EXPECT_EQ(first->collect_bytes, 100'000U);
-  EXPECT_EQ(first->compress_bytes, 0U);
+  EXPECT_TRUE(first.work.compress_ran_out);
+  EXPECT_FALSE(first.work.collect_ran_out);
+  EXPECT_EQ(first.work.collect_bytes, 100'000U);
+  EXPECT_EQ(first.work.compress_bytes, 0U);
   const auto second = compactor.run(meta_of(60, 60), {.lookups = 2, .collect_bytes = 0});
-  ASSERT_TRUE(second.has_value());
+  ASSERT_TRUE(second.outcome.has_value());
   EXPECT_EQ(log_.rewritten.back(), std::vector<std::uint64_t>{3}) << "the budget went on there";
 }
 
@@ -214,10 +246,10 @@ TEST_F(CompactorTest, CompressionKeepsClearOfAWritersNextSegment) {
                       {.segment_bytes = 64ULL << 10, .compress = true});
   base_.values["b"] = in_log(1);  // Segment 2 is dead, 3 is worth compressing.
   disk_.set_capacity(disk_.used() + 140'000);
-  ASSERT_TRUE(compactor.run(meta_of(60, 60), {}).has_value());
+  ASSERT_TRUE(compactor.run(meta_of(60, 60), {}).outcome.has_value());
   EXPECT_TRUE(log_.rewritten.empty()) << "90,000 bytes and a segment do not fit";
   disk_.set_capacity(disk_.used() + 170'000);
-  ASSERT_TRUE(compactor.run(meta_of(60, 60), {}).has_value());
+  ASSERT_TRUE(compactor.run(meta_of(60, 60), {}).outcome.has_value());
   EXPECT_EQ(log_.rewritten, (std::vector<std::vector<std::uint64_t>>{{3}}));
 }
 

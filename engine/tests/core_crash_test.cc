@@ -23,6 +23,7 @@
 #include "engine/tests/core_knowledge.h"
 #include "engine/tests/core_memory_disk.h"
 #include "engine/tests/core_test_util.h"
+#include <pluresdb/document.h>
 #include <pluresdb/engine.h>
 #include <pluresdb/error.h>
 #include <pluresdb/options.h>
@@ -137,9 +138,26 @@ TEST(CrashEnumeration, CreationCutOffByAKillThenUsedThenPowerLoss) {
   }
 }
 
+/// Everything that the store shows: documents, stamps, seqs, and where it ended.
+std::string state_of(MemoryDisk& disk) {
+  const auto engine = open_engine(kStore, small_options(&disk));
+  if (engine == nullptr) {
+    return "does not open";
+  }
+  std::string state = fmt::format("ends at {}\n", engine->recovery().last_seq);
+  const auto documents = engine->list("", "", 1000);
+  EXPECT_TRUE(documents.has_value()) << text_of(documents);
+  for (const Document& document : *documents) {
+    state += fmt::format("{} seq {} hlc {} actor_seq {}: {}\n", document.id, document.seq,
+                         document.stamp.hlc, document.stamp.actor_seq, document.json);
+  }
+  return state;
+}
+
 TEST(CrashEnumeration, RecoveryMayItselfBeCutOffAtEveryOperation) {
   const Trace trace = full_run();
   constexpr std::uint64_t kFirstCrashes = 8;
+  constexpr std::uint64_t kMoreOperations = 8;  // Removing what the one before had begun.
   for (std::uint64_t i = 0; i < kFirstCrashes; ++i) {
     const std::uint64_t n =
         trace.created_at / 2 + i * (trace.operations - trace.created_at / 2) / kFirstCrashes + i;
@@ -152,6 +170,9 @@ TEST(CrashEnumeration, RecoveryMayItselfBeCutOffAtEveryOperation) {
       ASSERT_NE(open_engine(kStore, small_options(counted.get())), nullptr);
     }
     const std::uint64_t operations = counted->operations();
+    // After the power loss all that is there is durable: there is one right answer.
+    const std::string state = state_of(*disk.clone());
+    ASSERT_EQ(state_of(*counted), state) << "recovering again gives the same";
     const std::uint64_t stride = std::max<std::uint64_t>(1, operations / 6);
     for (std::uint64_t m = i % stride; m < operations; m += stride) {
       for (const Loss& loss : losses(n * 1000 + m)) {
@@ -167,6 +188,10 @@ TEST(CrashEnumeration, RecoveryMayItselfBeCutOffAtEveryOperation) {
         ASSERT_NO_FATAL_FAILURE(expect_knowledge(*again, known));
         again->lose_power(std::nullopt);
         ASSERT_NO_FATAL_FAILURE(expect_knowledge(*again, known));
+        again->stop_after(MemoryDisk::kNever);
+        ASSERT_EQ(state_of(*again), state);
+        EXPECT_LE(again->operations(), operations + kMoreOperations)
+            << "what was cut off costs no more than what was not";
       }
     }
   }

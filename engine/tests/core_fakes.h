@@ -88,7 +88,8 @@ struct FakeValue {
 
 class FakeLog final : public wal::Log {
  public:
-  std::uint64_t damaged_id = 0;  ///< A segment whose rewriting fails.
+  std::set<std::uint64_t> damaged_ids;  ///< Segments whose rewriting fails.
+  std::uint64_t unreadable_id = 0;      ///< One whose values cannot be listed.
   std::vector<wal::SegmentInfo> infos;
   std::map<std::uint64_t, std::vector<FakeValue>> large_values;
   std::vector<std::uint64_t> removed;
@@ -124,6 +125,9 @@ class FakeLog final : public wal::Log {
   Status visit_large_values(
       std::uint64_t segment_id,
       const std::function<Status(Seq, std::string_view, std::uint64_t)>& visit) override {
+    if (segment_id == unreadable_id) {
+      return fail(ErrorCode::kIo, "look at " + std::to_string(segment_id));
+    }
     for (const auto& value : large_values[segment_id]) {
       TRY(visit(value.seq, value.id, value.bytes));
     }
@@ -141,8 +145,10 @@ class FakeLog final : public wal::Log {
       std::span<const std::uint64_t> ids,
       const std::function<bool(const wal::RecordView&)>& keep) override {
     before_change();
-    if (std::ranges::find(ids, damaged_id) != ids.end()) {
-      return fail(ErrorCode::kCorruption, "a value is damaged");
+    for (const std::uint64_t id : ids) {
+      if (damaged_ids.contains(id)) {
+        return fail(ErrorCode::kCorruption, std::to_string(id) + " is damaged");
+      }
     }
     rewritten.emplace_back(ids.begin(), ids.end());
     for (const std::uint64_t id : ids) {

@@ -205,6 +205,44 @@ TEST(Validate, ReferenceToAValueWhoseSegmentIsGoneIsFound) {
   EXPECT_CONTAINS(lines(json, "/problems"), "its value of 9000 bytes is not in the log");
 }
 
+/// Small documents only: the base store has them all, and no document refers to the segment.
+TEST(Validate, CoveredSegmentThatNobodyRemovedIsMissed) {
+  ToolStore store;
+  store.open();
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    store.put(fmt::format("d{:03}", i), json_of(i, 900));
+  }
+  store.close();  // A first checkpoint: nothing is removed yet.
+  const auto before = store.json("validate", 0);
+  ASSERT_EQ(number(before, "/compacted_through_seq"), 0U);
+  const std::uint64_t last = number(store.json("inspect", 0), "/segments/1/seqs/1");
+  std::filesystem::remove(store.segment(2));
+  const auto json = store.json("validate", 1);
+  EXPECT_CONTAINS(lines(json, "/problems"),
+                  fmt::format("0000000000000002.wal is missing, with seqs up to {}", last));
+  EXPECT_EQ(length(json, "/lost"), 0U) << "the base store has what it held";
+  EXPECT_CONTAINS(lines(json, "/advice"), "who removes files");
+  std::filesystem::remove(store.segment(1));
+  EXPECT_CONTAINS(lines(store.json("validate", 1), "/problems"), "from 1 or above")
+      << "two that are gone in a row are one hole";
+}
+
+/// The limit that --help and docs/DURABILITY.md state.
+TEST(Validate, SegmentsThatCompactionRemovedAreNotMissed) {
+  ToolStore store;
+  store.open();
+  for (int round = 0; round < 2; ++round) {
+    for (std::uint64_t i = 0; i < 150; ++i) {
+      store.put(fmt::format("d{:03}", i), json_of(i, 900));
+    }
+    ASSERT_TRUE(store.engine().checkpoint().has_value());
+  }
+  ASSERT_GT(store.engine().stats().segments_deleted, 0U);
+  store.close();
+  EXPECT_EQ(store.run("validate").status, 0);
+  EXPECT_CONTAINS(run_tool("validate", "--help", store.scratch()).out, "cannot tell");
+}
+
 TEST(Validate, MissingBaseStoreSaysWhatHelps) {
   ToolStore store;
   fill(store);

@@ -437,6 +437,60 @@ TEST(WalDamage, WhatElseIsDamagedInARewrittenSegmentWithoutItsHeaderIsNamedByIts
   EXPECT_EQ(found, expected);
 }
 
+/// Header, footer and a group are gone: nobody knows what it held, so all that it may have held is
+/// named, and nothing that another segment has.
+TEST(WalDamage, ARewrittenSegmentWithoutHeaderAndFooterNamesAllThatItMayHaveHeld) {
+  for (const bool keeps_a_group : {true, false}) {
+    SCOPED_TRACE(keeps_a_group);
+    MemoryDisk disk;
+    TestLog test(disk);
+    test.options.segment_bytes = 1ULL << 20;
+    ASSERT_TRUE(succeeded(test.open()));
+    for (std::uint64_t i = 0; i < 900; ++i) {
+      ASSERT_TRUE(succeeded(test.put("doc", payload(5000, i))));
+    }
+    const auto segments = test.log->segments();
+    ASSERT_GE(segments.size(), 5U);
+    const std::vector<std::uint64_t> inputs{segments[1].id, segments[2].id};
+    const SeqRange covered{.first = segments[1].first_seq, .last = segments[2].last_seq};
+    const auto id = test.log->rewrite_segments(inputs, [&](const wal::RecordView& record) {
+      return record.seq >= covered.first + 3 && record.seq + 3 <= covered.last;
+    });
+    ASSERT_TRUE(succeeded(id));
+    for (std::uint64_t i = 0; i < 500; ++i) {  // Its successors in the chain step over it.
+      ASSERT_TRUE(succeeded(test.put("doc", payload(5000, i))));
+    }
+    ASSERT_GT(test.log->segments().back().id, *id);
+    const std::vector<Seq> all = test.seqs();
+    test.log = nullptr;
+
+    const Layout layout = layout_of(disk.contents(segment_path(*id)));
+    ASSERT_EQ(layout.groups.size(), 2U);
+    auto bytes = layout.bytes;
+    std::fill_n(bytes.begin(), wal::kSegmentHeaderBytes, std::byte{0x5a});
+    bytes[layout.groups[keeps_a_group ? 1 : 0].begin] ^= std::byte{1};
+    bytes.resize(layout.groups_end);
+    disk.set_contents(segment_path(*id), std::move(bytes));
+
+    std::vector<SeqRange> expected{covered};
+    std::set<Seq> readable(all.begin(), all.end());
+    if (keeps_a_group) {
+      expected = {{.first = covered.first, .last = covered.first + 2},
+                  {.first = layout.groups[1].first_seq, .last = covered.last}};
+    }
+    for (const SeqRange& range : expected) {
+      std::erase_if(readable, [&range](Seq s) { return s >= range.first && s <= range.last; });
+    }
+    ASSERT_TRUE(succeeded(test.open()));
+    EXPECT_EQ(test.log->recovery().validation.lost, expected);
+    const auto found = test.seqs();
+    EXPECT_EQ(std::set<Seq>(found.begin(), found.end()), readable);
+    const auto again = test.log->validate();
+    ASSERT_TRUE(succeeded(again));
+    EXPECT_EQ(again->lost, expected);
+  }
+}
+
 TEST(WalDamage, ADamagedLargeValueDoesNotHideItsNeighbours) {
   const SmallLog log(true);
   for (const auto& [seq, value] : log.values) {

@@ -93,6 +93,11 @@ class MemoryDisk final : public io::FileSystem {
     const base::MutexLock lock(mutex_);
     return changes_;
   }
+  /// Bytes given to writes so far.
+  [[nodiscard]] std::uint64_t written_bytes() const {
+    const base::MutexLock lock(mutex_);
+    return written_bytes_;
+  }
   void set_fault(Fault fault) {
     const base::MutexLock lock(mutex_);
     fault_ = std::move(fault);
@@ -412,6 +417,7 @@ class MemoryDisk final : public io::FileSystem {
   Fault fault_ GUARDED_BY(mutex_);
   Lie lie_ GUARDED_BY(mutex_);
   Observer observer_ GUARDED_BY(mutex_);
+  std::uint64_t written_bytes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
   std::optional<std::uint64_t> crash_at_ GUARDED_BY(mutex_);
   bool crashed_ GUARDED_BY(mutex_) = false;
@@ -437,6 +443,7 @@ class MemoryFile final : public io::File {
   Status write(std::uint64_t offset, base::ByteSpan data) override {
     const base::MutexLock lock(disk_.mutex_);
     Status begun = disk_.begin(DiskOperation::kWrite, inode_->path);
+    disk_.written_bytes_ += data.size();
     if (begun) {
       begun = disk_.reserve(*inode_, offset + data.size(), inode_->path);
     }

@@ -130,6 +130,76 @@ TEST(WalRecovery, AnIdleLogProvesItsLastGroupByAWatermark) {
   EXPECT_EQ(test.log->recovery().validation.torn_tails, 0U);
 }
 
+/// A removed segment can come back after a power loss, and a younger one stay gone.
+TEST(WalRecovery, RemovedSegmentsMayComeBackInAnyCombination) {
+  constexpr std::size_t kRemoved = 4;
+  MemoryDisk disk;
+  TestLog test(disk);
+  ASSERT_TRUE(succeeded(test.open()));
+  while (test.log->segments().size() < kRemoved + 2) {
+    ASSERT_TRUE(succeeded(test.put("doc", payload(6000, test.client->applied().size()))));
+  }
+  const auto segments = test.log->segments();
+  const Seq floor = segments[kRemoved - 1].last_seq;
+  const auto kept = test.seqs();
+  test.log = nullptr;
+  for (std::uint64_t back = 0; back < 1U << kRemoved; ++back) {
+    SCOPED_TRACE(back);
+    const auto after = disk.clone();
+    for (std::size_t i = 0; i < kRemoved; ++i) {
+      if ((back >> i & 1U) == 0) {
+        ASSERT_TRUE(succeeded(after->remove(segment_path(segments[i].id))));
+      }
+    }
+    TestLog again(*after);
+    ASSERT_TRUE(succeeded(again.open(floor)));
+    EXPECT_TRUE(again.log->recovery().validation.is_healthy()) << "what was removed is no loss";
+    EXPECT_LE(again.log->recovery().gone_through_seq, floor);
+    const auto found = again.seqs();
+    for (const Seq seq : kept) {
+      EXPECT_TRUE(seq <= floor || std::ranges::find(found, seq) != found.end()) << seq;
+    }
+    EXPECT_GT(again.put("doc", "1").value_or(0), kept.back());
+  }
+}
+
+/// Without a base store to say what may be gone, a hole would be taken for a loss: whatever instant
+/// the power fails at, those that are removed go oldest first.
+TEST(WalRecovery, RemovalIsDurableOldestFirst) {
+  MemoryDisk disk;
+  std::vector<std::uint64_t> removable;
+  {
+    TestLog test(disk);
+    ASSERT_TRUE(succeeded(test.open()));
+    while (test.log->segments().size() < 6) {
+      ASSERT_TRUE(succeeded(test.put("doc", payload(6000, test.client->applied().size()))));
+    }
+    for (const auto& segment : test.log->segments()) {
+      removable.push_back(segment.id);
+    }
+    removable.pop_back();
+  }
+  bool reached_the_end = false;
+  for (std::uint64_t stop = 0; !reached_the_end; ++stop) {
+    const auto stopped = disk.clone();
+    {
+      TestLog test(*stopped);
+      ASSERT_TRUE(succeeded(test.open()));
+      stopped->crash_at(stop);
+      (void)test.log->remove_segments(removable);
+      reached_the_end = !stopped->has_crashed();
+    }
+    for (std::uint64_t names = 0; names < 1U << stopped->unsynced_names(); ++names) {
+      SCOPED_TRACE("stopped at " + std::to_string(stop) + ", names " + std::to_string(names));
+      const auto after = stopped->clone();
+      after->lose_power_but_keep_names(names);
+      TestLog test(*after);
+      ASSERT_TRUE(succeeded(test.open()));
+      EXPECT_TRUE(test.log->recovery().validation.is_healthy());
+    }
+  }
+}
+
 TEST(WalRecovery, TemporaryFilesOfACrashAreRemoved) {
   MemoryDisk disk;
   TestLog test(disk);

@@ -22,18 +22,20 @@ int run_tool(int argc, char** argv, const ToolDescription& description,
              const std::function<ToolOutput(const ToolArguments&)>& tool) {
   CLI::App app(description.purpose, description.name);
   ToolArguments arguments;
-  app.add_option("--data-dir", arguments.data_dir, "Directory of the store")->required();
+  app.add_option("--data-dir", arguments.data_dir, "Directory of the store (required)");
   app.add_flag(description.flag, arguments.flag, description.flag_purpose);
   app.add_flag("--json", arguments.json, "Print JSON instead of text");
   app.set_version_flag("--version", PLURESDB_VERSION);
-  app.footer(kFooter);
+  app.footer(std::string(description.limits) + kFooter);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
+  // Not ->required(): that would be told instead of a flag that nobody knows.
   if (arguments.data_dir.empty()) {
-    (void)std::fprintf(stderr, "%s: --data-dir is empty\n", description.name);
+    (void)std::fprintf(stderr, "%s: --data-dir is %s\n", description.name,
+                       app.count("--data-dir") == 0 ? "required" : "empty");
     return kExitUsage;
   }
   const ToolOutput output = tool(arguments);

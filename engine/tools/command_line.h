@@ -19,6 +19,7 @@ struct ToolDescription {
   const char* purpose;
   const char* flag;  ///< "--check-integrity"
   const char* flag_purpose;
+  const char* limits = "";  ///< What it cannot find out: whole lines.
 };
 
 struct ToolArguments {

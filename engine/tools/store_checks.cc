@@ -91,6 +91,14 @@ class Checker {
     for (std::string& problem : chain.problems) {
       add(std::move(problem));
     }
+    if (const std::optional<core::IdentityRecord>& identity = store_.identity()) {
+      for (std::string& problem :
+           wal::vanished_segments(store_.log().segments, identity->compacted_through_seq,
+                                  store_.meta().checkpoint_seq)) {
+        add(std::move(problem));
+        is_segment_gone_ = true;
+      }
+    }
   }
 
   void check_tables() {
@@ -224,6 +232,11 @@ class Checker {
     if (checked_.invalid_documents > 0) {
       advice.emplace_back("look at the documents that are no JSON: the engine accepts none such");
     }
+    if (is_segment_gone_) {
+      advice.emplace_back(
+          "find out who removes files below wal/: the segment that is missing was not removed by "
+          "the engine");
+    }
     if (index_contradicts_) {
       advice.emplace_back(
           "report the contradicting footer: the records count, nothing is lost by "
@@ -261,6 +274,7 @@ class Checker {
   const CheckWishes& wishes_;
   CheckedStore checked_;
   bool index_contradicts_ = false;
+  bool is_segment_gone_ = false;
   Hlc last_hlc_ = 0;
   std::unordered_map<std::string, std::uint64_t> dots_;  // Last one of each actor.
 };

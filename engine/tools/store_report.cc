@@ -14,12 +14,12 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "engine/core/read_only_store.h"
 #include "engine/core/store_identity.h"
 #include "engine/io/file_system.h"
 #include "engine/store/base_inspector.h"
-#include "engine/store/value_codec.h"
 #include "engine/tools/command_line.h"
 #include "engine/tools/json_writer.h"
 #include "engine/tools/store_checks.h"
@@ -27,7 +27,6 @@
 #include "engine/tools/text.h"
 #include "engine/wal/log.h"
 #include "engine/wal/log_check.h"
-#include "engine/wal/segment_format.h"
 #include "engine/wal/segment_scan.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -86,8 +85,16 @@ std::string identity_lines(core::ReadOnlyStore& store) {
   } else {
     text += line("uuid", "unknown: the STORE file is damaged");
   }
-  text += line("formats", fmt::format("store {}, base store {}, log {}", core::kStoreFormatVersion,
-                                      store::kBaseFormatVersion, wal::kFormatVersion));
+  const core::ReadOnlyStore::FormatVersions& versions = store.format_versions();
+  const auto version_text = [](std::uint32_t version) {
+    return version == 0 ? std::string("unknown") : fmt::format("{}", version);
+  };
+  text +=
+      line("formats", fmt::format("store {}, base store {}, log {}",
+                                  version_text(versions.identity), version_text(versions.base),
+                                  versions.segments.empty()
+                                      ? "-"
+                                      : fmt::format("{}", fmt::join(versions.segments, " and "))));
   return text;
 }
 
@@ -204,9 +211,14 @@ void identity_members(JsonWriter& json, core::ReadOnlyStore& store) {
     json.null();
   }
   json.key("format_versions").begin_object();
-  json.member("store", std::uint64_t{core::kStoreFormatVersion});
-  json.member("base_store", std::uint64_t{store::kBaseFormatVersion});
-  json.member("log", std::uint64_t{wal::kFormatVersion}).end_object();
+  const core::ReadOnlyStore::FormatVersions& versions = store.format_versions();
+  json.member("store", std::uint64_t{versions.identity});
+  json.member("base_store", std::uint64_t{versions.base});
+  json.key("log").begin_array();
+  for (const std::uint32_t version : versions.segments) {
+    json.value(std::uint64_t{version});
+  }
+  json.end_array().end_object();
   const store::CheckpointMeta& meta = store.meta();
   json.member("checkpoint_seq", meta.checkpoint_seq);
   json.member("previous_checkpoint_seq", meta.previous_checkpoint_seq);

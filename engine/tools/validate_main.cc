@@ -9,6 +9,13 @@ int main(int argc, char** argv) {
        .purpose = "Compares every checksum and cross-reference of a store; says what is lost, what "
                   "is safe, what to do.",
        .flag = "--check-integrity",
-       .flag_purpose = "Also that every document is JSON, and that clocks and dots grow"},
+       .flag_purpose = "Also that every document is JSON, and that clocks and dots grow",
+       .limits = "What it cannot tell: a segment that is gone and that ends at or below the seq "
+                 "that STORE\n"
+                 "calls compacted through may have been removed by compaction, so it is missed "
+                 "only when a\n"
+                 "document refers to a large value in it. Segments behind the last one that is "
+                 "there leave\n"
+                 "no trace.\n"},
       pluresdb::tools::validate);
 }

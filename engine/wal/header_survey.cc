@@ -31,9 +31,12 @@ struct Surveyed {
 };
 
 /// A seq that the file holds, whatever is left of it; 0: none is readable.
-Result<Seq> any_seq_of(io::File& file) {
+Result<Seq> any_seq_of(io::File& file, std::uint64_t known_end) {
   TRY_ASSIGN(const std::uint64_t size_bytes, file.size());
-  TRY_ASSIGN(const std::uint64_t salt, guess_salt(file, size_bytes));
+  TRY_ASSIGN(const std::uint64_t salt, find_salt(file, size_bytes, known_end));
+  if (salt == 0) {
+    return Seq{0};
+  }
   SegmentReader reader(file, salt, size_bytes);
   TRY_ASSIGN(Frame frame, reader.find_frame(kSegmentHeaderBytes));
   while (frame.kind == FrameKind::kGroup && frame.group.record_count == 0) {  // Watermarks.
@@ -43,7 +46,7 @@ Result<Seq> any_seq_of(io::File& file) {
     return frame.group.first_seq;
   }
   TRY_ASSIGN(const auto found, read_file_trailer(file, size_bytes));
-  return found ? found->trailer.last_seq : Seq{0};
+  return found && found->salt == salt ? found->trailer.last_seq : Seq{0};
 }
 
 /// Whether a file without a header is a rewritten segment. In the chain of appended ones each names
@@ -77,7 +80,6 @@ Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const s
     files.emplace_back();
     files.back().id = id;
     if (!read.header) {  // Reported by the scan.
-      TRY_ASSIGN(files.back().first_seq, any_seq_of(*file));
       continue;
     }
     if (read.header->id != id) {  // Renamed; as above.
@@ -102,6 +104,18 @@ Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const s
         known->second = end;
       }
     }
+  }
+  // Where such a file ends is known when all headers are read.
+  for (Surveyed& headerless : files) {
+    if (headerless.has_header || headerless.first_seq != 0) {
+      continue;
+    }
+    const std::string path = io::join_path(options.directory, segment_name(headerless.id));
+    TRY_ASSIGN(const std::unique_ptr<io::File> file,
+               options.files->open(path, io::OpenMode::kRead));
+    const auto known = survey.known_ends.find(headerless.id);
+    TRY_ASSIGN(headerless.first_seq,
+               any_seq_of(*file, known == survey.known_ends.end() ? 0 : known->second.valid_bytes));
   }
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (!files[i].has_header && seems_rewritten(files, i)) {

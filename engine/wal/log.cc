@@ -440,8 +440,8 @@ Result<std::uint64_t> LogImpl::remove_segments(std::span<const std::uint64_t> se
     }
     outcome = {};
     ++removed;
-  }
-  if (removed > 0) {
+    // One by one: unlinks that persist out of order would leave a hole in a log that has no base
+    // store to say what may be gone.
     TRY(options_.files->sync_directory(options_.directory));
   }
   TRY(std::move(outcome));

@@ -136,6 +136,30 @@ class FooterCheck {
 
 }  // namespace
 
+std::vector<std::string> vanished_segments(const std::vector<ExaminedSegment>& segments,
+                                           Seq removed_through, Seq checkpoint_seq) {
+  std::vector<std::string> vanished;
+  Seq held = removed_through;
+  for (const ExaminedSegment& segment : segments) {
+    const SegmentScan& scan = segment.scan;
+    if (scan.sparse || !scan.header) {
+      held = scan.sparse ? held : std::max(held, written_last(scan));
+      continue;
+    }
+    const Predecessor& named = scan.header->predecessor;
+    const bool is_there = std::ranges::any_of(
+        segments, [&named](const ExaminedSegment& other) { return other.scan.id == named.id; });
+    if (named.id != 0 && !is_there && named.last_seq > held && named.last_seq <= checkpoint_seq) {
+      vanished.push_back(fmt::format(
+          "{} is missing, with seqs up to {} from {} or above: nobody removed it. The base store "
+          "has what it held, except for large values",
+          segment_name(named.id), named.last_seq, held + 1));
+    }
+    held = std::max({held, named.last_seq, written_last(scan)});
+  }
+  return vanished;
+}
+
 bool is_inside(Seq seq, const std::vector<SeqRange>& ranges) {
   const auto after = std::ranges::upper_bound(ranges, seq, {}, &SeqRange::first);
   return after != ranges.begin() && seq <= std::prev(after)->last;

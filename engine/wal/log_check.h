@@ -26,6 +26,12 @@ struct ChainCheck {
 /// Follows the predecessors that the headers name. What a missing file held is not repeated here.
 ChainCheck check_chain(const std::vector<ExaminedSegment>& segments);
 
+/// Segments that a header names as the one before and that are not there, though nothing above
+/// `removed_through` was ever removed. Only those that end at or below `checkpoint_seq`: the loss
+/// of later ones is in the report of the recovery. One line each.
+std::vector<std::string> vanished_segments(const std::vector<ExaminedSegment>& segments,
+                                           Seq removed_through, Seq checkpoint_seq);
+
 /// True when one of `ranges`, ascending and disjoint, holds `seq`.
 bool is_inside(Seq seq, const std::vector<SeqRange>& ranges);
 

@@ -158,7 +158,7 @@ Status validate_segments(SegmentSet& segments, ValidationReport& report) {
       known_end = {
           .id = segment.id, .valid_bytes = segment.valid_end, .last_seq = segment.last_written_seq};
     }
-    TRY_ASSIGN(const SegmentScan scan,
+    TRY_ASSIGN(SegmentScan scan,
                scan_segment(**file, {.name = segment.path,
                                      .id = segment.id,
                                      .known_end = known_end,
@@ -166,6 +166,15 @@ Status validate_segments(SegmentSet& segments, ValidationReport& report) {
                                      .has_successor = newest != nullptr && segment.id < newest->id,
                                      .is_rewritten = segment.rewritten,
                                      .verify_values = true}));
+    if (scan.loss_is_unbounded) {
+      std::vector<SeqRange> others;
+      for (const Segment& other : all) {
+        if (other.id != segment.id) {
+          others.push_back(seq_span(other));
+        }
+      }
+      name_unbounded_loss(scan, segment.path, std::move(others));
+    }
     add_to_report(report, scan);
   }
   return {};

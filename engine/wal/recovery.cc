@@ -24,6 +24,7 @@
 #include "engine/wal/log.h"
 #include "engine/wal/quarantine.h"
 #include "engine/wal/segment_format.h"
+#include "engine/wal/segment_reader.h"
 #include "engine/wal/segment_scan.h"
 #include "engine/wal/segment_set.h"
 #include "engine/wal/segment_writer.h"
@@ -44,6 +45,7 @@ class Recovery {
     TRY(list_files());
     TRY_ASSIGN(headers_, survey_headers(options_, ids_));
     TRY(scan_all());
+    name_unbounded_losses();
     TRY(drop_superseded());
     note_missing_segments();
     TRY(quarantine_damage());
@@ -60,6 +62,7 @@ class Recovery {
     TRY(list_files());
     TRY_ASSIGN(headers_, survey_headers(options_, ids_));
     TRY(scan_all());
+    name_unbounded_losses();
     ExaminedLog examined;
     for (const auto& [id, found] : found_) {
       examined.segments.push_back({.scan = found.scan, .known_end = found.known_end});
@@ -150,6 +153,32 @@ class Recovery {
     return {};
   }
 
+  /// What a segment holds or has held, as far as that can be told.
+  static SeqRange span_of(const Found& found) {
+    const SegmentScan& scan = found.scan;
+    if (scan.sparse) {
+      return covers_of(scan);
+    }
+    const Seq ends_at = found.known_end ? found.known_end->last_seq : Seq{0};
+    return {.first = scan.header ? scan.header->predecessor.last_seq + 1 : found.first_seq_at_least,
+            .last = std::max({written_last(scan), scan.last_seq, ends_at})};
+  }
+
+  void name_unbounded_losses() {
+    for (auto& [id, found] : found_) {
+      if (!found.scan.loss_is_unbounded) {
+        continue;
+      }
+      std::vector<SeqRange> others;
+      for (const auto& [other_id, other] : found_) {
+        if (other_id != id) {
+          others.push_back(span_of(other));
+        }
+      }
+      name_unbounded_loss(found.scan, path_of(id), std::move(others));
+    }
+  }
+
   std::optional<Predecessor> known_end_of(std::uint64_t id) const {
     const auto known = headers_.known_ends.find(id);
     return known == headers_.known_ends.end() ? std::nullopt : std::optional(known->second);
@@ -175,20 +204,6 @@ class Recovery {
       }
     }
     return nullptr;
-  }
-
-  /// Of a rewritten segment; without its header as far as it is known.
-  static SeqRange covers_of(const SegmentScan& scan) {
-    if (scan.header) {
-      return scan.header->covers;
-    }
-    SeqRange covers{.first = scan.first_seq, .last = scan.last_seq};
-    if (!scan.lost.empty()) {
-      covers.first = covers.first == 0 ? scan.lost.front().first
-                                       : std::min(covers.first, scan.lost.front().first);
-      covers.last = std::max(covers.last, scan.lost.back().last);
-    }
-    return covers;
   }
 
   static const SegmentHeader& header_of(const SegmentScan& scan) {
@@ -301,6 +316,15 @@ class Recovery {
     return {};
   }
 
+  /// Behind footer and trailer. The file is longer when it was not yet cut: zeros, up to a segment.
+  Result<std::uint64_t> seal_end_of(const SegmentScan& scan) const {
+    TRY_ASSIGN(const std::unique_ptr<io::File> file,
+               files_.open(path_of(scan.id), io::OpenMode::kRead));
+    SegmentReader reader(*file, scan.salt, scan.file_bytes);
+    TRY_ASSIGN(const Frame frame, reader.frame_at(scan.valid_end));
+    return frame.kind == FrameKind::kFooter ? frame.end : scan.file_bytes;
+  }
+
   /// Bytes of the newest segment that no evidence proves durable may be in the page cache only, and
   /// a sync that failed before may have left them marked clean there: a sync alone would lie. They
   /// are written again, unchanged, and then synced.
@@ -309,8 +333,10 @@ class Recovery {
       const SegmentScan& scan = found.scan;
       const bool is_proven = scan.sealed || found.known_end.has_value();
       if (&scan == newest() || (!is_proven && !scan.sparse)) {
+        TRY_ASSIGN(const std::uint64_t end,
+                   scan.sealed ? seal_end_of(scan) : Result<std::uint64_t>(scan.valid_end));
         TRY(write_again(files_, path_of(scan.id), scan.sealed ? scan.valid_end : scan.durable_end,
-                        scan.sealed ? scan.file_bytes : scan.valid_end));
+                        end));
       }
     }
     if (!ids_.empty() || directory_changed_) {
@@ -372,18 +398,6 @@ class Recovery {
       log_.previous = {
           .id = last->id, .valid_bytes = last->valid_end, .last_seq = written_last(*last)};
     }
-  }
-
-  /// The last seq that a record of the segment certainly had, readable or not.
-  static Seq written_last(const SegmentScan& scan) {
-    const Seq lost = scan.lost.empty() ? 0 : scan.lost.back().last;
-    const Seq last = std::max(scan.last_seq, lost);
-    if (last == 0 && scan.header) {
-      return scan.header->rewritten
-                 ? scan.header->covers.last
-                 : std::min(scan.header->first_seq - 1, scan.header->predecessor.last_seq);
-    }
-    return last;
   }
 
   std::shared_ptr<Segment> segment_of(std::uint64_t id, Found& found) const {

@@ -62,15 +62,14 @@ std::uint32_t place_seed(std::uint64_t salt, std::uint64_t offset) {
   return base::crc32c(place);
 }
 
-std::optional<SegmentHeader> decode_copy(ByteSpan copy, std::uint32_t& newer_version) {
+std::optional<SegmentHeader> decode_copy(ByteSpan copy, std::uint32_t& version) {
   namespace field = segment_field;
   if (base::load<std::uint64_t>(copy, field::kMagic) != kSegmentMagic ||
       base::load<std::uint32_t>(copy, field::kCrc) != crc_from(copy, field::kVersion)) {
     return std::nullopt;
   }
-  const auto version = base::load<std::uint32_t>(copy, field::kVersion);
+  version = base::load<std::uint32_t>(copy, field::kVersion);
   if (version == 0 || version > kFormatVersion) {
-    newer_version = version;
     return std::nullopt;
   }
   SegmentHeader header;
@@ -130,16 +129,17 @@ SegmentHeaderRead decode_segment_header(ByteSpan bytes) {
   for (std::size_t copy = 0; copy < 2; ++copy) {
     const std::size_t begin = copy * kSegmentHeaderCopyBytes;
     std::optional<SegmentHeader> header;
-    std::uint32_t newer_version = 0;
+    std::uint32_t version = 0;
     if (bytes.size() >= begin + kSegmentHeaderCopyBytes) {
-      header = decode_copy(bytes.subspan(begin, kSegmentHeaderCopyBytes), newer_version);
+      header = decode_copy(bytes.subspan(begin, kSegmentHeaderCopyBytes), version);
     }
-    if (!header && newer_version == 0) {
+    if (!header && version == 0) {
       read.copy_damaged = true;
     }
-    read.newer_version = std::max(read.newer_version, newer_version);
+    read.newer_version = std::max(read.newer_version, header ? 0 : version);
     if (header && !read.header) {
       read.header = header;
+      read.version = version;
     }
   }
   return read;

@@ -71,6 +71,7 @@ struct SegmentHeader {
 struct SegmentHeaderRead {
   std::optional<SegmentHeader> header;  ///< From the first undamaged copy.
   bool copy_damaged = false;            ///< At least one copy is.
+  std::uint32_t version = 0;            ///< Of that copy.
   std::uint32_t newer_version = 0;      ///< Not 0: a valid header of a version we do not know.
 };
 

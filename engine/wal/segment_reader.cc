@@ -20,6 +20,11 @@
 namespace pluresdb::wal {
 namespace {
 
+/// Of group header, footer header and trailer.
+constexpr std::size_t kFrameSaltAt = 8;
+/// Every unit that a disk writes or a file system allocates is a multiple of this.
+constexpr std::uint64_t kSectorBytes = 512;
+
 bool has_magic(base::ByteSpan bytes, std::uint64_t at, std::uint32_t magic) {
   return base::load<std::uint32_t>(bytes, at) == magic;
 }
@@ -39,28 +44,34 @@ Result<std::optional<FileTrailer>> read_file_trailer(io::File& file, std::uint64
   std::array<std::byte, kTrailerBytes> bytes{};
   const std::uint64_t offset = size_bytes - kTrailerBytes;
   TRY_ASSIGN(const std::size_t count, file.read(offset, bytes));
-  constexpr std::size_t kSaltAt = 8;
-  const auto salt = base::load<std::uint64_t>(base::ByteSpan(bytes), kSaltAt);
+  const auto salt = base::load<std::uint64_t>(base::ByteSpan(bytes), kFrameSaltAt);
   const auto trailer = decode_trailer(base::ByteSpan(bytes).first(count), salt, offset);
   return trailer ? std::optional(FileTrailer{.salt = salt, .trailer = *trailer}) : std::nullopt;
 }
 
-Result<std::uint64_t> guess_salt(io::File& file, std::uint64_t size_bytes) {
+Result<std::uint64_t> find_salt(io::File& file, std::uint64_t size_bytes, std::uint64_t known_end) {
   SegmentReader reader(file, 0, size_bytes);
-  constexpr std::size_t kSaltAt = 8;
-  for (std::uint64_t offset = kSegmentHeaderBytes; offset + kGroupHeaderBytes <= size_bytes;
-       offset += kAlignment) {
+  for (const std::uint64_t offset : {kSegmentHeaderBytes, known_end}) {
     TRY_ASSIGN(const base::ByteSpan bytes, reader.view(offset, kGroupHeaderBytes));
-    if (bytes.size() < kGroupHeaderBytes) {
-      break;
+    if (offset < kSegmentHeaderBytes || bytes.size() < kGroupHeaderBytes) {
+      continue;
     }
-    const auto salt = base::load<std::uint64_t>(bytes, kSaltAt);
-    if (has_magic(bytes, 0, kGroupMagic) && decode_group_header(bytes, salt, offset)) {
+    const auto salt = base::load<std::uint64_t>(bytes, kFrameSaltAt);
+    if (decode_group_header(bytes, salt, offset) || decode_footer_header(bytes, salt, offset)) {
       return salt;
     }
   }
-  TRY_ASSIGN(const auto trailer, read_file_trailer(file, size_bytes));
-  return trailer ? trailer->salt : 0;
+  // A crash can leave a file that ends in the middle of a value, but only where a sector ends.
+  if (known_end != 0 || size_bytes % kSectorBytes == 0) {
+    return 0;
+  }
+  TRY_ASSIGN(const auto found, read_file_trailer(file, size_bytes));
+  if (!found) {
+    return 0;
+  }
+  SegmentReader sealed(file, found->salt, size_bytes);
+  TRY_ASSIGN(const Frame footer, sealed.frame_at(found->trailer.footer_offset));
+  return footer.kind == FrameKind::kFooter && footer.end == size_bytes ? found->salt : 0;
 }
 
 Result<base::ByteSpan> SegmentReader::view(std::uint64_t offset, std::uint64_t count) {

@@ -56,9 +56,11 @@ struct FileTrailer {
 };
 /// Nothing when the file, of `size_bytes`, does not end with a valid one. kIo.
 Result<std::optional<FileTrailer>> read_file_trailer(io::File& file, std::uint64_t size_bytes);
-/// The salt of a file whose headers are both damaged: any group that names its own place gives it
-/// away, else the trailer. 0: nothing does. kIo.
-Result<std::uint64_t> guess_salt(io::File& file, std::uint64_t size_bytes);
+/// The salt of a file whose headers are both damaged, from a frame that stands where no value can:
+/// at the place of the first group, at `known_end` (0: not known), or as the footer and trailer
+/// that end a file. A frame anywhere else may be a value that somebody made look like one. 0:
+/// nothing readable stands there, and nothing in the file can be believed. kIo.
+Result<std::uint64_t> find_salt(io::File& file, std::uint64_t size_bytes, std::uint64_t known_end);
 
 /// One thread at a time; several readers may share a file.
 class SegmentReader {

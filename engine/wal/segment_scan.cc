@@ -58,7 +58,10 @@ class Scanner {
     TRY_ASSIGN(scan_.file_bytes, file_.size());
     TRY(read_header());
     if (!scan_.header) {
-      TRY_ASSIGN(scan_.salt, guess_salt(file_, scan_.file_bytes));
+      if (scan_.salt == 0) {
+        TRY_ASSIGN(scan_.salt, find_salt(file_, scan_.file_bytes,
+                                         request_.known_end ? request_.known_end->valid_bytes : 0));
+      }
       sparse_ = request_.is_rewritten;
       counters_.next_expected = sparse_ ? 0 : request_.first_seq_at_least;
     }
@@ -93,6 +96,7 @@ class Scanner {
     if (read.header && read.header->id != request_.id) {
       add_problem(
           fmt::format("the header says segment {:x}: the file was renamed", read.header->id));
+      scan_.salt = read.header->salt;
       read.header.reset();
     }
     if (!read.header) {
@@ -103,6 +107,7 @@ class Scanner {
       add_damage(0, kSegmentHeaderBytes, "one of two header copies is damaged");
     }
     scan_.header = read.header;
+    scan_.format_version = read.version;
     scan_.salt = read.header->salt;
     sparse_ = read.header->rewritten;
     counters_.next_expected = sparse_ ? 0 : read.header->first_seq;
@@ -111,6 +116,9 @@ class Scanner {
   }
 
   Status read_trailer() {
+    if (scan_.salt == 0) {
+      return {};
+    }
     TRY_ASSIGN(const auto found, read_file_trailer(file_, scan_.file_bytes));
     if (found && found->salt == scan_.salt) {
       trailer_ = found->trailer;
@@ -131,6 +139,15 @@ class Scanner {
     if (!request_.known_end && !trailer_ && (request_.has_successor || sparse_)) {
       // Rewritten files get their name when all is durable, others before their successor does.
       TRY_ASSIGN(durable_, reader.non_zero_end(kSegmentHeaderBytes));
+    }
+    if (scan_.salt == 0) {  // Then any frame would be somebody's word for itself.
+      TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(kSegmentHeaderBytes));
+      if (limit_ > kSegmentHeaderBytes) {
+        doubts_.push_back({used_end == kSegmentHeaderBytes ? Found::kZeros : Found::kNoFrame,
+                           {.begin = kSegmentHeaderBytes, .end = limit_},
+                           counters_});
+      }
+      return {};
     }
     std::uint64_t offset = kSegmentHeaderBytes;
     while (offset < limit_) {
@@ -336,12 +353,15 @@ class Scanner {
       lose_runs_missing_from(footer_index_->runs);
     } else if (is_cut_off_ || has_corrupt_groups_) {
       // Which seqs a sparse segment held is known only from its footer: name all it may have held.
-      // Without its header too, what it held before the first readable record is not known.
+      // Without its header too that is for its neighbours to say (name_unbounded_loss).
       scan_.lost.clear();
       SeqRange covers{.first = found_.runs.empty() ? scan_.highest_seq : found_.runs.front().first,
                       .last = scan_.highest_seq};
       if (scan_.header) {
         covers = scan_.header->covers;
+      } else {
+        scan_.loss_is_unbounded = true;
+        scan_.readable = found_.runs;
       }
       Seq next = covers.first;
       for (const SeqRange& run : found_.runs) {

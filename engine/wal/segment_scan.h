@@ -41,6 +41,7 @@ struct DamagedBytes {
 struct SegmentScan {
   std::uint64_t id = 0;
   std::optional<SegmentHeader> header;  ///< Absent: both copies are damaged.
+  std::uint32_t format_version = 0;     ///< 0: not known.
   std::uint64_t salt = 0;
   std::uint64_t file_bytes = 0;
   std::uint64_t valid_end = kSegmentHeaderBytes;    ///< End of the last group that counts.
@@ -61,12 +62,25 @@ struct SegmentScan {
   std::vector<DamagedBytes> damages;
   std::vector<SeqRange> lost;  ///< Ascending, disjoint.
   std::vector<std::string> problems;
+  /// A rewritten segment without header and footer: `lost` is what lies between its records, and it
+  /// may have held any seq around them that no other segment has.
+  bool loss_is_unbounded = false;
+  std::vector<SeqRange> readable;  ///< Then: the seqs of its records.
 
   [[nodiscard]] bool is_damaged() const { return !damages.empty(); }
 };
 
 /// Reads all of `file`. Damage is a result, not an error. kUnsupportedVersion, kIo.
 Result<SegmentScan> scan_segment(io::File& file, const ScanRequest& request);
+
+/// Of a rewritten segment; without its header as far as it is known.
+SeqRange covers_of(const SegmentScan& scan);
+/// The last seq that a record of the segment certainly had, readable or not.
+Seq written_last(const SegmentScan& scan);
+/// Where `scan.loss_is_unbounded`: names what lies around its records, up to the segments next to
+/// it; without a readable record, whatever none of them has. `others`: what they hold, in any
+/// order.
+void name_unbounded_loss(SegmentScan& scan, const std::string& path, std::vector<SeqRange> others);
 
 /// Adds `range` to ascending `ranges`, joining it with the last one where they touch.
 void add_range(std::vector<SeqRange>& ranges, SeqRange range);

@@ -16,6 +16,8 @@
 
 namespace pluresdb {
 
+/// Belongs to the process that opened it: in a child of fork() every call fails with kLocked, and
+/// destroying it does nothing.
 class Engine {
  public:
   /// Opens the store in `directory`, creating it when missing (options.create_if_missing).

@@ -35,6 +35,9 @@ struct EngineOptions {
   CheckpointPolicy checkpoint;
   bool compress_sealed = true;  ///< Large values of checkpointed segments (zstd, background).
   bool create_if_missing = true;
+  /// Network and FUSE file systems are refused (kInvalidArgument): their locks need not exclude
+  /// other machines, their syncs need not mean anything. true: the caller knows that these do.
+  bool allow_shared_file_system = false;
   bool background_threads = true;  ///< false: checkpoints, compaction only when called (tests).
   io::FileSystem* file_system = nullptr;  ///< Not owned; null: the real one.
   Clock* clock = nullptr;                 ///< Not owned; null: the system's.

@@ -93,6 +93,7 @@ struct EngineStats {
   std::uint64_t segments_rewritten = 0;          ///< Read by rewrites and replaced.
   std::uint64_t segments_compressed = 0;         ///< Compressed ones written in their place.
   std::uint64_t compaction_runs = 0;             ///< Passes completed, with something to do or not.
+  std::uint64_t compaction_failures = 0;         ///< Segments or rewrites that had to be left.
   std::uint64_t compaction_reclaimed_bytes = 0;  ///< By which the log's files became smaller.
   std::uint64_t compaction_read_bytes = 0;       ///< Of the files that rewrites replaced.
   std::uint64_t compaction_written_bytes = 0;    ///< Of the files that they made.
@@ -100,6 +101,8 @@ struct EngineStats {
   std::uint64_t payload_read_bytes = 0;          ///< JSON handed out by get() and list().
   std::uint64_t base_store_bytes = 0;
   SpaceState space = SpaceState::kNormal;
+  /// How often the wall clock ran ahead of the monotonic one and was not believed, since opening.
+  std::uint64_t clock_jumps_held = 0;
 };
 
 }  // namespace pluresdb

@@ -27,6 +27,8 @@ class WalCursor {
   virtual Result<bool> next(Entry& entry) = 0;
 };
 
+/// Belongs to the process that opened it: in a child of fork() every call fails with kLocked, and
+/// destroying it does nothing.
 class WriteAheadLog {
  public:
   /// Opens or creates the log in `directory` (created when missing; its parent must exist).
