@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Builds and runs the tests. Usage: ci/test.sh [--all] [options of ctest]
+# Builds and runs the tests. Usage: ci/test.sh [--all | --soak] [options of ctest]
 #
 # Without --all: the release build, without the tests labelled long. --all: those too, and the tests
 # again under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer.
+# --soak: only the tests labelled soak, which need minutes and gigabytes of disk (TMPDIR), and which
+# nothing else runs.
 # One ctest run covers every build tree, so its summary, the last lines printed, speaks for all.
 set -euo pipefail
 # shellcheck source=ci/common.sh
@@ -13,15 +15,23 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then
     exit 0
 fi
 trees=(release)
-select=(-LE '^long$')
-if [[ ${1:-} == --all ]]; then
+select=(-LE '^(long|soak)$')
+targets=()
+case "${1:-}" in
+--all)
     shift
     trees=(release asan tsan)
-    select=()
-fi
+    select=(-LE '^soak$')
+    ;;
+--soak)
+    shift
+    select=(-L '^soak$')
+    targets=(soak_tests)
+    ;;
+esac
 setup
 for tree in "${trees[@]}"; do
-    build "$tree"
+    build "$tree" "${targets[@]}"
 done
 
 # A folder of its own whose tests are those of the build trees.

@@ -55,7 +55,7 @@ class TableFiller final : public wal::ReplaySink {
   };
 
   /// A checkpoint covers what was applied before it, so near the limit every record is a step of
-  /// its own.  INV-CORE-13
+  /// its own.  INV-CORE-14
   void apply_one_by_one(std::size_t slots) {
     for (const Slot& slot : std::span(slots_).first(slots)) {
       for (const wal::RecordView& record : slot.records) {

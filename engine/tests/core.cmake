@@ -37,3 +37,16 @@ pluresdb_test(core_rebuild_property_test.cc property LIBS core_test_support rapi
 # Unit tests, so that ThreadSanitizer runs them: they have threads.
 pluresdb_test(core_table_test.cc unit LIBS engine_core rapidcheck TIMEOUT 300 EXTRA_LABELS properties)
 pluresdb_test(core_replay_test.cc unit LIBS core_test_support rapidcheck TIMEOUT 300 EXTRA_LABELS properties)
+# Over a gigabyte of log: by ci/test.sh --soak only.
+if(PLURESDB_TESTS)
+  add_executable(core_soak_child core_soak_child.cc)
+  target_link_libraries(core_soak_child PRIVATE project_flags engine_core)
+  set_target_properties(core_soak_child PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests EXCLUDE_FROM_ALL TRUE)
+endif()
+pluresdb_test(core_soak_test.cc soak LIBS core_test_support TIMEOUT 1800)
+if(TARGET core_soak_test)
+  target_compile_definitions(core_soak_test PRIVATE
+    PLURESDB_SOAK_CHILD="$<TARGET_FILE:core_soak_child>")
+  add_dependencies(core_soak_test core_soak_child)
+endif()

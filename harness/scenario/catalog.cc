@@ -47,13 +47,18 @@ constexpr std::array<FaultError, 8> kFaultErrors = {{
 }};
 // NOLINTEND(misc-include-cleaner)
 
-const std::array<MetricInfo, 10>& metrics() {
-  static const std::array<MetricInfo, 10> kMetrics = {{
+const std::array<MetricInfo, 11>& metrics() {
+  static const std::array<MetricInfo, 11> kMetrics = {{
       {"recovery_seconds",
        "pluresdb_recovery_duration_seconds",
        MetricUnit::kSeconds,
        {"p50", "p99", "max", "count"},
        "time from opening the store to serving reads, of every start on an existing directory"},
+      {"replayed_entries",
+       "",
+       MetricUnit::kCount,
+       {"max"},
+       "log entries that one recovery replayed because no checkpoint held them"},
       {"resident_memory_bytes",
        "pluresdb_resident_memory_bytes",
        MetricUnit::kBytes,

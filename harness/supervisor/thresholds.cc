@@ -1,5 +1,6 @@
 #include "harness/supervisor/thresholds.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -38,6 +39,17 @@ std::optional<double> recovery_seconds(std::string_view stat, const report::RunR
   return stat == "p50" ? recoveries.p50 : recoveries.p99;
 }
 
+std::optional<double> replayed_entries_max(const report::RunResult& result) {
+  if (result.recoveries.empty()) {
+    return std::nullopt;
+  }
+  std::uint64_t most = 0;
+  for (const report::RecoverySample& recovery : result.recoveries) {
+    most = std::max(most, recovery.replayed_entries);
+  }
+  return static_cast<double>(most);
+}
+
 std::optional<double> resident_memory(std::string_view stat, const report::RunResult& result) {
   const report::MemoryResult& memory = result.memory;
   if (stat == "slope_per_hour") {
@@ -64,6 +76,9 @@ std::optional<double> threshold_value(std::string_view metric, std::string_view 
                                       const report::RunResult& result) {
   if (metric == "recovery_seconds") {
     return recovery_seconds(stat, result);
+  }
+  if (metric == "replayed_entries") {
+    return replayed_entries_max(result);
   }
   if (metric == "resident_memory_bytes") {
     return resident_memory(stat, result);

@@ -257,8 +257,10 @@ RunResult numbers() {
   result.segments_end = 4;
   result.wal_bytes_max = 99;
   for (int i = 1; i <= 4; ++i) {
-    result.recoveries.push_back(
-        {.time_seconds = 1.0 * i, .duration_seconds = 0.1 * i, .cause = "crash"});
+    result.recoveries.push_back({.time_seconds = 1.0 * i,
+                                 .duration_seconds = 0.1 * i,
+                                 .replayed_entries = i == 2 ? 55U : 0U,
+                                 .cause = "crash"});
   }
   return result;
 }
@@ -281,6 +283,7 @@ TEST(Thresholds, ValuesAreTheOnesOfTheRun) {
   EXPECT_DOUBLE_EQ(value("recovery_seconds", "count"), 4);
   EXPECT_DOUBLE_EQ(value("recovery_seconds", "p50"), 0.2);
   EXPECT_DOUBLE_EQ(value("recovery_seconds", "max"), 0.4);
+  EXPECT_DOUBLE_EQ(value("replayed_entries", "max"), 55);
   EXPECT_DOUBLE_EQ(value("resident_memory_bytes", "start"), 10.0 * kMebibyte);
   EXPECT_DOUBLE_EQ(value("resident_memory_bytes", "end"), 20.0 * kMebibyte);
   EXPECT_DOUBLE_EQ(value("resident_memory_bytes", "max"), 30.0 * kMebibyte);
@@ -325,10 +328,13 @@ TEST(Thresholds, WhatWasNotMeasuredIsInconclusive) {
   slope.max = 1e9;
   scenario::ThresholdSection recovery = limit("recovery_seconds", "p99");
   recovery.max = 5;
-  const auto judged = judge_thresholds({slope, recovery}, result);
-  ASSERT_EQ(judged.size(), 2U);
+  scenario::ThresholdSection replayed = limit("replayed_entries", "max");
+  replayed.max = 5;
+  const auto judged = judge_thresholds({slope, recovery, replayed}, result);
+  ASSERT_EQ(judged.size(), 3U);
   EXPECT_EQ(judged[0].verdict, Verdict::kInconclusive);
   EXPECT_EQ(judged[1].verdict, Verdict::kInconclusive);
+  EXPECT_EQ(judged[2].verdict, Verdict::kInconclusive);
 }
 
 TEST_F(JudgeTest, ABrokenThresholdFailsTheRun) {
