@@ -29,8 +29,7 @@ std::string name_of(const testing::TestParamInfo<const char*>& info) {
 INSTANTIATE_TEST_SUITE_P(Shipped, SoakFaultScenarios,
                          testing::Values("faults/disk-full.toml", "faults/fsync-error.toml",
                                          "faults/large-payloads.toml", "faults/power-loss.toml",
-                                         "faults/failing-sync.toml",
-                                         "faults/kill-then-power-loss.toml"),
+                                         "faults/failing-sync.toml"),
                          name_of);
 
 }  // namespace
