@@ -226,6 +226,7 @@ TEST_F(DefectTest, NeverResumesRefusesFromTheSecondWorkerOn) {
   EXPECT_EQ(target_->put("a", "x", "{}").error().code, ErrorCode::kNoSpace);
 }
 
+/// That it leaks is what scenarios/negative/slow-leak.toml shows.
 TEST_F(DefectTest, SlowLeakChangesNoAnswer) {
   plant("slow_leak");
   const Documents first = write_all("v1");
