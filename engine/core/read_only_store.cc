@@ -71,11 +71,16 @@ Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open_log(
   std::unique_ptr<ReadOnlyStore> store(new ReadOnlyStore(files, std::move(observer)));
   store->wal_directory_ = without_trailing_slashes(wal_directory);
   const std::string parent = io::parent_path(store->wal_directory_);
-  if (io::base_name(store->wal_directory_) == kWalDirectoryName &&
-      store->files_.info(io::join_path(parent, kStoreFileName))) {
-    store->directory_ = parent;
-    TRY(store->read_store());
-    return store;
+  if (io::base_name(store->wal_directory_) == kWalDirectoryName) {
+    const auto identity = store->files_.info(io::join_path(parent, kStoreFileName));
+    if (!identity && identity.error().code != ErrorCode::kNotFound) {
+      return std::unexpected(identity.error());  // A store is not taken for a log used alone.
+    }
+    if (identity) {
+      store->directory_ = parent;
+      TRY(store->read_store());
+      return store;
+    }
   }
   TRY(store->lock(store->wal_directory_));
   TRY(store->read_log_directory());

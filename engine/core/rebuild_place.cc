@@ -81,8 +81,16 @@ Status RebuildPlace::prepare() {
   bool output_exists = false;
   TRY(check_output(output_exists));
   TRY(check_leftover());
-  TRY(files_.create_directory(directory_));
-  TRY_ASSIGN(lock_, files_.lock(io::join_path(directory_, kLockFileName)));
+  Status begun = files_.create_directory(directory_);
+  if (begun) {
+    auto held = files_.lock(io::join_path(directory_, kLockFileName));
+    lock_ = held ? *std::move(held) : nullptr;
+    begun = held ? Status{} : Status(std::unexpected(std::move(held).error()));
+  }
+  if (!begun) {
+    (void)files_.remove(directory_);  // Only while it is empty: without the lock no more is ours.
+    return begun;
+  }
   // Without the mark there is nothing else here, with it all is ours.
   TRY_ASSIGN(auto marker, files_.open(io::join_path(directory_, kRebuildMarkerName),
                                       io::OpenMode::kCreateOrEmpty));
@@ -96,9 +104,10 @@ Status RebuildPlace::prepare() {
 Status RebuildPlace::remove_contents() {
   // STORE first: what is half removed must not look like a store.
   const std::string store = io::join_path(directory_, kStoreFileName);
-  if (files_.info(store)) {
-    TRY(files_.remove(store));
+  if (Status removed = files_.remove(store); removed) {
     TRY(files_.sync_directory(directory_));
+  } else if (removed.error().code != ErrorCode::kNotFound) {
+    return removed;
   }
   TRY_ASSIGN(const auto names, files_.list(directory_));
   for (const std::string& name : names) {

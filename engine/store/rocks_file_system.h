@@ -2,7 +2,8 @@
 //
 // Differences to RocksDB's own file system, each wanted:
 //   - LinkFile renames. RocksDB calls it only to bring an ingested file in, and drops the old name
-//     itself afterwards; so a checkpoint is written once and leaves no second name behind.
+//     itself afterwards; so a checkpoint is written once and leaves no second name behind. A file
+//     of which a read has failed is not brought in.
 //   - Deletions pass a gate, because RocksDB deletes what it believes to be unused at two moments
 //     when that belief may be wrong: see DeletionGate.
 #pragma once

@@ -1,18 +1,23 @@
 // RocksDB's view of the seam: what its calls become, and which of its deletions are believed.
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <rocksdb/file_system.h>
 #include <rocksdb/io_status.h>
+#include <rocksdb/slice.h>
 
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
 #include "engine/store/rocks_file_system.h"
 #include "engine/tests/forwarding_file_system.h"
 #include "engine/tests/store_simulated_disk.h"
+#include <pluresdb/error.h>
 
 namespace pluresdb::store {
 namespace {
@@ -104,6 +109,48 @@ TEST_F(RocksFileSystemTest, CurrentIsNamedWhenItsManifestIsThere) {
   (void)created("base/000001.dbtmp");
   EXPECT_TRUE(rocks->RenameFile("base/000001.dbtmp", "base/CURRENT", {}, nullptr).ok());
   EXPECT_EQ(written.changes, (std::vector<std::string>{"sync base", "rename base/CURRENT"}));
+}
+
+/// Nothing can be read.
+class Unreadable final : public io::ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+
+  Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
+    auto opened = ForwardingFileSystem::open(path, mode);
+    if (!opened) {
+      return opened;
+    }
+    return std::make_unique<UnreadableFile>(*std::move(opened));
+  }
+
+ private:
+  class UnreadableFile final : public io::ForwardingFile {
+   public:
+    using ForwardingFile::ForwardingFile;
+    Result<std::size_t> read(std::uint64_t /*offset*/, base::MutableByteSpan /*out*/) override {
+      return fail(ErrorCode::kIo, "read", EIO);
+    }
+  };
+};
+
+// RocksDB goes on with the ingestion of a table whose last key it could not read.
+TEST_F(RocksFileSystemTest, FileThatCouldNotBeReadIsNotBroughtIn) {
+  Unreadable unreadable(disk_);
+  const auto rocks = make_rocks_file_system(unreadable, deletions_);
+  const std::string path = "base//ingest.sst";
+  (void)created(path);
+  std::unique_ptr<rocksdb::FSRandomAccessFile> file;
+  ASSERT_TRUE(rocks->NewRandomAccessFile(path, {}, &file, nullptr).ok());
+  rocksdb::Slice bytes;
+  char scratch[1];
+  EXPECT_TRUE(file->Read(0, 1, {}, &bytes, scratch, nullptr).IsIOError());
+  EXPECT_TRUE(rocks->LinkFile(path, "base/000002.sst", {}, nullptr).IsIOError());
+  EXPECT_FALSE(exists("base/000002.sst"));
+  // The next checkpoint writes another file of that name.
+  std::unique_ptr<rocksdb::FSWritableFile> next;
+  ASSERT_TRUE(rocks->NewWritableFile(path, {}, &next, nullptr).ok());
+  EXPECT_TRUE(rocks->LinkFile(path, "base/000002.sst", {}, nullptr).ok());
 }
 
 TEST_F(RocksFileSystemTest, ReopenedFileIsContinuedAtItsEnd) {
