@@ -53,7 +53,7 @@ TEST(AllocationCounter, OtherThreadsAreTheirOwn) {
   std::vector<std::byte> of_the_thread;
   std::int64_t after_start = 0;
   {
-    std::jthread thread([&] { of_the_thread.resize(kBytes); });
+    const std::jthread thread([&] { of_the_thread.resize(kBytes); });
     after_start = counter.bytes() - before;  // The thread's own state.
   }
   EXPECT_LT(after_start, kBytes);

@@ -131,7 +131,7 @@ TEST(SubmittedPuts, NeverMoreThanAgreedAreUnderWayAndEachIsCounted) {
   std::counting_semaphore<> submitted(0);
   std::atomic<std::size_t> read = 0;
   std::vector<PutDone*> order(kPuts, nullptr);
-  std::jthread store([&] {
+  const std::jthread store([&] {
     for (int i = 0; i < kPuts; ++i) {
       submitted.acquire();
       ++read;  // Before it is told: from then on another one may be under way.
