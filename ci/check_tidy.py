@@ -43,6 +43,7 @@ BANNED = {
 COMMENT = re.compile(r"//.*|\"(?:[^\"\\\n]|\\.)*\"")
 RAW_STRING = re.compile(r'R"(\w*)\((.*?)\)\1"', re.S)
 ALLOW = re.compile(r"(?://|#) tidy: ([a-z]+): \S.{9,}")
+TEST_NAME = re.compile(r"\b(?:TEST(?:_F|_P)?|RC_GTEST_PROP)\(\s*(\w+),\s*(\w+)")
 INVARIANT = re.compile(r"\bINV-[A-Z]+-[0-9]+\b")
 
 
@@ -115,6 +116,20 @@ def invariant_findings(texts):
             yield f"docs/INVARIANTS.md:1: {name} stands nowhere in the code"
 
 
+def promise_findings(texts):
+    """Tests that docs/DURABILITY.md names, as `Suite.Name` or `Suite.Name*`, and nobody has."""
+    path = "docs/DURABILITY.md"
+    known = set()
+    for source, text in texts.items():
+        if TESTS.search(source) and source.endswith(".cc"):
+            known.update(f"{suite}.{name}" for suite, name in TEST_NAME.findall(text))
+    for index, line in enumerate(texts.get(path, "").split("\n")):
+        for name in re.findall(r"`([A-Z]\w+\.(?:[A-Z]\w*)?\*?)`", line):
+            beginning = name.removesuffix("*")
+            if not any(n.startswith(beginning) if name.endswith("*") else n == name for n in known):
+                yield f"{path}:{index + 1}: there is no test {name}"
+
+
 def registration_findings(texts):
     """Test files that no CMake file names: they would never run."""
     cmake = "\n".join(t for p, t in texts.items() if p.endswith((".cmake", "CMakeLists.txt")))
@@ -143,6 +158,7 @@ def main(root):
     findings = [line for path, text in texts.items() for line in line_findings(path, text)]
     findings += invariant_findings(texts)
     findings += registration_findings(texts)
+    findings += promise_findings(texts)
     for line in findings:
         print(line)
     return 1 if findings or not texts else 0

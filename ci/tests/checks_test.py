@@ -134,6 +134,8 @@ class HouseRules(Tree):
         ("engine/core/a.cc", "DB_CHECK(x);  // INV-WAL-77", "INV-WAL-77 is not defined"),
         ("docs/INVARIANTS.md", "| INV-WAL-78 | text |", "INV-WAL-78 stands nowhere"),
         ("engine/tests/lonely_test.cc", "// A test.", "no CMake file registers"),
+        ("docs/DURABILITY.md", "| a promise | `Log.KeepsIt` |", "there is no test Log.KeepsIt"),
+        ("docs/DURABILITY.md", "Held by `Log.*`.", "there is no test Log.*"),
     ]
 
     def test_each_planted_violation_is_caught(self):
@@ -143,6 +145,14 @@ class HouseRules(Tree):
                 self.write("engine/base/good.cc", "// A file.\n")
                 self.write(path, line + "\n")
                 self.assert_caught("check_tidy.py", path, finding)
+
+    def test_promises_name_tests_that_exist(self):
+        self.write("engine/tests/log.cc", "TEST(Log, KeepsIt) {}\nTEST_F(DiskTest, IsFull) {}\n"
+                   "RC_GTEST_PROP(Laws, Hold, ()) {}\n")
+        self.write("docs/DURABILITY.md", "`Log.KeepsIt`, `DiskTest.*`, `Laws.Ho*`, `STORE.tmp`\n")
+        self.assert_clean("check_tidy.py")
+        self.write("docs/DURABILITY.md", "`Log.Keeps`\n")
+        self.assert_caught("check_tidy.py", "docs/DURABILITY.md:1", "Log.Keeps")
 
     def test_what_only_looks_like_a_violation_is_not_one(self):
         self.write("engine/core/a.cc", "// Never sleep_for or throw; .value() is not called.\n"

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "engine/core/read_only_store.h"
 #include "engine/core/store_identity.h"

@@ -31,6 +31,10 @@ using namespace soak::cli;
 constexpr std::array<std::string_view, 7> kLaterCommands = {"resume",  "replay", "shrink", "report",
                                                             "compare", "merge",  "doctor"};
 
+constexpr const char* kScenarioHelp =
+    "A file, or the name or path of one below scenarios/ without .toml, as first-run or "
+    "smoke/first-run (required)";
+
 constexpr const char* kFooter =
     "Exit status of run: 0 pass, 1 fail, 2 inconclusive, 3 invalid scenario or arguments,\n"
     "4 environment or harness error.";
@@ -66,7 +70,7 @@ void add_scenario_options(CLI::App& command, Arguments& arguments) {
 void add_run(CLI::App& app, Arguments& arguments) {
   CLI::App* run = app.add_subcommand("run", "Run a scenario; the exit status is the verdict");
   run->footer(kFooter);
-  run->add_option("SCENARIO", arguments.scenario, "A file, or a name below scenarios/")->required();
+  run->add_option("SCENARIO", arguments.scenario, kScenarioHelp);
   run->add_option("--out", arguments.out, "Run folder (default: runs/TITLE-UTC)");
   add_scenario_options(*run, arguments);
   run->add_option("--listen", arguments.listen, "ADDRESS:PORT for metrics; empty: none");
@@ -81,8 +85,7 @@ void add_run(CLI::App& app, Arguments& arguments) {
 void add_validate(CLI::App& app, Arguments& arguments) {
   CLI::App* validate =
       app.add_subcommand("validate", "Check scenarios; print every error with its place");
-  validate->add_option("SCENARIO", arguments.scenarios, "Files, or names below scenarios/")
-      ->required();
+  validate->add_option("SCENARIO", arguments.scenarios, kScenarioHelp);
   add_scenario_options(*validate, arguments);
   CLI::Option* resolved = validate->add_flag("--resolved", arguments.print_resolved,
                                              "Print the scenario with every default");
@@ -159,10 +162,24 @@ int run(const Arguments& arguments, const soak::scenario::ParseOptions& parse,
   return soak::supervisor::run(options);
 }
 
+/// `argument` as a shell reads it back.
+std::string quoted(const std::string& argument) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
+  if (!argument.empty() && argument.find_first_not_of(kPlain) == std::string::npos) {
+    return argument;
+  }
+  std::string text = "'";
+  for (const char c : argument) {
+    text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  }
+  return text + "'";
+}
+
 std::string join(int argc, char** argv) {
   std::string line;
   for (int i = 0; i < argc; ++i) {
-    line += (i == 0 ? "" : " ") + std::string(argv[i]);
+    line += (i == 0 ? "" : " ") + quoted(argv[i]);
   }
   return line;
 }
@@ -207,6 +224,13 @@ int run_command(int argc, char** argv) {
   }
   soak::scenario::ParseOptions parse;
   if (!to_parse_options(arguments, parse)) {
+    return kExitInvalid;
+  }
+  // Not ->required(): that would be told instead of a flag that nobody knows.
+  const bool is_run = app.got_subcommand("run");
+  if (is_run ? arguments.scenario.empty() : arguments.scenarios.empty()) {
+    fmt::print(stderr, "pluresdb-soak {0}: SCENARIO is required; see pluresdb-soak {0} --help\n",
+               is_run ? "run" : "validate");
     return kExitInvalid;
   }
   if (app.got_subcommand("validate")) {

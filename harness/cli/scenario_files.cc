@@ -19,6 +19,10 @@ namespace fs = std::filesystem;
 // From build/release/bin/pluresdb-soak up to the folder of the project.
 constexpr int kFoldersUpMax = 4;
 
+fs::path without_extension(const fs::path& path) {
+  return path.extension() == ".toml" ? fs::path(path).replace_extension() : path;
+}
+
 }  // namespace
 
 fs::path scenarios_folder() {
@@ -51,13 +55,19 @@ std::vector<fs::path> scenario_files(const fs::path& folder) {
 
 pluresdb::Result<std::string> find_scenario(const std::string& argument) {
   std::error_code error;
-  const bool is_path = argument.find('/') != std::string::npos || argument.ends_with(".toml");
-  if (is_path || fs::exists(argument, error)) {
+  // A folder that happens to have the name is no scenario.
+  if (fs::exists(argument, error) && !fs::is_directory(argument, error)) {
     return argument;
   }
   const fs::path folder = scenarios_folder();
+  const fs::path wanted = without_extension(argument);
   std::vector<fs::path> found = scenario_files(folder);
-  std::erase_if(found, [&](const fs::path& file) { return file.stem() != argument; });
+  std::erase_if(found, [&](const fs::path& file) {
+    return file.stem() != wanted && without_extension(file.lexically_relative(folder)) != wanted;
+  });
+  if (found.empty() && (argument.find('/') != std::string::npos || argument.ends_with(".toml"))) {
+    return argument;  // Whoever opens it says what is wrong with it.
+  }
   if (found.empty()) {
     return pluresdb::fail(pluresdb::ErrorCode::kNotFound,
                           fmt::format("{}: there is no such file, and no scenario of that name "

@@ -14,8 +14,8 @@ namespace soak::cli {
 std::filesystem::path scenarios_folder();
 /// Every *.toml below `folder`, sorted.
 std::vector<std::filesystem::path> scenario_files(const std::filesystem::path& folder);
-/// `argument` itself when it is a path, else the one file below scenarios/ of that name
-/// ("first-run"). Errors: kNotFound, kInvalidArgument (several).
+/// `argument` itself when it is a file, else the one below scenarios/ of that name or path, with or
+/// without .toml ("first-run", "smoke/first-run"). Errors: kNotFound, kInvalidArgument (several).
 pluresdb::Result<std::string> find_scenario(const std::string& argument);
 
 }  // namespace soak::cli

@@ -83,10 +83,11 @@ struct SharedCounters {
   std::atomic<std::uint64_t> segments_deleted_total, segments_rewritten_total;
   std::atomic<std::uint64_t> segments_compressed_total, compaction_runs_total;
   std::atomic<std::uint64_t> compaction_reclaimed_bytes_total, compaction_read_bytes_total;
-  std::atomic<std::uint64_t> compaction_written_bytes_total;
+  std::atomic<std::uint64_t> compaction_written_bytes_total, compaction_failures_total;
   std::atomic<std::uint64_t> payload_written_bytes_total, payload_read_bytes_total;
   std::atomic<std::uint64_t> documents_dirty, dirty_bytes, base_store_bytes, tombstones, actors;
   std::atomic<std::uint64_t> space_state;  ///< 0 normal, 1 low, 2 full.
+  std::atomic<std::uint64_t> clock_jumps_held_total;
   SharedHistogram wal_sync_duration, checkpoint_duration;
   std::array<SharedHistogram, kOperationKindCount> operation_duration;  ///< Acknowledged only.
 };

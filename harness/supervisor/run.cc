@@ -270,7 +270,10 @@ int run(const RunOptions& options) {
   auto ground =
       prepare(options, static_cast<std::uint32_t>(agents_of(options.scenario).size()), started);
   if (!ground.has_value()) {
-    return environment_error(pluresdb::to_string(ground.error()));
+    // What the user gave is described by a whole sentence; a code in front of it says nothing.
+    const bool is_argument = ground.error().code == pluresdb::ErrorCode::kInvalidArgument;
+    return environment_error(is_argument ? ground.error().context
+                                         : pluresdb::to_string(ground.error()));
   }
   report::RunResult result;
   result.scenario_title = options.scenario.title;

@@ -87,6 +87,30 @@ TEST_F(SoakCli, WrongArgumentsAreStatusThreeAndSayWhy) {
   }
 }
 
+TEST_F(SoakCli, AnUnknownFlagIsNamedThoughAnArgumentIsMissingToo) {
+  for (const std::string_view command : {"run", "validate"}) {
+    EXPECT_TRUE(has(soak(fmt::format("{} --nonsense", command)).err, "--nonsense")) << command;
+    EXPECT_TRUE(has(soak(command).err, "SCENARIO is required")) << command;
+  }
+}
+
+TEST_F(SoakCli, AFolderThatIsNotEmptyIsRefusedInASentence) {
+  std::ofstream(folder() / "something") << "x";
+  const Output output = soak(fmt::format("run quick --out '{}'", folder().string()));
+  EXPECT_EQ(output.status, 4);
+  EXPECT_TRUE(has(output.err, "holds something already; give --out a folder")) << output.err;
+  EXPECT_FALSE(has(output.err, "invalid_argument")) << output.err;
+}
+
+TEST_F(SoakCli, ScenariosAreFoundByNameAndByPathBelowTheirFolder) {
+  for (const std::string_view name : {"first-run", "first-run.toml", "smoke/first-run",
+                                      "smoke/first-run.toml", "scenarios/smoke/first-run.toml"}) {
+    const Output output = soak(fmt::format("validate {}", name));
+    EXPECT_EQ(output.status, 0) << name << output.err;
+    EXPECT_TRUE(has(output.out, "smoke/first-run.toml: ok")) << name;
+  }
+}
+
 TEST_F(SoakCli, ValidateSaysOkPerScenarioAndFindsThemByName) {
   const Output output = soak("validate scenarios/smoke/quick.toml first-run");
   EXPECT_EQ(output.status, 0) << output.err;

@@ -89,7 +89,8 @@ max = 10
   EXPECT_EQ(finish(), 1) << screen();
   EXPECT_EQ(summary().check("thresholds"), "fail");
   EXPECT_TRUE(fs::exists(run() / "data"));
-  EXPECT_TRUE(fs::exists(run() / "repro.sh"));
+  const std::string script = read_file(run() / "repro.sh");
+  EXPECT_TRUE(has(script, "--listen '' --duration 2s\n")) << script;  // As a shell reads it back.
 }
 
 TEST_F(SoakScenario, AnInvalidScenarioIsStatusThreeAndLeavesNoFolder) {

@@ -81,11 +81,13 @@ StatsPublisher::Totals StatsPublisher::totals_of(const SharedCounters& counters)
           .segments_rewritten = get(counters.segments_rewritten_total),
           .segments_compressed = get(counters.segments_compressed_total),
           .compaction_runs = get(counters.compaction_runs_total),
+          .compaction_failures = get(counters.compaction_failures_total),
           .compaction_reclaimed_bytes = get(counters.compaction_reclaimed_bytes_total),
           .compaction_read_bytes = get(counters.compaction_read_bytes_total),
           .compaction_written_bytes = get(counters.compaction_written_bytes_total),
           .payload_written_bytes = get(counters.payload_written_bytes_total),
           .payload_read_bytes = get(counters.payload_read_bytes_total),
+          .clock_jumps_held = get(counters.clock_jumps_held_total),
           .wal_sync = load(counters.wal_sync_duration),
           .checkpoint = load(counters.checkpoint_duration)};
 }
@@ -126,6 +128,7 @@ void StatsPublisher::publish() {
   set(counters_.tombstones, stats.tombstones);
   set(counters_.actors, stats.actors);
   set(counters_.space_state, static_cast<std::uint64_t>(stats.space));
+  set(counters_.clock_jumps_held_total, before_.clock_jumps_held + stats.clock_jumps_held);
   store_sum(before_.wal_sync, wal.sync_duration, counters_.wal_sync_duration);
   store_sum(before_.checkpoint, stats.checkpoint_duration, counters_.checkpoint_duration);
 }
@@ -135,6 +138,7 @@ void StatsPublisher::publish_compaction(const pluresdb::EngineStats& stats) {
   set(counters_.segments_rewritten_total, before_.segments_rewritten + stats.segments_rewritten);
   set(counters_.segments_compressed_total, before_.segments_compressed + stats.segments_compressed);
   set(counters_.compaction_runs_total, before_.compaction_runs + stats.compaction_runs);
+  set(counters_.compaction_failures_total, before_.compaction_failures + stats.compaction_failures);
   set(counters_.compaction_reclaimed_bytes_total,
       before_.compaction_reclaimed_bytes + stats.compaction_reclaimed_bytes);
   set(counters_.compaction_read_bytes_total,

@@ -42,9 +42,10 @@ class StatsPublisher {
     std::uint64_t sync_failures = 0, groups_rewritten = 0, no_space_refusals = 0;
     std::uint64_t checkpoints = 0, checkpoint_failures = 0;
     std::uint64_t segments_deleted = 0, segments_rewritten = 0, segments_compressed = 0;
-    std::uint64_t compaction_runs = 0, compaction_reclaimed_bytes = 0;
+    std::uint64_t compaction_runs = 0, compaction_failures = 0, compaction_reclaimed_bytes = 0;
     std::uint64_t compaction_read_bytes = 0, compaction_written_bytes = 0;
     std::uint64_t payload_written_bytes = 0, payload_read_bytes = 0;
+    std::uint64_t clock_jumps_held = 0;
     pluresdb::DurationHistogram wal_sync, checkpoint;
   };
   void run();

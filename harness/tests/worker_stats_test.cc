@@ -1,0 +1,100 @@
+// Goal: how the engine stands after a failed sync (D5), on a full disk (D6), with a base store or a
+// compaction that fails, is seen from outside. Method: a target that reports such numbers, the real
+// publisher, the shared region, the real table of metrics; then a second incarnation.
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "harness/common/shared_region.h"
+#include "harness/metrics/metric_rows.h"
+#include "harness/worker/evidence.h"
+#include "harness/worker/target.h"
+#include <pluresdb/error.h>
+#include <pluresdb/stats.h>
+
+namespace soak::worker {
+namespace {
+
+/// Has nothing but numbers.
+class NumbersTarget final : public Target {
+ public:
+  pluresdb::EngineStats numbers;
+
+  pluresdb::Result<std::uint64_t> put(std::string_view, std::string_view,
+                                      std::string_view) override {
+    return 0;
+  }
+  pluresdb::Result<std::uint64_t> erase(std::string_view, std::string_view) override { return 0; }
+  pluresdb::Result<std::optional<std::string>> get(std::string_view) override {
+    return std::optional<std::string>();
+  }
+  pluresdb::Status scan(const Visit&) override { return {}; }
+  pluresdb::Result<std::uint64_t> checkpoint() override { return 0; }
+  pluresdb::EngineStats stats() override { return numbers; }
+  pluresdb::RecoveryReport recovery() override { return {}; }
+  pluresdb::Status close() override { return {}; }
+};
+
+double value(const std::vector<metrics::Family>& families, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      families, [name](const metrics::Family& family) { return family.info->name == name; });
+  if (found == families.end() || found->series.size() != 1) {
+    ADD_FAILURE() << "no series of " << name;
+    return -1;
+  }
+  return found->series.front().value;
+}
+
+TEST(StatsPublisher, FailuresAndStatesOfTheEngineReachTheMetrics) {
+  const auto region = std::make_unique<SharedRegion>();
+  metrics::Source source;
+  source.region = region.get();
+  NumbersTarget target;
+  pluresdb::WalStats& wal = target.numbers.wal;
+  wal.read_only = true;
+  wal.sync_failures = 3;
+  wal.groups_rewritten = 2;
+  wal.no_space_refusals = 5;
+  target.numbers.space = pluresdb::SpaceState::kFull;
+  target.numbers.checkpoint_failures = 7;
+  target.numbers.compaction_failures = 11;
+  target.numbers.clock_jumps_held = 13;
+  {
+    StatsPublisher publisher(target, region->counters);
+  }
+  auto families = collect(source);
+  EXPECT_EQ(value(families, "pluresdb_wal_read_only"), 1);
+  EXPECT_EQ(value(families, "pluresdb_wal_sync_failures_total"), 3);
+  EXPECT_EQ(value(families, "pluresdb_wal_groups_rewritten_total"), 2);
+  EXPECT_EQ(value(families, "pluresdb_wal_no_space_refusals_total"), 5);
+  EXPECT_EQ(value(families, "pluresdb_space_state"), 2);
+  EXPECT_EQ(value(families, "pluresdb_checkpoint_failures_total"), 7);
+  EXPECT_EQ(value(families, "pluresdb_compaction_failures_total"), 11);
+  EXPECT_EQ(value(families, "pluresdb_clock_jumps_held_total"), 13);
+
+  wal.read_only = false;
+  target.numbers.space = pluresdb::SpaceState::kLow;
+  {
+    StatsPublisher publisher(target, region->counters);
+  }
+  families = collect(source);
+  EXPECT_EQ(value(families, "pluresdb_wal_read_only"), 0) << "a state is that of the newest life";
+  EXPECT_EQ(value(families, "pluresdb_space_state"), 1);
+  const std::map<std::string_view, double> totals = {
+      {"pluresdb_wal_sync_failures_total", 6},      {"pluresdb_wal_groups_rewritten_total", 4},
+      {"pluresdb_wal_no_space_refusals_total", 10}, {"pluresdb_checkpoint_failures_total", 14},
+      {"pluresdb_compaction_failures_total", 22},   {"pluresdb_clock_jumps_held_total", 26}};
+  for (const auto& [name, total] : totals) {
+    EXPECT_EQ(value(families, name), total) << name << " goes on over kills";
+  }
+}
+
+}  // namespace
+}  // namespace soak::worker
