@@ -337,8 +337,8 @@ std::vector<Field<FaultSection>> common_fault_fields() {
   };
 }
 
-/// Keys that mean something for the kinds they name.
-std::vector<Field<FaultSection>> special_fault_fields() {
+/// Which calls of a point, of the kinds that arm one.
+std::vector<Field<FaultSection>> armed_fault_fields() {
   return {
       {{.key = "for",
         .type = kDuration,
@@ -395,6 +395,12 @@ std::vector<Field<FaultSection>> special_fault_fields() {
         .choices = error_names(),
         .kinds = {kIoError, kShortWrite}},
        &FaultSection::error},
+  };
+}
+
+/// What the kinds that they name leave open.
+std::vector<Field<FaultSection>> special_fault_fields() {
+  return {
       {{.key = "delay",
         .type = kDuration,
         .doc = "how much longer each operation takes",
@@ -454,6 +460,7 @@ std::vector<Field<FaultSection>> special_fault_fields() {
 const std::vector<Field<FaultSection>>& fault_fields() {
   static const std::vector<Field<FaultSection>> kFields = [] {
     std::vector<Field<FaultSection>> fields = common_fault_fields();
+    std::ranges::move(armed_fault_fields(), std::back_inserter(fields));
     std::ranges::move(special_fault_fields(), std::back_inserter(fields));
     fields.push_back(
         Field<FaultSection>{{.key = "must_fire",

@@ -53,7 +53,6 @@ using pluresdb::Status;
 constexpr std::uintmax_t kStoreBytesMax = 1ULL << 30;
 constexpr double kSilenceSeconds = 120;
 constexpr int kTurnMs = 2;
-constexpr int kExitMs = 30'000;
 
 std::uintmax_t bytes_below(const fs::path& folder) {
   std::uintmax_t bytes = 0;
