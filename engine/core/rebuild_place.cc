@@ -84,8 +84,11 @@ Status RebuildPlace::prepare() {
   Status begun = files_.create_directory(directory_);
   if (begun) {
     auto held = files_.lock(io::join_path(directory_, kLockFileName));
-    lock_ = held ? *std::move(held) : nullptr;
-    begun = held ? Status{} : Status(std::unexpected(std::move(held).error()));
+    if (held) {
+      lock_ = *std::move(held);
+    } else {
+      begun = std::unexpected(std::move(held).error());
+    }
   }
   if (!begun) {
     (void)files_.remove(directory_);  // Only while it is empty: without the lock no more is ours.
