@@ -62,6 +62,11 @@ class ScenarioJudges(Folder):
         self.assertFalse(judge.convicts("inconclusive", "reads_exact"))
         self.assertFalse(judge.convicts("pass", ""))
 
+    def test_several_checks_mean_one_of_them(self):
+        judge = mutate.judge_of({**self.MUTANT, "check": ["reads_exact", "maybes_stay"]})
+        self.assertTrue(judge.convicts("fail", "maybes_stay"))
+        self.assertFalse(judge.convicts("fail", "evidence"))
+
     def test_a_mutant_needs_its_text_once_and_its_scenario(self):
         (self.root / "a.cc").write_text("x x")
         self.assertIn("stands there 2 times", mutate.misplaced(self.root, self.MUTANT))
