@@ -183,7 +183,7 @@ TEST_F(DefectTest, SwappedPayloadsAreThoseOfTwoActors) {
   std::thread other([&] { work("b"); });
   work("a");
   other.join();
-  ASSERT_EQ(stored_.size(), std::size_t{2 * kWrites});
+  ASSERT_EQ(stored_.size(), std::size_t{2} * kWrites);
   std::map<std::string, std::size_t> swapped;
   for (const auto& [id, json] : stored_) {
     swapped[id.substr(0, 1)] += id.substr(0, 1) != json ? 1U : 0U;
