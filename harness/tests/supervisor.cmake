@@ -9,7 +9,7 @@ pluresdb_test(supervisor_endpoint_test.cc scenario LIBS fmt::fmt simdjson::simdj
               EXTRA_LABELS web_server)
 pluresdb_test(supervisor_negative_test.cc negative LIBS fmt::fmt simdjson::simdjson TIMEOUT 180)
 pluresdb_test(supervisor_negative_controls_test.cc negative LIBS fmt::fmt simdjson::simdjson
-              TIMEOUT 600 EXTRA_LABELS long)
+              TIMEOUT 900 EXTRA_LABELS long)
 pluresdb_test(supervisor_fiu_test.cc libfiu LIBS fmt::fmt simdjson::simdjson TIMEOUT 180)
 pluresdb_test(supervisor_fault_scenarios_test.cc scenario LIBS fmt::fmt simdjson::simdjson
               TIMEOUT 900 EXTRA_LABELS long)
