@@ -67,7 +67,7 @@ TEST(StatsPublisher, FailuresAndStatesOfTheEngineReachTheMetrics) {
   target.numbers.compaction_failures = 11;
   target.numbers.clock_jumps_held = 13;
   {
-    StatsPublisher publisher(target, region->counters);
+    const StatsPublisher publisher(target, region->counters);
   }
   auto families = collect(source);
   EXPECT_EQ(value(families, "pluresdb_wal_read_only"), 1);
@@ -82,7 +82,7 @@ TEST(StatsPublisher, FailuresAndStatesOfTheEngineReachTheMetrics) {
   wal.read_only = false;
   target.numbers.space = pluresdb::SpaceState::kLow;
   {
-    StatsPublisher publisher(target, region->counters);
+    const StatsPublisher publisher(target, region->counters);
   }
   families = collect(source);
   EXPECT_EQ(value(families, "pluresdb_wal_read_only"), 0) << "a state is that of the newest life";
