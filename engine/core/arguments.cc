@@ -73,10 +73,16 @@ Status check_file_system(const std::string& directory, const EngineOptions& opti
     return {};
   }
   io::FileSystem& files = file_system_of(options);
-  const bool exists = files.info(directory).has_value();
-  const auto space = files.space(exists ? directory : io::parent_path(directory));
-  // What cannot be asked is of no type that is refused; what is wrong there shows when it is used.
-  if (space && space->shared_type != nullptr) {
+  const auto info = files.info(directory);
+  if (!info && info.error().code != ErrorCode::kNotFound) {
+    return std::unexpected(info.error());
+  }
+  const auto space = files.space(info ? directory : io::parent_path(directory));
+  if (!space) {
+    // Where the parent is missing too, creating the directory says so.
+    return space.error().code == ErrorCode::kNotFound ? Status{} : std::unexpected(space.error());
+  }
+  if (space->shared_type != nullptr) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} is on a network or FUSE file system ({}), which need not keep what "
                             "it has synced or locked; allow_shared_file_system overrides this",
