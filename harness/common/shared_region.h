@@ -25,7 +25,7 @@
 namespace soak {
 
 inline constexpr std::uint64_t kSharedRegionMagic = 0x31'4b'41'4f'53'52'4c'50ULL;
-inline constexpr std::uint32_t kSharedRegionVersion = 2;
+inline constexpr std::uint32_t kSharedRegionVersion = 3;
 inline constexpr std::size_t kAgentsMax = 64;
 inline constexpr std::size_t kRingRecords = 8192;  ///< Per ring; a full ring makes its writer wait.
 
@@ -92,12 +92,21 @@ struct SharedCounters {
   std::array<SharedHistogram, kOperationKindCount> operation_duration;  ///< Acknowledged only.
 };
 
+/// Seqs of the engine, both included.
+struct SeqRange {
+  std::uint64_t first = 0, last = 0;
+};
+inline constexpr std::size_t kLostRangesMax = 256;
+
 /// What the newest open of the store found; valid once `incarnation` equals the worker's number.
 struct RecoveryEvidence {
   std::atomic<std::uint64_t> incarnation;
   std::atomic<std::uint64_t> duration_ns, replayed_entries, torn_tails, torn_bytes_dropped;
   std::atomic<std::uint64_t> quarantined_bytes, corrupted_entries, corrupted_segments, wal_lost;
   std::atomic<std::uint64_t> created, clean_shutdown, last_seq, checkpoint_seq;
+  /// Acknowledged seqs that the engine says are lost; of more than fit, only the first are here.
+  std::atomic<std::uint64_t> lost_count;
+  std::array<SeqRange, kLostRangesMax> lost;
 };
 
 /// A fault that fired, written before the caller saw its error.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/common/operation.h"
+#include "harness/oracle/document_state.h"
 
 namespace soak::oracle {
 
@@ -19,22 +20,23 @@ class AbsentKeys {
   struct Entry {
     DocumentKey key;
     Reason reason = Reason::kDeleted;
+    Write last{};  ///< What made it absent.
   };
 
-  void add(const DocumentKey& key, Reason reason) {
+  void add(const Entry& entry) {
     if (entries_.size() < kEntriesMax) {
-      entries_.push_back({key, reason});
+      entries_.push_back(entry);
     } else {
-      entries_[added_ % kEntriesMax] = {key, reason};
+      entries_[added_ % kEntriesMax] = entry;
     }
     ++added_;
   }
-  /// Why `key` is absent, by its newest entry. Linear: only for violations.
-  [[nodiscard]] std::optional<Reason> reason(const DocumentKey& key) const {
+  /// The newest entry of `key`. Linear: only for violations.
+  [[nodiscard]] std::optional<Entry> find(const DocumentKey& key) const {
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const Entry& entry = entries_[(added_ - 1 - i) % kEntriesMax];
       if (entry.key == key) {
-        return entry.reason;
+        return entry;
       }
     }
     return std::nullopt;

@@ -16,6 +16,7 @@ struct Write {
   std::uint32_t incarnation = 0;
   bool is_delete = false;
   bool acknowledged = true;
+  std::uint64_t seq = 0;  ///< Of an acknowledged write; else its agent's last one before it.
   [[nodiscard]] bool is_absence() const { return op == 0 || is_delete; }
 };
 

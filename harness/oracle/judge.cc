@@ -1,4 +1,5 @@
 // Reads: comparing what the store shows with what is possible, and naming a mismatch.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -106,6 +107,8 @@ bool Oracle::State::learn(Document& document, const DocumentKey& key, const Obse
 // Something is there that the table does not hold: it must not be.
 void Oracle::State::observe_unlisted(const DocumentKey& key, const Observation& seen) {
   const auto op = contents.find(key, agents[key.agent].last_op, seen.digest);
+  const auto last = absent.find(key);
+  const bool never_there = last && last->reason == AbsentKeys::Reason::kNeverThere;
   const auto position = documents.try_emplace(key).first;
   const std::string found = describe(seen, op);
   if (key.number >= agents[key.agent].next_number[index_of(key.stream)]) {
@@ -113,24 +116,58 @@ void Oracle::State::observe_unlisted(const DocumentKey& key, const Observation& 
             fmt::format("no agent ever attempted it; found: {}", found));
     return;
   }
-  const auto reason = absent.reason(key);
-  const bool never_there = reason == AbsentKeys::Reason::kNeverThere;
+  // A delete that is no longer known may have had any seq.
+  if (op && !never_there && reported_lost(last ? last->last : Write{.acknowledged = false})) {
+    accept_loss(position);
+    return;
+  }
   convict(
       position, never_there ? ViolationKind::kMaybeReappeared : ViolationKind::kResurrectedDelete,
       fmt::format("expected: {}; found: {}",
                   never_there ? "absent (its write did not survive)" : "absent (deleted)", found));
 }
 
+/// Whether the engine said that `write` is gone, or may have meant it.
+bool Oracle::State::reported_lost(const Write& write) const {
+  return damaged && std::any_of(lost.begin(), lost.end(), [&](const SeqRange& range) {
+           return range.last >= write.seq && (!write.acknowledged || range.first <= write.seq);
+         });
+}
+
+/// The write that must be there is reported lost, and what is seen is what an older one left.
+bool Oracle::State::is_reported_loss(const Document& document, const DocumentKey& key,
+                                     const Observation& seen) const {
+  const Write& certain = document.state.certain();
+  if (certain.op == 0 || !reported_lost(certain)) {
+    return false;
+  }
+  const auto op = seen.found ? contents.find(key, agents[key.agent].last_op, seen.digest)
+                             : std::optional<std::uint64_t>(0);
+  return op && *op < certain.op;
+}
+
+void Oracle::State::accept_loss(Documents::iterator position) {
+  ++counts.reported_losses;
+  position->second.convicted = true;
+  settle(position);
+}
+
 // Finds the name of a mismatch; the document is convicted in any case.
 void Oracle::State::judge(Document& document, const DocumentKey& key, const Observation& seen) {
+  if (is_reported_loss(document, key, seen)) {
+    accept_loss(documents.find(key));
+    return;
+  }
   const Write& certain = document.state.certain();
   const auto op = seen.found ? contents.find(key, agents[key.agent].last_op, seen.digest)
                              : std::optional<std::uint64_t>();
   auto kind = ViolationKind::kCorruptRead;
   if (certain.op == 0 && op) {
     // Deleted and forgotten before the maybes that follow, or never there.
+    const auto last = absent.find(key);
+    const bool never_there = last && last->reason == AbsentKeys::Reason::kNeverThere;
     const bool older = !document.state.maybes().empty() && *op < document.state.maybes()[0].op;
-    const bool deleted = older && absent.reason(key) != AbsentKeys::Reason::kNeverThere;
+    const bool deleted = older && !never_there;
     kind = deleted ? ViolationKind::kResurrectedDelete : ViolationKind::kMaybeReappeared;
   } else if (op && *op > certain.op) {
     kind = ViolationKind::kMaybeReappeared;
@@ -149,14 +186,19 @@ void Oracle::State::judge(Document& document, const DocumentKey& key, const Obse
 }
 
 void Oracle::State::read_failed(const LedgerRecord& record) {
+  const bool corrupt = record.error_code == ledger_error_code(pluresdb::ErrorCode::kCorruption);
+  counts.reads_refused += corrupt ? 1U : 0U;
   const DocumentKey key = key_of(record);
   const auto position = documents.find(key);
   if (position == documents.end() || position->second.convicted ||
       position->second.state.may_be_absent()) {
     return;
   }
-  if (record.error_code == ledger_error_code(pluresdb::ErrorCode::kCorruption) ||
-      record.error_code == ledger_error_code(pluresdb::ErrorCode::kNotFound) ||
+  if (damaged && corrupt) {
+    accept_loss(position);
+    return;
+  }
+  if (corrupt || record.error_code == ledger_error_code(pluresdb::ErrorCode::kNotFound) ||
       record.error_code == ledger_error_code(pluresdb::ErrorCode::kBaseLost)) {
     ++counts.lost_acknowledged_writes;  // Not there for whoever needs it, whatever is on the disk.
   }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,7 +66,8 @@ void Oracle::State::intent(const LedgerRecord& record) {
                    .write = {.op = record.op,
                              .incarnation = incarnation,
                              .is_delete = record.operation == OperationKind::kDelete,
-                             .acknowledged = true},
+                             .acknowledged = true,
+                             .seq = agent.last_seq},
                    .length = record.length};
   ++counts.attempted;
 }
@@ -75,6 +77,10 @@ void Oracle::State::outcome(const LedgerRecord& record) {
   if (!pending.active || pending.write.op != record.op || pending.key != key_of(record)) {
     ++counts.protocol_errors;
     return;
+  }
+  if (record.outcome == Outcome::kAcknowledged) {
+    pending.write.seq = record.seq;
+    agents[record.agent].last_seq = record.seq;
   }
   resolve_pending(pending, record.outcome);
 }
@@ -88,7 +94,7 @@ void Oracle::State::resolve_pending(PendingWrite& pending, Outcome outcome) {
     if (const auto known = documents.find(pending.key); known != documents.end()) {
       known->second.touched = true;
     } else {
-      absent.add(pending.key, AbsentKeys::Reason::kNeverThere);
+      absent.add({.key = pending.key, .reason = AbsentKeys::Reason::kNeverThere});
     }
     return;
   }
@@ -125,8 +131,9 @@ void Oracle::State::settle(Documents::iterator position) {
   document.counted_live = live;
   if (document.state.is_settled_absence() && !document.convicted) {
     const bool deleted = document.state.certain().is_delete;
-    absent.add(position->first,
-               deleted ? AbsentKeys::Reason::kDeleted : AbsentKeys::Reason::kNeverThere);
+    absent.add({.key = position->first,
+                .reason = deleted ? AbsentKeys::Reason::kDeleted : AbsentKeys::Reason::kNeverThere,
+                .last = document.state.certain()});
     documents.erase(position);
   }
 }
@@ -219,6 +226,13 @@ void Oracle::worker_started(std::uint32_t incarnation) {
     }
   }
   state_->volatile_keys.clear();
+}
+
+void Oracle::damage() { state_->damaged = true; }
+bool Oracle::damaged() const { return state_->damaged; }
+
+void Oracle::losses_reported(std::span<const SeqRange> lost) {
+  state_->lost.insert(state_->lost.end(), lost.begin(), lost.end());
 }
 
 std::vector<DocumentKey> Oracle::keys_to_verify(std::size_t sample) {

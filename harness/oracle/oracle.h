@@ -8,12 +8,20 @@
 // incarnation than its own, it must never appear; absence in its own incarnation says nothing,
 // because an indeterminate write may only show after the log is opened again. Memory is bounded by
 // live documents and unresolved maybes: a document that is not in the table must not be there.
-// After a violation a document is no longer judged until its next acknowledged write.
+// Damage of data at rest is outside of what an engine promises. After damage() a document may be
+// as an older write left it, or absent, when the engine has reported the seq of the write that is
+// missing as lost; and a read may fail as corrupt. Both are counted, not violations. Wrong bytes
+// and losses that nobody reported stay violations. The seq of a write of unknown outcome is not
+// known: any later seq that was reported may be its.
+//
+// After a violation or a reported loss a document is no longer judged until its next acknowledged
+// write.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +57,9 @@ struct OracleCounts {
   std::uint64_t open_maybes = 0, live_documents = 0;
   std::uint64_t lost_acknowledged_writes = 0, resurrected_deletes = 0, corrupt_reads = 0,
                 maybes_vanished = 0, maybes_reappeared = 0, alien_documents = 0, reads_failed = 0;
+  /// Documents that the engine said it had lost, or refused to read, after damage().
+  std::uint64_t reported_losses = 0;
+  std::uint64_t reads_refused = 0;  ///< As corrupt; every time, those of known losses too.
   /// Records that no correct worker writes (outcome without intent, op used twice, unknown agent):
   /// above 0 the run proves nothing and ends as a harness error.
   std::uint64_t protocol_errors = 0;
@@ -84,6 +95,12 @@ class Oracle {
   /// A new worker has the store open, which makes all that it found durable; what is read from now
   /// on resolves older maybes. `incarnation` grows strictly.
   void worker_started(std::uint32_t incarnation);
+
+  /// Data at rest were damaged: what the engine reports as lost is no violation from now on.
+  void damage();
+  [[nodiscard]] bool damaged() const;
+  /// Seqs of acknowledged writes that the engine says are lost.
+  void losses_reported(std::span<const SeqRange> lost);
 
   /// Ids to read after a restart: touched since the last call, unresolved maybes, and a seeded
   /// sample of up to `sample` others (deleted ids among them).

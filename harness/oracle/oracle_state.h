@@ -55,6 +55,7 @@ struct PendingWrite {
 struct AgentState {
   PendingWrite pending;
   std::uint64_t last_op = 0;
+  std::uint64_t last_seq = 0;  ///< Of its acknowledged writes.
   std::array<std::uint64_t, kOperationKindCount> next_number{};
   std::array<std::uint64_t, kOperationKindCount> first_number{};
 };
@@ -86,6 +87,8 @@ struct Oracle::State {
   std::uint32_t scan = 0;
   std::uint64_t random;
   OracleCounts counts;
+  bool damaged = false;        ///< Losses that are reported are none of the engine's fault.
+  std::vector<SeqRange> lost;  ///< Reported so far.
   std::deque<Violation> violations;
 
   [[nodiscard]] bool is_known(const LedgerRecord& record) const;
@@ -104,6 +107,10 @@ struct Oracle::State {
   void observe_unlisted(const DocumentKey& key, const Observation& seen);
   void read_failed(const LedgerRecord& record);
   void judge(Document& document, const DocumentKey& key, const Observation& seen);
+  [[nodiscard]] bool reported_lost(const Write& write) const;
+  [[nodiscard]] bool is_reported_loss(const Document& document, const DocumentKey& key,
+                                      const Observation& seen) const;
+  void accept_loss(Documents::iterator position);
   void report(ViolationKind kind, const DocumentKey& key, std::string id, std::string detail);
   void convict(Documents::iterator position, ViolationKind kind, std::string detail);
   void sample(std::size_t count, std::vector<DocumentKey>& out);

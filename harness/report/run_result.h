@@ -67,6 +67,9 @@ struct EvidenceResult {
   std::uint64_t kills_with_maybes = 0, unsynced_bytes_discarded = 0, unsynced_writes_discarded = 0;
   std::uint64_t directory_entries_discarded = 0, torn_tails_met = 0, torn_bytes_dropped = 0;
   std::uint64_t verified_reads = 0, verified_bytes = 0, full_scans = 0;
+  std::uint64_t damages = 0;          ///< Of data at rest, done on purpose.
+  std::uint64_t damage_reports = 0;   ///< Recoveries that said something durable is damaged.
+  std::uint64_t reported_losses = 0;  ///< Documents of which the store itself said so.
   std::uint64_t crash_images = 0, distinct_crash_images = 0;  ///< Recovered and read.
 };
 

@@ -72,6 +72,9 @@ void write_evidence(JsonWriter& json, const EvidenceResult& evidence) {
   json.number("verified_reads", evidence.verified_reads);
   json.number("verified_bytes", evidence.verified_bytes);
   json.number("full_scans", evidence.full_scans);
+  json.number("damages", evidence.damages);
+  json.number("damage_reports", evidence.damage_reports);
+  json.number("reported_losses", evidence.reported_losses);
   json.number("crash_images", evidence.crash_images);
   json.number("distinct_crash_images", evidence.distinct_crash_images);
   json.end_object();

@@ -13,7 +13,7 @@
 namespace soak::scenario {
 namespace {
 
-constexpr std::array<FaultKindInfo, 12> kFaultKinds = {{
+constexpr std::array<FaultKindInfo, 13> kFaultKinds = {{
     {FaultKind::kCrash, "crash", true,
      "kills the worker with SIGKILL; the next one inherits what the kernel had"},
     {FaultKind::kPowerLoss, "power_loss", true,
@@ -26,7 +26,10 @@ constexpr std::array<FaultKindInfo, 12> kFaultKinds = {{
     {FaultKind::kShortWrite, "short_write", true,
      "writes at a fault point store a part of their bytes and fail"},
     {FaultKind::kTornWrite, "torn_write", false, "a kill leaves a write half done"},
-    {FaultKind::kBitFlip, "bit_flip", false, "a stored bit changes"},
+    {FaultKind::kBitFlip, "bit_flip", true,
+     "kills the worker and flips a bit of a sealed log segment"},
+    {FaultKind::kMisdirectedWrite, "misdirected_write", true,
+     "kills the worker and puts another block of the log into a sealed log segment"},
     {FaultKind::kSlowIo, "slow_io", true, "operations at a fault point take longer"},
     {FaultKind::kClockJump, "clock_jump", true,
      "the wall clock of the store jumps, and stays there"},
@@ -126,8 +129,9 @@ constexpr std::array<NameInfo, 14> kChecks = {{
     {"thresholds", true, "every [[thresholds]] held"},
 }};
 
-constexpr std::array<NameInfo, 13> kBranches = {{
+constexpr std::array<NameInfo, 14> kBranches = {{
     {"torn_tail_dropped", true, "recovery met a torn tail and dropped it"},
+    {"corruption_quarantined", true, "recovery met damaged bytes and put them aside"},
     {"wal_replayed", true, "recovery replayed log entries that the base store did not have"},
     {"unsynced_bytes_discarded", true, "a power loss took unsynced bytes away"},
     {"directory_entries_discarded", true, "a power loss took an unsynced directory entry away"},
@@ -143,7 +147,7 @@ constexpr std::array<NameInfo, 13> kBranches = {{
     {"reopened_read_only", true, "the engine became read-only after failed syncs and was reopened"},
 }};
 
-constexpr std::array<NameInfo, 16> kDefects = {{
+constexpr std::array<NameInfo, 17> kDefects = {{
     {"lying_fsync", true, "every sync claims success and does nothing"},
     {"dropped_directory_sync", true, "syncs of directories do nothing"},
     {"lost_suffix", true, "a write to the log loses its last sector now and then"},
@@ -159,6 +163,7 @@ constexpr std::array<NameInfo, 16> kDefects = {{
     {"incomplete_scan", true, "a scan leaves documents out"},
     {"sudden_death", true, "the process is killed, and not by the harness"},
     {"never_resumes", true, "after a restart every write is refused"},
+    {"hidden_damage", true, "what recovery finds damaged is passed off as never written"},
     {"slow_leak", true, "each operation leaks 100 bytes"},
 }};
 
@@ -176,7 +181,13 @@ const char* fault_kind_name(FaultKind kind) {
 std::span<const FaultKindInfo> fault_kinds() { return kFaultKinds; }
 std::span<const FaultError> fault_errors() { return kFaultErrors; }
 
-bool is_kill(FaultKind kind) { return kind == FaultKind::kCrash || kind == FaultKind::kPowerLoss; }
+bool is_damage(FaultKind kind) {
+  return kind == FaultKind::kBitFlip || kind == FaultKind::kMisdirectedWrite;
+}
+
+bool is_kill(FaultKind kind) {
+  return kind == FaultKind::kCrash || kind == FaultKind::kPowerLoss || is_damage(kind);
+}
 
 bool is_instant(FaultKind kind) {
   return is_kill(kind) || kind == FaultKind::kPause || kind == FaultKind::kClockJump ||

@@ -22,6 +22,8 @@ std::span<const FaultKindInfo> fault_kinds();
 
 /// Ends the worker.
 bool is_kill(FaultKind kind);
+/// Kills that damage what was synced: outside of what the engine promises to survive.
+bool is_damage(FaultKind kind);
 /// Comes at an instant and is then over: kills, pauses, jumps of the clock. Others last for a
 /// while, in which a point is armed.
 bool is_instant(FaultKind kind);

@@ -59,6 +59,7 @@ enum class FaultKind {
   kShortWrite,
   kTornWrite,
   kBitFlip,
+  kMisdirectedWrite,
   kSlowIo,
   kClockJump,
   kCrashImage,

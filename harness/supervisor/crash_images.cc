@@ -156,14 +156,14 @@ class Examination {
     result.replayed_entries = recovery.replayed_entries;
     if (reply.type != CommandType::kReady) {
       fail_with(result, ImageResult::Outcome::kNotOpened, packet_text(reply));
-    } else if (recovery.corrupted_entries > 0 || recovery.corrupted_segments > 0 ||
-               recovery.wal_lost) {
+    } else if (recovery.found_damage() && !parts_.oracle.damaged()) {
       fail_with(result, ImageResult::Outcome::kNotOpened,
                 fmt::format("recovery found {} corrupt entries in {} corrupt segments{}",
                             recovery.corrupted_entries, recovery.corrupted_segments,
                             recovery.wal_lost ? ", and segments were missing" : ""));
     } else {
       result.outcome = ImageResult::Outcome::kRight;
+      parts_.oracle.losses_reported(recovery.lost);
       parts_.oracle.worker_started(incarnation_);
     }
     return {};

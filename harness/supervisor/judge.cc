@@ -67,8 +67,13 @@ CheckResult lost_writes(const RunFacts& facts) {
                               facts.counts.lost_acknowledged_writes, facts.counts.acknowledged,
                               examples(facts, {ViolationKind::kLostAcknowledgedWrite})));
   }
-  return passed(kName, fmt::format("{} acknowledged writes, {} reads verified",
-                                   facts.counts.acknowledged, facts.counts.verified_reads));
+  const std::string reported =
+      facts.counts.reported_losses == 0
+          ? ""
+          : fmt::format(", {} lost by damage at rest, all reported", facts.counts.reported_losses);
+  return passed(
+      kName, fmt::format("{} acknowledged writes, {} reads verified{}", facts.counts.acknowledged,
+                         facts.counts.verified_reads, reported));
 }
 
 CheckResult maybes(const RunFacts& facts) {
@@ -134,7 +139,7 @@ CheckResult recovery(const RunFacts& facts, const RunResult& result) {
   if (!facts.failed_opens.empty()) {
     return failed(kName, "the store did not open: " + first_of(facts.failed_opens));
   }
-  if (!facts.damaged_opens.empty()) {
+  if (!facts.damaged_opens.empty() && result.evidence.damages == 0) {
     return failed(kName, first_of(facts.damaged_opens));
   }
   return passed(kName, fmt::format("{} recoveries", result.recoveries.size()));
@@ -181,8 +186,9 @@ CheckResult faults_fired(const RunResult& result) {
 
 bool reached(std::string_view branch, const RunFacts& facts, const RunResult& result) {
   const report::EvidenceResult& evidence = result.evidence;
-  const std::array<std::pair<std::string_view, std::uint64_t>, 13> numbers = {{
+  const std::array<std::pair<std::string_view, std::uint64_t>, 14> numbers = {{
       {"torn_tail_dropped", evidence.torn_tails_met},
+      {"corruption_quarantined", evidence.damage_reports},
       {"wal_replayed", facts.replayed_entries},
       {"unsynced_bytes_discarded", evidence.unsynced_bytes_discarded},
       {"directory_entries_discarded", evidence.directory_entries_discarded},

@@ -12,8 +12,10 @@
 #include <fmt/format.h>
 
 #include "faultinj/power_loss.h"
+#include "faultinj/sealed_damage.h"
 #include "harness/common/operation.h"
 #include "harness/common/worker_config.h"
+#include "harness/scenario/catalog.h"
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/fault_driver.h"
 #include "harness/supervisor/loop.h"
@@ -149,7 +151,7 @@ void Life::perform(const FaultAction& action) {
 /// acknowledged, and for a power loss something that was never synced. It is stopped to be looked
 /// at, so that the moment does not pass between the look and the kill.
 void Life::aim(const FaultSection& fault) {
-  const bool power_loss = fault.kind != FaultKind::kCrash;
+  const bool power_loss = fault.kind == FaultKind::kPowerLoss;
   if (!power_loss && random_.unit() < kUnaimedFraction) {
     return;
   }
@@ -193,15 +195,17 @@ void Life::kill_under_load(std::size_t index) {
   }
   parts_.loop.turn(0);
   count_life();
-  KillReport report{
-      .fault = fault, .incarnation = incarnation_, .maybes = 0, .power_loss = std::nullopt};
-  if (fault.kind == FaultKind::kPowerLoss && !take_power(fault, report)) {
+  KillReport report{.fault = fault, .incarnation = incarnation_};
+  if ((fault.kind == FaultKind::kPowerLoss && !take_power(fault, report)) ||
+      (scenario::is_damage(fault.kind) && !damage(fault, report))) {
     return;
   }
   // Without durability a power loss may take what was acknowledged; a process death may not.
   report.maybes = parts_.oracle.worker_died(fault.kind == FaultKind::kPowerLoss &&
                                             parts_.scenario.engine.durability == "none");
-  parts_.faults.instant_fired(index);
+  if (!scenario::is_damage(fault.kind) || report.damage.has_value()) {
+    parts_.faults.instant_fired(index);
+  }
   parts_.monitor.kill_counted(scenario::fault_kind_name(fault.kind));
   parts_.recorder.killed(report);
   parts_.folder.forget_worker(incarnation_);
@@ -216,6 +220,20 @@ bool Life::take_power(const FaultSection& fault, KillReport& report) {
     return harness_error("power loss: " + pluresdb::to_string(outcome.error()));
   }
   report.power_loss = *outcome;
+  return true;
+}
+
+bool Life::damage(const FaultSection& fault, KillReport& report) {
+  const auto kind = fault.kind == FaultKind::kBitFlip ? faultinj::SealedDamage::kBitFlip
+                                                      : faultinj::SealedDamage::kMisdirectedWrite;
+  auto done = faultinj::damage_sealed_segment(parts_.folder.data(), kind, random_.next());
+  if (!done.has_value()) {
+    return harness_error("damage: " + pluresdb::to_string(done.error()));
+  }
+  report.damage = *std::move(done);
+  if (report.damage.has_value()) {
+    parts_.oracle.damage();
+  }
   return true;
 }
 

@@ -101,6 +101,7 @@ class Life {
   void await_images();
   void aim(const scenario::FaultSection& fault);
   bool enough_unsynced(const scenario::FaultSection& fault);
+  bool damage(const scenario::FaultSection& fault, KillReport& report);
   bool take_power(const scenario::FaultSection& fault, KillReport& report);
   void finish();
   void look_for_the_last_time();

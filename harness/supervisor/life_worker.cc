@@ -109,7 +109,8 @@ bool Life::take_ready(const std::string& cause, const ControlPacket& packet) {
     facts_.damaged_opens.push_back(
         fmt::format("after {} the store was gone and was made anew", cause));
   }
-  if (recovery.corrupted_entries > 0 || recovery.corrupted_segments > 0 || recovery.wal_lost) {
+  parts_.oracle.losses_reported(recovery.lost);
+  if (recovery.found_damage()) {
     facts_.damaged_opens.push_back(
         fmt::format("after {} recovery found {} corrupt entries in {} corrupt segments{}", cause,
                     recovery.corrupted_entries, recovery.corrupted_segments,

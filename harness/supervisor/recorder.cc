@@ -66,7 +66,9 @@ Recovery read_recovery(const RecoveryEvidence& evidence) {
           .corrupted_segments = evidence.corrupted_segments.load(),
           .wal_lost = evidence.wal_lost.load() != 0,
           .created = evidence.created.load() != 0,
-          .clean_shutdown = evidence.clean_shutdown.load() != 0};
+          .clean_shutdown = evidence.clean_shutdown.load() != 0,
+          .lost = {evidence.lost.begin(), evidence.lost.begin() + static_cast<std::ptrdiff_t>(
+                                                                      evidence.lost_count.load())}};
 }
 
 Recorder::Recorder(report::EventLog& events, report::Terminal& terminal, const RunClock& clock,
@@ -116,6 +118,7 @@ void Recorder::worker_ready(std::uint32_t incarnation, const std::string& cause,
                                   .torn_bytes = recovery.torn_bytes,
                                   .cause = cause});
   }
+  result_.evidence.damage_reports += recovery.found_damage() ? 1U : 0U;
   result_.evidence.torn_tails_met += recovery.torn_tails;
   result_.evidence.torn_bytes_dropped += recovery.torn_bytes;
   std::string text = fmt::format("recovered in {:.0f} ms: {} replayed",
@@ -125,8 +128,9 @@ void Recorder::worker_ready(std::uint32_t incarnation, const std::string& cause,
                         describe_bytes(recovery.torn_bytes));
   }
   if (recovery.corrupted_segments > 0 || recovery.corrupted_entries > 0) {
-    text += fmt::format(", {} and {} corrupt", plural(recovery.corrupted_entries, "entry/entries"),
-                        plural(recovery.corrupted_segments, "segment"));
+    text += fmt::format(", {} corrupt with {} in them that are gone",
+                        plural(recovery.corrupted_segments, "segment"),
+                        plural(recovery.corrupted_entries, "record"));
   }
   tell(EventLevel::kRecovery, "recovered", text,
        {{"incarnation", number(std::uint64_t{incarnation})},
@@ -137,6 +141,8 @@ void Recorder::worker_ready(std::uint32_t incarnation, const std::string& cause,
         {"torn_bytes", number(recovery.torn_bytes)},
         {"quarantined_bytes", number(recovery.quarantined_bytes)},
         {"corrupted_entries", number(recovery.corrupted_entries)},
+        {"corrupted_segments", number(recovery.corrupted_segments)},
+        {"lost_ranges", number(std::uint64_t{recovery.lost.size()})},
         {"clean_shutdown", recovery.clean_shutdown ? "true" : "false"}});
 }
 
@@ -171,6 +177,16 @@ void Recorder::killed(const KillReport& kill) {
                    {"writes_kept", number(loss.writes_kept)},
                    {"writes_torn", number(loss.writes_torn)},
                    {"directory_changes_undone", number(loss.directory_changes_undone)}});
+  }
+  if (kill.damage.has_value()) {
+    const faultinj::DamageDone& damage = *kill.damage;
+    ++result_.evidence.damages;
+    text += fmt::format("; damaged {} at {}", damage.file, damage.offset);
+    fields.insert(fields.end(), {{"file", json_quote(damage.file)},
+                                 {"offset", number(damage.offset)},
+                                 {"bytes", number(damage.bytes)},
+                                 {"source", json_quote(damage.source)},
+                                 {"source_offset", number(damage.source_offset)}});
   }
   mark(now, now, kind, kill.fault.name);
   tell(EventLevel::kFault, "killed", text, std::move(fields));

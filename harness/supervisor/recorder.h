@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "faultinj/power_loss.h"
+#include "faultinj/sealed_damage.h"
 #include "harness/common/shared_region.h"
 #include "harness/oracle/oracle.h"
 #include "harness/report/reports.h"
@@ -26,7 +27,8 @@ struct KillReport {
   const scenario::FaultSection& fault;
   std::uint32_t incarnation = 0;
   std::uint64_t maybes = 0;  ///< Writes that it left without an outcome.
-  std::optional<faultinj::PowerLossOutcome> power_loss;
+  std::optional<faultinj::PowerLossOutcome> power_loss{};
+  std::optional<faultinj::DamageDone> damage{};
 };
 
 /// Plain copy of the shared RecoveryEvidence.
@@ -35,6 +37,11 @@ struct Recovery {
   std::uint64_t replayed_entries = 0, torn_tails = 0, torn_bytes = 0;
   std::uint64_t quarantined_bytes = 0, corrupted_entries = 0, corrupted_segments = 0;
   bool wal_lost = false, created = false, clean_shutdown = false;
+  std::vector<SeqRange> lost;
+
+  [[nodiscard]] bool found_damage() const {
+    return corrupted_entries > 0 || corrupted_segments > 0 || wal_lost;
+  }
 };
 Recovery read_recovery(const RecoveryEvidence& evidence);
 

@@ -86,9 +86,9 @@ Attempt<std::uint64_t> full_scan(Loop& loop, oracle::Oracle& oracle) {
       return std::unexpected(reply.error());
     }
     // A store that cannot list itself has lost something: it is asked for every document by name.
-    const std::uint64_t convicted = oracle.counts().reads_failed;
+    const std::uint64_t refused = oracle.counts().reads_refused;
     auto verified = verify_keys(loop, oracle, oracle.live_keys());
-    if (verified.has_value() && oracle.counts().reads_failed == convicted) {
+    if (verified.has_value() && oracle.counts().reads_refused == refused) {
       return std::unexpected(reply.error());  // Not reproduced: nothing to convict.
     }
     return verified;

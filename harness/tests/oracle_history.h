@@ -59,6 +59,7 @@ class History {
     LedgerRecord record = intent_;
     record.type = LedgerType::kOutcome;
     record.outcome = outcome;
+    record.seq = outcome == Outcome::kAcknowledged ? ++seq_ : 0;
     oracle.consume(record);
   }
   std::uint64_t put(const DocumentKey& key, Outcome result = Outcome::kAcknowledged) {
@@ -73,6 +74,16 @@ class History {
   }
   void crash(bool acknowledged_may_be_lost = false) {
     oracle.worker_died(acknowledged_may_be_lost);
+    oracle.worker_started(++incarnation_);
+  }
+
+  /// Seq of the last acknowledged write.
+  [[nodiscard]] std::uint64_t seq() const { return seq_; }
+  /// A worker starts on damaged data and says that these seqs are lost.
+  void crash_with_damage(const std::vector<SeqRange>& lost) {
+    oracle.worker_died(false);
+    oracle.damage();
+    oracle.losses_reported(lost);
     oracle.worker_started(++incarnation_);
   }
 
@@ -124,6 +135,7 @@ class History {
   std::vector<std::uint64_t> next_op_;
   LedgerRecord intent_;
   std::uint32_t incarnation_ = 1;
+  std::uint64_t seq_ = 0;
 };
 
 }  // namespace soak::oracle

@@ -187,11 +187,28 @@ TEST_F(JudgeTest, EveryBranchOfTheCatalogCanBeReached) {
   facts_.groups_rewritten = facts_.no_space_refusals = facts_.checkpoints = 1;
   facts_.segments_deleted = facts_.segments_rewritten = facts_.segments_compressed = 1;
   facts_.resumed_after_disk_full = facts_.reopened_read_only = 1;
+  result_.evidence.damages = result_.evidence.damage_reports = 1;
   result_.evidence.torn_tails_met = result_.evidence.directory_entries_discarded = 1;
   for (const std::string_view name : scenario::names_of(scenario::recovery_branches())) {
     scenario_.must_reach = {std::string(name)};
     EXPECT_EQ(check("branches_reached").verdict, Verdict::kPass) << name;
   }
+}
+
+TEST_F(JudgeTest, DamageThatRecoveryMetFailsUnlessItWasDoneOnPurpose) {
+  facts_.damaged_opens = {"after crash recovery found 2 corrupt entries"};
+  expect("recovery_succeeds", Verdict::kFail);
+  result_.evidence.damages = 1;
+  EXPECT_EQ(check("recovery_succeeds").verdict, Verdict::kPass);
+  facts_.failed_opens = {"worker 2: corrupt"};
+  EXPECT_EQ(check("recovery_succeeds").verdict, Verdict::kFail);
+}
+
+TEST_F(JudgeTest, ReportedLossesAreTold) {
+  facts_.counts.reported_losses = 3;
+  const report::CheckResult told = check("no_lost_acknowledged_writes");
+  EXPECT_EQ(told.verdict, Verdict::kPass);
+  EXPECT_NE(told.detail.find("3 lost by damage at rest"), std::string::npos) << told.detail;
 }
 
 TEST_F(JudgeTest, KillsThatInterruptedNothingProveNothing) {

@@ -34,6 +34,8 @@ using pluresdb::Result;
 using pluresdb::Status;
 using Documents = std::map<std::string, std::string>;
 
+constexpr std::string_view kDamagedId = "a/memory/damaged";
+
 class MapTarget final : public Target {
  public:
   explicit MapTarget(Documents& documents) : documents_(documents) {}
@@ -49,6 +51,9 @@ class MapTarget final : public Target {
     return ++seq_;
   }
   Result<std::optional<std::string>> get(std::string_view id) override {
+    if (id == kDamagedId) {
+      return pluresdb::fail(ErrorCode::kCorruption, "damaged");
+    }
     const std::lock_guard lock(mutex_);
     const auto found = documents_.find(std::string(id));
     return found == documents_.end() ? std::optional<std::string>() : found->second;
@@ -63,7 +68,11 @@ class MapTarget final : public Target {
   }
   Result<std::uint64_t> checkpoint() override { return seq_; }
   pluresdb::EngineStats stats() override { return {}; }
-  pluresdb::RecoveryReport recovery() override { return {}; }
+  pluresdb::RecoveryReport recovery() override {
+    pluresdb::RecoveryReport report;
+    report.wal.lost = {{.first = 3, .last = 4}};
+    return report;
+  }
   Status close() override { return {}; }
 
  private:
@@ -224,6 +233,18 @@ TEST_F(DefectTest, NeverResumesRefusesFromTheSecondWorkerOn) {
   plant("never_resumes", 2);
   EXPECT_EQ(write_all("v2").size(), 0U);
   EXPECT_EQ(target_->put("a", "x", "{}").error().code, ErrorCode::kNoSpace);
+}
+
+TEST_F(DefectTest, HiddenDamageKeepsQuietAboutALoss) {
+  EXPECT_EQ(plant("").recovery().wal.lost.size(), 1U);
+  EXPECT_EQ(target_->get(kDamagedId).error().code, ErrorCode::kCorruption);
+  plant("hidden_damage");
+  EXPECT_EQ(target_->recovery().wal.lost.size(), 0U);
+  const auto read = target_->get(kDamagedId);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(*read, std::nullopt);
+  const Documents acknowledged = write_all("v1");
+  EXPECT_EQ(target_->get(id(1)), acknowledged.at(id(1)));
 }
 
 /// That it leaks is what scenarios/negative/slow-leak.toml shows.

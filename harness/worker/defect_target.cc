@@ -281,6 +281,24 @@ class RefusesWrites final : public HonestTarget {
   }
 };
 
+/// What is damaged is passed off as never written.
+class HiddenDamage final : public HonestTarget {
+ public:
+  using HonestTarget::HonestTarget;
+  Result<std::optional<std::string>> get(std::string_view id) override {
+    auto read = HonestTarget::get(id);
+    if (!read && read.error().code == ErrorCode::kCorruption) {
+      return std::optional<std::string>();
+    }
+    return read;
+  }
+  pluresdb::RecoveryReport recovery() override {
+    pluresdb::RecoveryReport report = HonestTarget::recovery();
+    report.wal.lost.clear();
+    return report;
+  }
+};
+
 /// Reachable for ever, so that only growth can give it away.
 class SlowLeak final : public HonestTarget {
  public:
@@ -324,7 +342,7 @@ struct Known {
   Plant plant;
 };
 constexpr std::string_view kEarlyAck = "early_ack";
-constexpr std::array<Known, 12> kKnown = {{
+constexpr std::array<Known, 13> kKnown = {{
     {kEarlyAck, 1, leave_alone},  // config_with_defect plants it.
     {"lost_delete", 1, plant<LostDeletes>},
     {"lost_update", 1, plant<LostUpdates>},
@@ -336,6 +354,7 @@ constexpr std::array<Known, 12> kKnown = {{
     {"incomplete_scan", 1, plant<IncompleteScans>},
     {"sudden_death", 1, plant<SuddenDeath>},
     {"never_resumes", 2, plant<RefusesWrites>},
+    {"hidden_damage", 1, plant<HiddenDamage>},
     {"slow_leak", 1, plant<SlowLeak>},
 }};
 

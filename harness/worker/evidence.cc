@@ -1,5 +1,6 @@
 #include "harness/worker/evidence.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -64,6 +65,11 @@ void publish_recovery(const pluresdb::RecoveryReport& report, std::uint32_t inca
   set(evidence.clean_shutdown, report.clean_shutdown ? 1 : 0);
   set(evidence.last_seq, report.last_seq);
   set(evidence.checkpoint_seq, report.checkpoint_seq);
+  const std::size_t lost = std::min(report.wal.lost.size(), evidence.lost.size());
+  for (std::size_t i = 0; i < lost; ++i) {
+    evidence.lost[i] = {.first = report.wal.lost[i].first, .last = report.wal.lost[i].last};
+  }
+  set(evidence.lost_count, lost);
   evidence.incarnation.store(incarnation, std::memory_order_release);  // Everything before it.
 }
 

@@ -1,0 +1,34 @@
+// Damage of data at rest: what a disk does to bytes that were synced long ago.
+//
+// The contract of the engine does not cover it: bytes may be lost. Never may the loss be silent.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <pluresdb/error.h>
+
+namespace faultinj {
+
+enum class SealedDamage {
+  kBitFlip,           ///< One bit is another.
+  kMisdirectedWrite,  ///< A block that was meant for another place, valid there, stands here.
+};
+
+/// What was done. A misdirected write copied `bytes` from `source`.
+struct DamageDone {
+  std::string file{};  ///< Below the store's directory.
+  std::uint64_t offset = 0, bytes = 0;
+  std::string source{};
+  std::uint64_t source_offset = 0;
+};
+
+/// Damages one place, chosen by `seed`, of a log segment in `store_directory` that is not one of
+/// the two newest: those may end in a write that was never acknowledged, and its damage would be
+/// taken for that. Places are in blocks of 4 KiB that are not all zero. Nobody may have the store
+/// open. Nothing: there is no such segment yet. kIo.
+pluresdb::Result<std::optional<DamageDone>> damage_sealed_segment(
+    const std::string& store_directory, SealedDamage kind, std::uint64_t seed);
+
+}  // namespace faultinj
