@@ -106,6 +106,11 @@ std::string headline(const RunResult& result) {
   if (result.acknowledged == 0) {
     return "nothing was acknowledged";
   }
+  if (result.evidence.reported_losses != 0) {
+    return fmt::format("no acknowledged write lost silently of {}; {} by damage at rest, reported",
+                       with_commas(result.acknowledged),
+                       with_commas(result.evidence.reported_losses));
+  }
   return fmt::format("no acknowledged write lost of {}", with_commas(result.acknowledged));
 }
 
@@ -163,6 +168,13 @@ void add_evidence(Screen& screen, const RunResult& result) {
   screen.item("torn tails met",
               fmt::format("{}, {} dropped", with_commas(evidence.torn_tails_met),
                           human_bytes(static_cast<double>(evidence.torn_bytes_dropped))));
+  if (evidence.damages > 0) {
+    screen.item(
+        "damage at rest",
+        fmt::format("{}, reported by {}, {} lost", plural(evidence.damages, "place", "places"),
+                    plural(evidence.damage_reports, "recovery", "recoveries"),
+                    plural(evidence.reported_losses, "document", "documents")));
+  }
   screen.item("read back and compared",
               fmt::format("{}, {}, {}", plural(evidence.verified_reads, "read", "reads"),
                           human_bytes(static_cast<double>(evidence.verified_bytes)),

@@ -85,6 +85,12 @@ std::string headline(const RunResult& result) {
   if (result.acknowledged == 0) {
     return "Nothing was acknowledged.";
   }
+  if (result.evidence.reported_losses != 0) {
+    return fmt::format(
+        "<b class=\"soft\">No acknowledged write lost silently</b> of {}; {} by damage "
+        "at rest, reported.",
+        all, with_commas(result.evidence.reported_losses));
+  }
   // Only a pass says it in green: without the evidence it may mean that nobody looked.
   return fmt::format("<b class=\"{}\">No acknowledged write lost</b> of {}.",
                      result.verdict == Verdict::kPass ? "pass" : "soft", all);
@@ -123,6 +129,12 @@ std::string evidence(const RunResult& result) {
                             with_commas(e.directory_entries_discarded)));
   cards += card(with_commas(e.torn_tails_met),
                 fmt::format("torn tails met at recovery, {} dropped", bytes(e.torn_bytes_dropped)));
+  if (e.damages > 0) {
+    cards +=
+        card(with_commas(e.damages),
+             fmt::format("places damaged at rest: {} documents lost, as {} recoveries reported",
+                         with_commas(e.reported_losses), with_commas(e.damage_reports)));
+  }
   cards += card(with_commas(e.verified_reads),
                 fmt::format("reads compared with what must be there: {}, {} full scans",
                             bytes(e.verified_bytes), with_commas(e.full_scans)));

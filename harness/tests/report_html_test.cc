@@ -104,6 +104,20 @@ TEST(ReportHtml, LostDocumentsComeFirstOnFailure) {
   EXPECT_EQ(page.count("//section[@id='faults']//td[@class='status inconclusive']"), 1U);
 }
 
+TEST(Reports, ReportedLossesAreNotGlossedOver) {
+  RunResult result = fixture_run();
+  result.evidence.damages = 16;
+  result.evidence.damage_reports = 12;
+  result.evidence.reported_losses = 14;
+  const std::string page = report_html(result);
+  EXPECT_NE(page.find("lost silently</b> of 741,002; 14 by damage"), std::string::npos);
+  EXPECT_NE(page.find("places damaged at rest: 14 documents lost"), std::string::npos);
+  const std::string screen = final_screen(result, "", false, 100);
+  EXPECT_NE(screen.find("lost silently of 741,002; 14 by damage at rest"), std::string::npos);
+  EXPECT_NE(screen.find("16 places, reported by 12 recoveries, 14 documents lost"),
+            std::string::npos);
+}
+
 TEST(ReportHtml, MarksAndBandsHaveTooltips) {
   const Page page(fixture_run());
   const std::string throughput = "//figure[@id='throughput']";
