@@ -29,7 +29,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AgentConfig, name, index, operations_per_seco
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorkerConfig, seed, incarnation, target, data_directory,
                                    durability, segment_bytes, checkpoint_wal_bytes,
                                    checkpoint_operations, checkpoint_interval_ms, clock_offset_us,
-                                   power_loss_layer, defect, fiu_fifo_base, agents)
+                                   power_loss_layer, fault_layer, defect, fiu_fifo_base, agents)
 // NOLINTEND(misc-include-cleaner)
 
 namespace {

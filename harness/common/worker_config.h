@@ -45,6 +45,7 @@ struct WorkerConfig {
   std::uint64_t checkpoint_interval_ms = 0;  ///< 0: engine default.
   std::int64_t clock_offset_us = 0;  ///< The store's wall clock is so far ahead of the system's.
   bool power_loss_layer = true;      ///< Put faultinj/power_loss_file_system under the engine.
+  bool fault_layer = true;           ///< Put faultinj/fault_file_system under the engine.
   std::string defect;         ///< "" or a planted defect: "lying_fsync", ... (negative scenarios)
   std::string fiu_fifo_base;  ///< libfiu's remote control listens at <base>-<pid>.in/.out.
   std::vector<AgentConfig> agents;

@@ -46,6 +46,8 @@ const char* violation_kind_name(ViolationKind kind) {
       return "maybe_reappeared";
     case ViolationKind::kAlienDocument:
       return "alien_document";
+    case ViolationKind::kReusedSeq:
+      return "reused_seq";
     case ViolationKind::kReadFailed:
       return "read_failed";
   }
@@ -249,6 +251,9 @@ void Oracle::State::report(ViolationKind kind, const DocumentKey& key, std::stri
       break;
     case ViolationKind::kAlienDocument:
       ++counts.alien_documents;
+      break;
+    case ViolationKind::kReusedSeq:
+      ++counts.reused_seqs;
       break;
     case ViolationKind::kReadFailed:
       ++counts.reads_failed;

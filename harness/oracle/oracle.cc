@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "harness/common/document_id.h"
 #include "harness/common/operation.h"
 #include "harness/common/payload.h"
@@ -78,11 +80,22 @@ void Oracle::State::outcome(const LedgerRecord& record) {
     ++counts.protocol_errors;
     return;
   }
-  if (record.outcome == Outcome::kAcknowledged) {
+  if (record.outcome == Outcome::kAcknowledged && record.seq != 0) {
+    acknowledged_seq(record);
     pending.write.seq = record.seq;
-    agents[record.agent].last_seq = record.seq;
   }
   resolve_pending(pending, record.outcome);
+}
+
+void Oracle::State::acknowledged_seq(const LedgerRecord& record) {
+  std::uint64_t& last = agents[record.agent].last_seq;
+  const std::uint64_t taken = std::max(last, highest_seq_before);
+  if (record.seq <= taken) {
+    report(ViolationKind::kReusedSeq, key_of(record), names.id(key_of(record)),
+           fmt::format("op {} got seq {}, which is not above {}", record.op, record.seq, taken));
+  }
+  last = std::max(last, record.seq);
+  highest_seq = std::max(highest_seq, record.seq);
 }
 
 void Oracle::State::resolve_pending(PendingWrite& pending, Outcome outcome) {
@@ -202,6 +215,11 @@ std::uint64_t Oracle::worker_died(bool acknowledged_may_be_lost) {
     ++state_->counts.protocol_errors;
     return pending_count;
   }
+  // Their seqs are gone with them.
+  state_->highest_seq = 0;
+  for (AgentState& agent : state_->agents) {
+    agent.last_seq = 0;
+  }
   for (const DocumentKey& key : state_->volatile_keys) {
     const auto position = state_->documents.find(key);
     if (position != state_->documents.end()) {
@@ -217,6 +235,7 @@ void Oracle::worker_started(std::uint32_t incarnation) {
     ++state_->counts.protocol_errors;
   }
   state_->incarnation = incarnation;
+  state_->highest_seq_before = state_->highest_seq;
   for (const DocumentKey& key : state_->volatile_keys) {
     const auto position = state_->documents.find(key);
     if (position != state_->documents.end()) {

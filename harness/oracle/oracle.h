@@ -14,6 +14,9 @@
 // and losses that nobody reported stay violations. The seq of a write of unknown outcome is not
 // known: any later seq that was reported may be its.
 //
+// Seqs name writes for good: an agent's grow, and after a restart all are above all acknowledged
+// before (unless the death was one that may take acknowledged writes with it).
+//
 // After a violation or a reported loss a document is no longer judged until its next acknowledged
 // write.
 #pragma once
@@ -38,6 +41,7 @@ enum class ViolationKind {
   kMaybeVanished,          ///< Seen once, then gone.
   kMaybeReappeared,        ///< Refused, or not there after recovery; then there.
   kAlienDocument,          ///< An id that no agent ever attempted.
+  kReusedSeq,              ///< A write was given a seq that an earlier write has or may have.
   kReadFailed,             ///< The engine could not read a document that must be there.
 };
 const char* violation_kind_name(ViolationKind kind);
@@ -56,7 +60,8 @@ struct OracleCounts {
   std::uint64_t verified_reads = 0, verified_bytes = 0;
   std::uint64_t open_maybes = 0, live_documents = 0;
   std::uint64_t lost_acknowledged_writes = 0, resurrected_deletes = 0, corrupt_reads = 0,
-                maybes_vanished = 0, maybes_reappeared = 0, alien_documents = 0, reads_failed = 0;
+                maybes_vanished = 0, maybes_reappeared = 0, alien_documents = 0, reads_failed = 0,
+                reused_seqs = 0;
   /// Documents that the engine said it had lost, or refused to read, after damage().
   std::uint64_t reported_losses = 0;
   std::uint64_t reads_refused = 0;  ///< As corrupt; every time, those of known losses too.

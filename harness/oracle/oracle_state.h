@@ -80,6 +80,8 @@ struct Oracle::State {
   const bool keep_history;
 
   std::uint32_t incarnation = 0;
+  std::uint64_t highest_seq = 0;         ///< Acknowledged.
+  std::uint64_t highest_seq_before = 0;  ///< When the worker started.
   std::vector<AgentState> agents;
   Documents documents;
   AbsentKeys absent;
@@ -99,6 +101,7 @@ struct Oracle::State {
 
   void intent(const LedgerRecord& record);
   void outcome(const LedgerRecord& record);
+  void acknowledged_seq(const LedgerRecord& record);
   void agent_read(const LedgerRecord& record);
   void resolve_pending(PendingWrite& pending, Outcome outcome);
   void settle(Documents::iterator position);

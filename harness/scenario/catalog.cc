@@ -111,12 +111,13 @@ const std::array<MetricInfo, 11>& metrics() {
   return kMetrics;
 }
 
-constexpr std::array<NameInfo, 14> kChecks = {{
+constexpr std::array<NameInfo, 15> kChecks = {{
     {"no_lost_acknowledged_writes", true, "every acknowledged write was there when read back"},
     {"maybes_stay", true, "a write of unknown outcome that was seen once stayed"},
     {"no_resurrected_deletes", true, "no document came back after its acknowledged delete"},
     {"reads_exact", true, "every byte read was the byte written"},
     {"no_alien_documents", true, "the store holds no document that no agent wrote"},
+    {"seqs_increase", true, "no write was given a seq that an earlier one has or may have"},
     {"worker_stays_alive", true, "the worker ended only when it was killed on purpose"},
     {"recovery_succeeds", true, "the store opened after every kill"},
     {"crash_images_recover", true,

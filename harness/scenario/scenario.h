@@ -22,6 +22,7 @@ struct CheckpointSection {
 
 struct EngineSection {
   std::string target = "pluresdb";
+  std::string file_system = "auto";  ///< auto | layered
   std::string durability = "wal";
   std::uint64_t segment_bytes = 64ULL << 20;
   CheckpointSection checkpoint;

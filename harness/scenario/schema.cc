@@ -134,6 +134,13 @@ const std::vector<Field<EngineSection>>& engine_fields() {
         .choices = {"pluresdb"},
         .later = {"sqlite", "rocksdb", "lmdb"}},
        &EngineSection::target},
+      {{.key = "file_system",
+        .type = kChoice,
+        .doc =
+            "auto: under the engine are only the layers that the faults need, without faults none; "
+            "layered: all of them, so that fiu-ctrl can fire every point from outside",
+        .choices = {"auto", "layered"}},
+       &EngineSection::file_system},
       {{.key = "durability",
         .type = kChoice,
         .doc = "what an acknowledged write survives",

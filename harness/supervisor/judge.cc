@@ -124,6 +124,15 @@ CheckResult aliens(const RunFacts& facts, const RunResult& result) {
       kName, fmt::format("{} full scans found only what agents wrote", result.evidence.full_scans));
 }
 
+CheckResult seqs(const RunFacts& facts) {
+  constexpr const char* kName = "seqs_increase";
+  if (facts.counts.reused_seqs > 0) {
+    return failed(kName, fmt::format("{} seqs were given out twice{}", facts.counts.reused_seqs,
+                                     examples(facts, {ViolationKind::kReusedSeq})));
+  }
+  return passed(kName, fmt::format("{} acknowledged writes", facts.counts.acknowledged));
+}
+
 CheckResult alive(const RunFacts& facts, const RunResult& result) {
   constexpr const char* kName = "worker_stays_alive";
   if (!facts.unexpected_ends.empty()) {
@@ -316,12 +325,21 @@ std::string outcome_text(const RunResult& result) {
 }
 
 void judge(const Scenario& scenario, const RunFacts& facts, RunResult& result) {
-  result.checks = {
-      lost_writes(facts),      maybes(facts),         resurrected(facts),
-      exact_reads(facts),      aliens(facts, result), alive(facts, result),
-      recovery(facts, result), images(facts, result), facts.memory,
-      progress(facts),         faults_fired(result),  branches(scenario, facts, result),
-      evidence(facts, result), thresholds(result)};
+  result.checks = {lost_writes(facts),
+                   maybes(facts),
+                   resurrected(facts),
+                   exact_reads(facts),
+                   aliens(facts, result),
+                   seqs(facts),
+                   alive(facts, result),
+                   recovery(facts, result),
+                   images(facts, result),
+                   facts.memory,
+                   progress(facts),
+                   faults_fired(result),
+                   branches(scenario, facts, result),
+                   evidence(facts, result),
+                   thresholds(result)};
   result.verdict = overall(result.checks);
   if (result.verdict == Verdict::kPass && !facts.harness_error.empty()) {
     result.verdict = Verdict::kInconclusive;

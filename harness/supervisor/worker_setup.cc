@@ -1,5 +1,6 @@
 #include "harness/supervisor/worker_setup.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -9,9 +10,12 @@
 
 #include "harness/common/worker_config.h"
 #include "harness/oracle/oracle.h"
+#include "harness/scenario/catalog.h"
 #include "harness/scenario/scenario.h"
 
 namespace soak::supervisor {
+
+using scenario::FaultKind;
 
 std::vector<AgentConfig> agents_of(const scenario::Scenario& scenario) {
   std::vector<AgentConfig> agents;
@@ -51,6 +55,14 @@ WorkerConfig worker_config(const scenario::Scenario& scenario, const WorkerPlace
   config.checkpoint_operations = engine.checkpoint.operations;
   config.checkpoint_interval_ms = static_cast<std::uint64_t>(
       std::llround(engine.checkpoint.every_seconds * kMillisecondsPerSecond));
+  const auto some_fault = [&](auto needs) {
+    return engine.file_system == "layered" || !scenario.defect.empty() ||
+           std::ranges::any_of(scenario.faults, needs, &scenario::FaultSection::kind);
+  };
+  config.power_loss_layer = some_fault([](FaultKind kind) {
+    return kind == FaultKind::kPowerLoss || kind == FaultKind::kCrashImage;
+  });
+  config.fault_layer = some_fault([](FaultKind kind) { return !scenario::is_instant(kind); });
   config.defect = scenario.defect;
   config.fiu_fifo_base = place.fiu_fifo_base;
   config.clock_offset_us = place.clock_offset_us;

@@ -77,6 +77,8 @@ class History {
     oracle.worker_started(++incarnation_);
   }
 
+  /// The next acknowledged write gets the seq after this one.
+  void set_seq(std::uint64_t seq) { seq_ = seq; }
   /// Seq of the last acknowledged write.
   [[nodiscard]] std::uint64_t seq() const { return seq_; }
   /// A worker starts on damaged data and says that these seqs are lost.

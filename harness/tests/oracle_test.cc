@@ -513,6 +513,44 @@ TEST(Oracle, ViolationsAreCappedButCounted) {
   EXPECT_EQ(history.oracle.counts().live_documents, 0U);
 }
 
+// ---- Seqs ---------------------------------------------------------------------------------------
+
+TEST(Oracle, ASeqIsGivenOutOnce) {
+  History history;
+  history.put(kNote);
+  history.put(kCapture);
+  history.set_seq(history.seq() - 1);
+  history.put(kNote);
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kReusedSeq});
+}
+
+TEST(Oracle, AfterARestartSeqsAreAboveThoseOfEveryAgent) {
+  History history;
+  history.put(History::memory(7, 1));
+  const std::uint64_t before = history.seq();
+  history.set_seq(100);
+  history.put(kNote);
+  history.set_seq(before);
+  history.put(History::memory(7, 1));
+  EXPECT_EQ(found(history), Kinds{}) << "within a life agents pass each other";
+  history.crash();
+  history.put(History::memory(7, 1));
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kReusedSeq});
+  history.set_seq(101);
+  history.put(kNote);
+  EXPECT_EQ(found(history), Kinds{});
+}
+
+TEST(Oracle, SeqsOfWritesThatMayBeLostMayComeAgain) {
+  History history(2, true);
+  history.put(kNote);
+  history.crash(true);
+  history.read(kNote, 0);
+  history.set_seq(0);
+  history.put(kNote);
+  EXPECT_EQ(found(history), Kinds{});
+}
+
 // ---- Damage at rest
 // ------------------------------------------------------------------------------
 

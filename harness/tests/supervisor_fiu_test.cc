@@ -37,6 +37,9 @@ why = "for tests"
 seed = 3
 duration = "120s"
 
+[engine]
+file_system = "layered"
+
 [[agents]]
 name = "shell"
 count = 2

@@ -113,6 +113,11 @@ TEST_F(JudgeTest, AMaybeThatAppearedLaterFails) {
   expect("maybes_stay", Verdict::kFail);
 }
 
+TEST_F(JudgeTest, AReusedSeqFails) {
+  facts_.counts.reused_seqs = 1;
+  expect("seqs_increase", Verdict::kFail);
+}
+
 TEST_F(JudgeTest, AResurrectedDeleteFails) {
   facts_.counts.resurrected_deletes = 1;
   expect("no_resurrected_deletes", Verdict::kFail);

@@ -79,6 +79,7 @@ WorkerConfig full_config() {
   config.checkpoint_operations = 6;
   config.checkpoint_interval_ms = 7;
   config.power_loss_layer = false;
+  config.fault_layer = false;
   config.defect = "lying_fsync";
   config.fiu_fifo_base = "/tmp/fifo";
   AgentConfig agent;
@@ -104,6 +105,7 @@ TEST(WorkerConfig, GoesThroughJsonUnchanged) {
   EXPECT_EQ(read->seed, config.seed);
   EXPECT_EQ(read->data_directory, config.data_directory);
   EXPECT_EQ(read->power_loss_layer, false);
+  EXPECT_EQ(read->fault_layer, false);
   EXPECT_EQ(read->agents[1].name, "shell-1");
   EXPECT_EQ(read->agents[0].mix, config.agents[0].mix);
   EXPECT_EQ(read->agents[0].next_number, config.agents[0].next_number);

@@ -17,6 +17,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/io/file_system.h"
 #include "harness/common/worker_config.h"
 #include "harness/scenario/catalog.h"
 #include "harness/tests/temporary_folder.h"
@@ -279,6 +280,19 @@ TEST(Defects, EachOfTheCatalogIsPlantedAndHasItsScenario) {
     EXPECT_NE(scenarios.find("kind = \"" + config.defect + "\"\n\n[expect]"), std::string::npos)
         << "no scenario plants " << defect.name;
   }
+}
+
+TEST(FileStack, WithoutLayersIsTheFileSystemOfTheOperatingSystem) {
+  WorkerConfig config;
+  config.power_loss_layer = false;
+  config.fault_layer = false;
+  auto plain = FileStack::build(config, -1, {});
+  ASSERT_TRUE(plain.has_value());
+  EXPECT_EQ(&plain->top(), &pluresdb::io::posix_file_system());
+  config.fault_layer = true;
+  auto layered = FileStack::build(config, -1, {});
+  ASSERT_TRUE(layered.has_value());
+  EXPECT_NE(&layered->top(), &pluresdb::io::posix_file_system());
 }
 
 }  // namespace

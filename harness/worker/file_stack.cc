@@ -68,9 +68,11 @@ Result<FileStack> FileStack::build(const WorkerConfig& config, int journal_fd,
     stack.defect_below_ = defect->make(*stack.top_, config.data_directory);
     stack.top_ = stack.defect_below_.get();
   }
-  stack.faults_ =
-      faultinj::make_fault_file_system(*stack.top_, config.data_directory, std::move(fired));
-  stack.top_ = stack.faults_.get();
+  if (config.fault_layer) {
+    stack.faults_ =
+        faultinj::make_fault_file_system(*stack.top_, config.data_directory, std::move(fired));
+    stack.top_ = stack.faults_.get();
+  }
   if (defect != nullptr && defect->hides_errors) {
     stack.defect_above_ = defect->make(*stack.top_, config.data_directory);
     stack.top_ = stack.defect_above_.get();

@@ -105,7 +105,9 @@ Status open_store(const WorkerArguments& arguments, Opened& opened) {
   }
   log_line(fmt::format("worker {}: incarnation {}, data in {}", getpid(), config.incarnation,
                        config.data_directory));
-  TRY(faultinj::fiu_start(config.fiu_fifo_base));
+  if (config.fault_layer) {
+    TRY(faultinj::fiu_start(config.fiu_fifo_base));
+  }
   opened.fired = std::make_unique<FiredFaultRecorder>(opened.region->fired, config.incarnation);
   TRY_ASSIGN(opened.files,
              FileStack::build(config, arguments.journal_fd, record_into(*opened.fired)));
