@@ -1,5 +1,6 @@
 // Goal: fiu-ctrl of libfiu fires a point in a worker that is alive, and the run says so.
-// Method: a run without faults; fiu-ctrl enables one failing sync at its worker.
+// Method: a run without faults; fiu-ctrl enables one failing sync at its worker. And without libfiu
+// a run that needs it must not pass: it is preloaded away.
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -64,6 +65,52 @@ verdict = "pass"
   EXPECT_EQ(result.fired_point("remote_control"), "wal/segment/sync");
   EXPECT_EQ(result.check("no_lost_acknowledged_writes"), "pass");
   EXPECT_TRUE(has(events(), "\"point\":\"wal/segment/sync\"")) << events();
+}
+
+constexpr const char* kNeedsLibfiu = R"(schema = 1
+title = "one failed sync"
+why = "for tests"
+seed = 3
+duration = "3s"
+
+[[agents]]
+name = "shell"
+count = 2
+rate = "200/s"
+mix = { command = 3, memory = 2, read = 2, delete = 1 }
+
+[[faults]]
+name = "sync"
+kind = "sync_error"
+point = "wal/segment/sync"
+times = 1
+must_fire = 1
+
+[expect]
+verdict = "pass"
+)";
+
+class SoakWithoutLibfiu : public SoakRuns {};
+
+TEST_F(SoakWithoutLibfiu, WithItTheFaultFires) {
+  start(write_scenario(kNeedsLibfiu));
+  EXPECT_EQ(finish(), 0) << screen();
+}
+
+TEST_F(SoakWithoutLibfiu, ARunThatNeedsItIsInconclusive) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a preloaded library cannot come before the sanitizer's own";
+#endif
+  // NOLINTBEGIN(concurrency-mt-unsafe): no other thread is alive.
+  ASSERT_EQ(::setenv("LD_PRELOAD", LIBFIU_DISABLED, 1), 0);
+  start(write_scenario(kNeedsLibfiu));
+  ASSERT_EQ(::unsetenv("LD_PRELOAD"), 0);
+  // NOLINTEND(concurrency-mt-unsafe)
+  EXPECT_EQ(finish(), 2) << screen();
+  const Summary result = summary();
+  EXPECT_EQ(result.text("/verdict"), "inconclusive");
+  EXPECT_EQ(result.check("faults_fired"), "inconclusive");
+  EXPECT_EQ(result.fired("sync_error"), 0U);
 }
 
 }  // namespace
