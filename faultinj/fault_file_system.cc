@@ -64,11 +64,12 @@ struct PointNames {
         space(place + "/space"),
         space_create("space/" + create),
         space_write("space/" + write),
-        space_allocate("space/" + allocate) {}
+        space_allocate("space/" + allocate),
+        inodes_create("inodes/" + create) {}
 
   std::string open, create, read, write, sync, truncate, allocate, rename, remove;
   std::string list, sync_directory, space;
-  std::string space_create, space_write, space_allocate;
+  std::string space_create, space_write, space_allocate, inodes_create;
 };
 
 const PointNames& names_of(const PointClass& point_class) {
@@ -77,7 +78,7 @@ const PointNames& names_of(const PointClass& point_class) {
     for (const std::string& point : all_points()) {
       const auto end = point.rfind('/');
       const std::string place = point.substr(0, end);
-      if (!point.starts_with("space/")) {
+      if (!point.starts_with(kSpacePrefix) && !point.starts_with(kInodesPrefix)) {
         names.try_emplace(place, place);
       }
     }
@@ -132,6 +133,11 @@ class Trigger {
   Status check_space(const std::string& point, const std::string& path,
                      std::uint64_t bytes = 0) const {
     return check(point, path, bytes, ENOSPC);
+  }
+  /// Of a new file or directory.
+  Status check_creation(const PointNames& names, const std::string& path) const {
+    TRY(check_space(names.space_create, path));
+    return check_space(names.inodes_create, path);
   }
 
  private:
@@ -271,7 +277,7 @@ class FaultFileSystem final : public FileSystem {
         !info && (mode == OpenMode::kCreateNew || mode == OpenMode::kCreateOrEmpty);
     TRY(trigger_.check(creates ? names.create : names.open, path));
     if (creates) {
-      TRY(trigger_.check_space(names.space_create, path));
+      TRY(trigger_.check_creation(names, path));
     }
     TRY_ASSIGN(auto file, next_.open(path, mode));
     const bool keeps = info && mode != OpenMode::kCreateOrEmpty;
@@ -290,7 +296,7 @@ class FaultFileSystem final : public FileSystem {
       const PointNames& names = directory_names(*name);
       TRY(trigger_.check(names.create, path));
       if (!next_.info(path)) {
-        TRY(trigger_.check_space(names.space_create, path));
+        TRY(trigger_.check_creation(names, path));
       }
     }
     return next_.create_directory(path);

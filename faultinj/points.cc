@@ -58,7 +58,9 @@ std::string_view store_kind(std::string_view name) {
 }
 
 std::vector<std::string> make_points() {
-  std::vector<std::string> points{"space/statvfs"};
+  const std::string space(kSpacePrefix);
+  const std::string inodes(kInodesPrefix);
+  std::vector<std::string> points{space + "statvfs"};
   const auto add = [&](std::string_view prefix, const std::string& place, const auto& operations) {
     for (const std::string_view operation : operations) {
       points.push_back(std::string(prefix) + place + "/" + std::string(operation));
@@ -68,11 +70,13 @@ std::vector<std::string> make_points() {
     for (const std::string_view kind : area.file_kinds) {
       const std::string place = std::string(area.area) + "/" + std::string(kind);
       add("", place, kFileOperations);
-      add("space/", place, kFileSpaceOperations);
+      add(space, place, kFileSpaceOperations);
+      points.push_back(inodes + place + "/create");
     }
     const std::string place = std::string(area.area) + "/" + std::string(kDirectoryKind);
     add("", place, kDirectoryOperations);
-    points.push_back("space/" + place + "/create");
+    points.push_back(space + place + "/create");
+    points.push_back(inodes + place + "/create");
   }
   std::ranges::sort(points);
   return points;

@@ -10,7 +10,8 @@
 // Operations that need new disk space have a second point `space/<area>/<file kind>/<operation>`
 // (create, allocate, a write beyond the allocated end), so that arming "space/*" is a full disk on
 // which overwriting allocated bytes still works, as on a real one. "space/statvfs" makes space()
-// report zero available bytes.
+// report zero available bytes. Creations have a third, `inodes/<area>/<file kind>/create`: a disk
+// with room for bytes and none for another file.
 #pragma once
 
 #include <string>
@@ -29,6 +30,9 @@ struct PointClass {
 
 /// Class of a path relative to the store's root ("wal/0000000000000007.wal" -> wal, segment).
 PointClass classify_path(std::string_view relative_path);
+/// First parts of the points that are second names of an operation.
+inline constexpr std::string_view kSpacePrefix = "space/";
+inline constexpr std::string_view kInodesPrefix = "inodes/";
 /// Every point there is, sorted: what `pluresdb-soak list` prints and the parser checks against.
 const std::vector<std::string>& all_points();
 

@@ -184,6 +184,24 @@ TEST_F(FaultFileSystemTest, AFullDiskRefusesOnlyWhatNeedsSpace) {
   EXPECT_GT(faulty->space(store_directory.path())->available_bytes, 0U);
 }
 
+TEST_F(FaultFileSystemTest, WithoutInodesOnlyCreationsFail) {
+  const auto file = open("wal/1.wal");
+  arm_point("inodes/*", ENOSPC);
+  EXPECT_TRUE(file->allocate(8192).has_value());
+  EXPECT_TRUE(file->write(0, as_bytes(std::string(9000, 'x'))).has_value());
+  EXPECT_GT(faulty->space(store_directory.path())->available_bytes, 0U);
+  EXPECT_TRUE(faulty->open(path("wal/1.wal"), OpenMode::kReadWrite).has_value());
+  for (const Status& status : {status_of(faulty->open(path("wal/2.wal"), OpenMode::kCreateNew)),
+                               faulty->create_directory(path("new"))}) {
+    ASSERT_FALSE(status.has_value());
+    EXPECT_EQ(status.error().code, ErrorCode::kNoSpace);
+  }
+  EXPECT_EQ(firings.back(),
+            (Fired{.point = "inodes/store/directory/create", .error_number = ENOSPC}));
+  ASSERT_TRUE(disarm("inodes/*").has_value());
+  EXPECT_TRUE(faulty->open(path("wal/2.wal"), OpenMode::kCreateNew).has_value());
+}
+
 TEST_F(FaultFileSystemTest, AWriteAllocatesWholeBlocks) {
   const auto file = open("wal/1.wal");
   ASSERT_TRUE(file->write(0, as_bytes(std::string(5000, 'x'))).has_value());

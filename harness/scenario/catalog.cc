@@ -20,7 +20,8 @@ constexpr std::array<FaultKindInfo, 13> kFaultKinds = {{
      "kills the worker and takes away what was never synced"},
     {FaultKind::kPause, "pause", true, "stops the worker for a while with SIGSTOP"},
     {FaultKind::kDiskFull, "disk_full", true,
-     "for a while every operation that needs new disk space fails with ENOSPC"},
+     "for a while every operation that needs new disk space fails with ENOSPC; with point = "
+     "\"inodes/*\" every creation of a file"},
     {FaultKind::kIoError, "io_error", true, "operations at a fault point fail"},
     {FaultKind::kSyncError, "sync_error", true, "syncs at a fault point fail with EIO"},
     {FaultKind::kShortWrite, "short_write", true,

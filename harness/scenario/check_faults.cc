@@ -199,9 +199,11 @@ void FaultChecker::point(const Node& table, const FaultSection& fault) {
   if (fault.point.empty() || refused(table, "point")) {
     return;
   }
-  if (fault.kind == FaultKind::kDiskFull && !fault.point.starts_with("space/")) {
+  if (fault.kind == FaultKind::kDiskFull && !fault.point.starts_with(faultinj::kSpacePrefix) &&
+      !fault.point.starts_with(faultinj::kInodesPrefix)) {
     findings.add(place(table, "point"),
-                 "faults.point: a full disk is the points below space/; write \"space/*\"");
+                 "faults.point: a full disk is the points below space/, or below inodes/; write "
+                 "\"space/*\" or \"inodes/*\"");
   }
   if (fault.kind == FaultKind::kSyncError &&
       !all_points_end_in(fault.point, {"/sync", "/sync_directory"})) {
