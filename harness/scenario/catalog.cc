@@ -13,7 +13,7 @@
 namespace soak::scenario {
 namespace {
 
-constexpr std::array<FaultKindInfo, 13> kFaultKinds = {{
+constexpr std::array<FaultKindInfo, 14> kFaultKinds = {{
     {FaultKind::kCrash, "crash", true,
      "kills the worker with SIGKILL; the next one inherits what the kernel had"},
     {FaultKind::kPowerLoss, "power_loss", true,
@@ -31,6 +31,8 @@ constexpr std::array<FaultKindInfo, 13> kFaultKinds = {{
      "kills the worker and flips a bit of a sealed log segment"},
     {FaultKind::kMisdirectedWrite, "misdirected_write", true,
      "kills the worker and puts another block of the log into a sealed log segment"},
+    {FaultKind::kMemoryLimit, "memory_limit", true,
+     "the worker gets no more memory until it ends of it; the next one has its share again"},
     {FaultKind::kSlowIo, "slow_io", true, "operations at a fault point take longer"},
     {FaultKind::kClockJump, "clock_jump", true,
      "the wall clock of the store jumps, and stays there"},
@@ -193,7 +195,7 @@ bool is_kill(FaultKind kind) {
 
 bool is_instant(FaultKind kind) {
   return is_kill(kind) || kind == FaultKind::kPause || kind == FaultKind::kClockJump ||
-         kind == FaultKind::kCrashImage;
+         kind == FaultKind::kCrashImage || kind == FaultKind::kMemoryLimit;
 }
 
 std::span<const MetricInfo> threshold_metrics() { return metrics(); }

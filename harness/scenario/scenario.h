@@ -61,6 +61,7 @@ enum class FaultKind {
   kTornWrite,
   kBitFlip,
   kMisdirectedWrite,
+  kMemoryLimit,
   kSlowIo,
   kClockJump,
   kCrashImage,

@@ -41,6 +41,9 @@ FaultStep step_of(FaultKind kind) {
   if (kind == FaultKind::kPause) {
     return FaultStep::kPause;
   }
+  if (kind == FaultKind::kMemoryLimit) {
+    return FaultStep::kStarve;
+  }
   if (kind == FaultKind::kCrashImage) {
     return FaultStep::kClone;
   }

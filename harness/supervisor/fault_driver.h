@@ -21,6 +21,7 @@ enum class FaultStep {
   kKill,         ///< Kill the worker now.
   kPause,        ///< Stop it for a while.
   kJumpClock,    ///< Set its clock.
+  kStarve,       ///< Give it no more memory.
   kClone,        ///< Have crash images made of the store.
   kOpenWindow,   ///< Arm the fault's point.
   kCloseWindow,  ///< Disarm it.

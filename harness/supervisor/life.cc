@@ -134,6 +134,9 @@ void Life::perform(const FaultAction& action) {
     case FaultStep::kClone:
       clone_store(action.fault);
       return;
+    case FaultStep::kStarve:
+      starve(action.fault);
+      return;
     case FaultStep::kJumpClock:
       jump_clock(action.fault);
       return;
@@ -200,6 +203,13 @@ void Life::kill_under_load(std::size_t index) {
       (scenario::is_damage(fault.kind) && !damage(fault, report))) {
     return;
   }
+  died_of_fault(index, std::move(report));
+}
+
+/// The worker is dead, by a fault of the scenario, and its rings are drained: count it and start
+/// the next one.
+void Life::died_of_fault(std::size_t index, KillReport report) {
+  const FaultSection& fault = parts_.scenario.faults[index];
   // Without durability a power loss may take what was acknowledged; a process death may not.
   report.maybes = parts_.oracle.worker_died(fault.kind == FaultKind::kPowerLoss &&
                                             parts_.scenario.engine.durability == "none");

@@ -94,6 +94,8 @@ class Life {
   void act();
   void perform(const FaultAction& action);
   void kill_under_load(std::size_t fault);
+  void starve(std::size_t fault);
+  void died_of_fault(std::size_t fault, KillReport report);
   void stand_still(std::size_t fault);
   void jump_clock(std::size_t fault);
   void clone_store(std::size_t fault);

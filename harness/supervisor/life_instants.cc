@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <fmt/format.h>
@@ -23,6 +24,9 @@ namespace {
 using scenario::FaultSection;
 
 constexpr double kCommandStallSeconds = 60;
+// More than a worker has when its memory is limited, and for how long.
+constexpr std::uint64_t kSpareBytes = 256ULL << 10;
+constexpr double kStarveSeconds = 5;
 // For the rest of a clone when the run is over.
 constexpr double kExamineSeconds = 120;
 constexpr double kMicrosecondsPerSecond = 1e6;
@@ -50,6 +54,34 @@ void Life::stand_still(std::size_t index) {
   if (meanwhile == 0) {
     parts_.faults.instant_fired(index);
   }
+}
+
+/// As in a container that has used up its memory: an allocation fails wherever the worker happens
+/// to be, and it ends by that. It has fired when the worker did; one that needs nothing more lives.
+void Life::starve(std::size_t index) {
+  const FaultSection& fault = parts_.scenario.faults[index];
+  if (!worker_->limit_memory(kSpareBytes)) {
+    return;  // It has ended: look_after_worker() finds out how.
+  }
+  const double end = parts_.clock.seconds() + kStarveSeconds;
+  std::optional<WorkerExit> exit;
+  while (!exit.has_value() && parts_.clock.seconds() < end && parts_.signals.count() == 0) {
+    parts_.loop.turn(kTurnMs);
+    exit = worker_->poll_exit();
+  }
+  if (!exit.has_value()) {
+    worker_->unlimit_memory();
+    parts_.recorder.note("memory_limit_survived",
+                         fault.name + ": the worker needed no more memory");
+    return;
+  }
+  if (!exit->killed) {  // By abort(), or by a signal when it touches what it did not get.
+    worker_ended(describe(*exit) + " without memory");
+    return;
+  }
+  parts_.loop.turn(0);
+  count_life();
+  died_of_fault(index, {.fault = fault, .incarnation = incarnation_});
 }
 
 /// Stays so, for later workers too, until the next jump.

@@ -24,6 +24,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/poll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -121,6 +122,26 @@ std::string state_of(const fs::path& task) {
 bool wait_readable(int descriptor, int timeout_ms) {
   pollfd entry{.fd = descriptor, .events = POLLIN, .revents = 0};
   return ::poll(&entry, 1, timeout_ms) == 1;
+}
+
+struct Memory {
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t writable_bytes = 0;  ///< Private and writable: heaps and stacks.
+};
+/// Zero when there is no such process.
+Memory memory_of(int pid) {
+  std::ifstream stream(fmt::format("/proc/{}/statm", pid));
+  std::uint64_t total = 0;
+  std::uint64_t resident_pages = 0;
+  std::uint64_t shared = 0;
+  std::uint64_t text = 0;
+  std::uint64_t library = 0;
+  std::uint64_t data_pages = 0;
+  if (!(stream >> total >> resident_pages >> shared >> text >> library >> data_pages)) {
+    return {};
+  }
+  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return {.resident_bytes = resident_pages * page_bytes, .writable_bytes = data_pages * page_bytes};
 }
 
 }  // namespace
@@ -227,6 +248,18 @@ bool WorkerProcess::pause() {
 
 void WorkerProcess::resume() { send_signal(SIGCONT); }
 
+bool WorkerProcess::limit_memory(std::uint64_t more_bytes) {
+  const std::uint64_t bytes = writable_bytes_of(pid_);
+  const rlimit limit{.rlim_cur = bytes + more_bytes, .rlim_max = RLIM_INFINITY};
+  return bytes > 0 && ::prlimit(pid_, RLIMIT_DATA, &limit, nullptr) == 0;
+}
+
+void WorkerProcess::unlimit_memory() {
+  // It fails when the worker has ended, which poll_exit() tells.
+  const rlimit limit{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+  static_cast<void>(::prlimit(pid_, RLIMIT_DATA, &limit, nullptr));
+}
+
 void WorkerProcess::kill() { send_signal(SIGKILL); }
 
 std::optional<WorkerExit> WorkerProcess::poll_exit() {
@@ -265,14 +298,7 @@ std::string WorkerProcess::describe_threads() const {
   return text;
 }
 
-std::uint64_t resident_bytes_of(int pid) {
-  std::ifstream stream(fmt::format("/proc/{}/statm", pid));
-  std::uint64_t total_pages = 0;
-  std::uint64_t resident_pages = 0;
-  if (!(stream >> total_pages >> resident_pages)) {
-    return 0;
-  }
-  return resident_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
+std::uint64_t writable_bytes_of(int pid) { return memory_of(pid).writable_bytes; }
+std::uint64_t resident_bytes_of(int pid) { return memory_of(pid).resident_bytes; }
 
 }  // namespace soak::supervisor

@@ -58,6 +58,10 @@ class WorkerProcess {
   /// Stops every thread where it is, until resume() or kill(). False when it has ended.
   bool pause();
   void resume();
+  /// From now on it gets no more memory of its own than it has and `more_bytes`; unlimit_memory()
+  /// ends that. False when it has ended.
+  bool limit_memory(std::uint64_t more_bytes);
+  void unlimit_memory();
   /// SIGKILL; the caller then waits.
   void kill();
   /// How it ended, if it has. Never waits.
@@ -80,6 +84,8 @@ class WorkerProcess {
   void send_signal(int signal) const;
 };
 
+/// Private writable memory of a process in bytes, touched or not; 0 when there is none.
+std::uint64_t writable_bytes_of(int pid);
 /// Resident memory of a process in bytes; 0 when there is none.
 std::uint64_t resident_bytes_of(int pid);
 

@@ -27,9 +27,6 @@ if(PLURESDB_TESTS)
 endif()
 
 if(PLURESDB_TESTS)
-  add_library(libfiu_disabled MODULE libfiu_disabled.cc)
-  target_compile_definitions(libfiu_disabled PRIVATE FIU_ENABLE)
-  target_link_libraries(libfiu_disabled PRIVATE project_flags)
   target_compile_definitions(supervisor_fiu_test PRIVATE
                              LIBFIU_DISABLED="$<TARGET_FILE:libfiu_disabled>")
   add_dependencies(supervisor_fiu_test libfiu_disabled)

@@ -36,9 +36,10 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(ShortVersion{"clock-jump", "12s"}, ShortVersion{"crash-images", "12s"},
                     ShortVersion{"damage-at-rest", "20s"}, ShortVersion{"disk-full", "20s"},
                     ShortVersion{"fsync-error", "20s"}, ShortVersion{"io-error", "20s"},
-                    ShortVersion{"large-payloads", "12s"}, ShortVersion{"pause", "12s"},
-                    ShortVersion{"short-write", "20s"}, ShortVersion{"slow-io", "12s"},
-                    ShortVersion{"power-loss", "20s"}, ShortVersion{"failing-sync", "20s"}),
+                    ShortVersion{"large-payloads", "12s"}, ShortVersion{"memory-limit", "12s"},
+                    ShortVersion{"pause", "12s"}, ShortVersion{"short-write", "20s"},
+                    ShortVersion{"slow-io", "12s"}, ShortVersion{"power-loss", "20s"},
+                    ShortVersion{"failing-sync", "20s"}),
     name_of);
 
 }  // namespace

@@ -12,8 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/common/operation.h"
@@ -105,6 +107,31 @@ TEST_F(WorkerProcessTest, IsStoppedAndGoesOn) {
   const WorkerExit killed{.killed = true, .status = SIGKILL};
   EXPECT_EQ(worker.wait_exit(kWaitMs), killed);
   EXPECT_FALSE(worker.pause());
+}
+
+// The shell keeps a string of 1 MiB once it may go on.
+constexpr const char* kNeedsMemory =
+    "read line < go; s=0123456789abcdef; i=0; while [ $i -lt 16 ]; do s=$s$s; i=$((i+1)); done; "
+    "exit 7";
+
+TEST_F(WorkerProcessTest, GetsNoMoreMemoryThanItsLimit) {
+  for (const bool limited : {true, false}) {
+    const fs::path go = folder_ / "go";
+    fs::remove(go);
+    ASSERT_EQ(::mkfifo(go.c_str(), 0600), 0);
+    WorkerProcess worker = spawn("cd " + folder_.string() + "; " + kNeedsMemory);
+    const UniqueFd pipe(::open(go.c_str(), O_WRONLY));  // Waits until the shell is there.
+    ASSERT_TRUE(worker.limit_memory(0));
+    if (!limited) {
+      worker.unlimit_memory();
+    }
+    ASSERT_EQ(::write(pipe.get(), "\n", 1), 1);
+    const auto exit = worker.wait_exit(kWaitMs);
+    ASSERT_TRUE(exit.has_value());
+    constexpr WorkerExit kWentOn{.killed = false, .status = 7};
+    EXPECT_EQ(*exit == kWentOn, !limited) << describe(*exit);
+    EXPECT_FALSE(worker.limit_memory(0)) << "it is gone";
+  }
 }
 
 TEST_F(WorkerProcessTest, PauseLeavesTheExitOfADeadWorkerToBeSeen) {
