@@ -68,6 +68,10 @@ struct EvidenceResult {
   std::uint64_t directory_entries_discarded = 0, torn_tails_met = 0, torn_bytes_dropped = 0;
   std::uint64_t verified_reads = 0, verified_bytes = 0, full_scans = 0;
   std::uint64_t crash_images = 0, distinct_crash_images = 0;  ///< Recovered and read.
+  // What power losses and crash images left of what was never synced: docs/TESTING.md.
+  std::uint64_t unsynced_writes_kept = 0, unsynced_writes_torn = 0, sizes_without_bytes = 0;
+  std::uint64_t sectors_of_garbage = 0, writes_out_of_order = 0;
+  std::uint64_t directory_entries_kept = 0, names_out_of_order = 0;
 };
 
 struct RunResult {
