@@ -238,34 +238,6 @@ Status make_change(FileSystem& files, const std::string& root, const DirectoryCh
   return {};
 }
 
-Status undo_change(FileSystem& files, const std::string& root, const DirectoryChange& change) {
-  const std::string path = join_path(root, change.path);
-  const std::string aside = join_path(root, change.aside_path());
-  if (change.type() == RecordType::kCreate || change.type() == RecordType::kMakeDirectory) {
-    return remove_tree(files, path);
-  }
-  // A directory that is durably gone cannot get an entry back.
-  TRY_ASSIGN(const bool has_directory, exists(files, pluresdb::io::parent_path(path)));
-  if (change.type() == RecordType::kRename) {
-    const std::string to = join_path(root, change.to);
-    TRY_ASSIGN(const bool renamed, exists(files, to));
-    if (renamed && has_directory) {
-      TRY(files.rename(to, path));
-    }
-    TRY_ASSIGN(const bool replaced, exists(files, aside));
-    return replaced ? files.rename(aside, to) : Status{};
-  }
-  if (!has_directory) {
-    return {};
-  }
-  if (change.type() == RecordType::kRemoveDirectory) {
-    return files.create_directory(path);
-  }
-  DB_CHECK(change.type() == RecordType::kRemove);
-  TRY_ASSIGN(const bool removed, exists(files, aside));
-  return removed ? files.rename(aside, path) : Status{};
-}
-
 std::vector<DirectoryChange> take_durable(std::vector<DirectoryChange>& changes,
                                           const std::string& directory, std::uint64_t seq) {
   std::map<std::string, std::uint64_t> durable_up_to{{directory, seq}};

@@ -5,7 +5,7 @@
 // A change is written to the journal first and then made below; changes of one worker are made one
 // after the other. So after a kill only the newest one can be half made, and settle() finishes or
 // forgets it. A removed or replaced file is set aside in a hidden directory, named after its
-// change's seq. Per directory, the durable changes are always a prefix of all of them.
+// change's seq. Per directory, the changes that syncs made durable are a prefix of all of them.
 #pragma once
 
 #include <cstdint>
@@ -59,9 +59,6 @@ pluresdb::Result<PendingState> load_pending(pluresdb::io::FileSystem& files,
 
 /// Makes `change` below; when it is half made, the rest of it.
 pluresdb::Status make_change(pluresdb::io::FileSystem& files, const std::string& root,
-                             const DirectoryChange& change);
-/// Undoes `change`. All later ones must be undone already.
-pluresdb::Status undo_change(pluresdb::io::FileSystem& files, const std::string& root,
                              const DirectoryChange& change);
 
 /// Takes out of `changes` what a sync of `directory` made durable: its changes up to `seq`, and,

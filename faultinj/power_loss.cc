@@ -5,19 +5,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
-#include "faultinj/buffered_file.h"
 #include "faultinj/hash.h"
 #include "faultinj/pending_state.h"
 #include "faultinj/power_loss_journal.h"
+#include "faultinj/surviving_bytes.h"
+#include "faultinj/surviving_names.h"
 #include <pluresdb/error.h>
 
 namespace faultinj {
@@ -27,150 +27,66 @@ using pluresdb::ErrorCode;
 using pluresdb::fail;
 using pluresdb::Result;
 using pluresdb::Status;
-using pluresdb::io::File;
 using pluresdb::io::FileSystem;
 using pluresdb::io::join_path;
 using pluresdb::io::OpenMode;
 
-/// Lets a seeded subset of a file's unsynced records reach the disk.
-///
-/// A write is kept, dropped, or torn: then each of its sectors is kept or dropped. Truncations are
-/// metadata, which reaches the disk in order: from a seeded point on they are lost, and with the
-/// first lost one everything behind it, because its blocks were given out later.
-class SubsetWriter {
- public:
-  SubsetWriter(Journal& journal, const PowerLossPolicy& policy, PowerLossOutcome& outcome)
-      : journal_(journal), policy_(policy), outcome_(outcome) {}
-
-  Status write(const std::vector<const JournalRecord*>& records, File& target) {
-    bool lost_truncation = false;
-    for (const JournalRecord* record : records) {
-      const std::uint64_t dice = mix(policy_.seed, record->seq);
-      if (record->type == RecordType::kTruncate && dice % 4 == 0) {
-        lost_truncation = true;
-      }
-      if (lost_truncation) {
-        drop(*record);
-      } else if (record->type == RecordType::kTruncate) {
-        TRY(keep(*record, target));
-      } else {
-        TRY(write_one(*record, dice, target));
-      }
-    }
-    return {};
-  }
-
- private:
-  Status keep(const JournalRecord& record, File& target) {
-    ++outcome_.writes_kept;
-    outcome_.bytes_kept += record.payload_bytes;
-    return apply_record(journal_, record, target);
-  }
-
-  void drop(const JournalRecord& record) {
-    ++outcome_.writes_discarded;
-    outcome_.bytes_discarded += record.payload_bytes;
-  }
-
-  Status write_one(const JournalRecord& record, std::uint64_t dice, File& target) {
-    // Torn is the most frequent: it is what asks most of recovery.
-    constexpr std::uint64_t kOutcomes = 8;
-    switch (dice % kOutcomes) {
-      case 0:
-        return keep(record, target);
-      case 1:
-        drop(record);
-        return {};
-      case 2:
-        // The new size reached the disk, the bytes did not: they read as zero.
-        drop(record);
-        return record.type == RecordType::kWrite ? grow(record, target) : Status{};
-      default:
-        return record.type == RecordType::kWrite ? tear(record, target) : keep(record, target);
-    }
-  }
-
-  static Status grow(const JournalRecord& record, File& target) {
-    TRY_ASSIGN(const std::uint64_t size_bytes, target.size());
-    const std::uint64_t end = record.offset + record.payload_bytes;
-    return end > size_bytes ? target.truncate(end) : Status{};
-  }
-
-  Status tear(const JournalRecord& record, File& target) {
-    const std::uint64_t sector_bytes = policy_.sector_bytes;
-    const std::uint64_t first_sector = record.offset / sector_bytes;
-    const std::uint64_t sectors =
-        (record.offset + record.payload_bytes - 1) / sector_bytes - first_sector + 1;
-    // Disks mostly write in order: half of the torn writes are a beginning, the others have holes.
-    const std::uint64_t order = mix(~policy_.seed, record.seq);
-    const bool beginning = order % 2 == 0 && sectors > 1;
-    const std::uint64_t beginning_sectors = beginning ? 1 + (order / 2) % (sectors - 1) : 0;
-    std::vector<std::byte> buffer;
-    std::uint64_t kept = 0;
-    for (std::uint64_t done = 0; done < record.payload_bytes;) {
-      const std::uint64_t offset = record.offset + done;
-      const std::uint64_t sector = offset / sector_bytes;
-      const std::uint64_t count =
-          std::min((sector + 1) * sector_bytes - offset, record.payload_bytes - done);
-      const bool reached = beginning ? sector - first_sector < beginning_sectors
-                                     : mix(policy_.seed ^ sector, record.seq) % 2 == 0;
-      if (reached) {
-        buffer.resize(count);
-        TRY(journal_.read(record, done, buffer));
-        TRY(target.write(offset, buffer));
-        kept += count;
-      }
-      done += count;
-    }
-    if (kept == record.payload_bytes) {
-      ++outcome_.writes_kept;
-    } else if (kept == 0) {
-      ++outcome_.writes_discarded;
-    } else {
-      ++outcome_.writes_torn;
-    }
-    outcome_.bytes_kept += kept;
-    outcome_.bytes_discarded += record.payload_bytes - kept;
-    return {};
-  }
-
-  Journal& journal_;
-  const PowerLossPolicy& policy_;
-  PowerLossOutcome& outcome_;
+/// The points up to which everything survives; kNoCut: all of it.
+struct Cuts {
+  std::uint64_t bytes = kNoCut;
+  std::uint64_t names = kNoCut;
 };
 
-Status write_contents(FileSystem& files, const std::string& path, const PendingFile& pending,
-                      Journal& journal, const PowerLossPolicy& policy, PowerLossOutcome& outcome) {
-  if (policy.keep == PowerLossPolicy::Keep::kNothing) {
-    for (const JournalRecord* record : pending.contents) {
-      ++outcome.writes_discarded;
-      outcome.bytes_discarded += record->payload_bytes;
-    }
-    return {};
-  }
-  TRY_ASSIGN(const auto file, files.open(path, OpenMode::kReadWrite));
-  if (policy.keep == PowerLossPolicy::Keep::kSubset) {
-    TRY(SubsetWriter(journal, policy, outcome).write(pending.contents, *file));
-    return file->close();
-  }
-  for (const JournalRecord* record : pending.contents) {
-    TRY(apply_record(journal, *record, *file));
-    ++outcome.writes_kept;
-    outcome.bytes_kept += record->payload_bytes;
-  }
-  return file->close();
+std::uint64_t cut_of(const PowerLossPolicy& policy, std::vector<std::uint64_t> seqs) {
+  std::ranges::sort(seqs);
+  const std::size_t survivors = mix(policy.seed, seqs.size()) % (seqs.size() + 1);
+  return survivors < seqs.size() ? seqs[survivors] : kNoCut;
 }
 
-std::size_t kept_changes(const PowerLossPolicy& policy, std::size_t count) {
-  switch (policy.keep) {
-    case PowerLossPolicy::Keep::kNothing:
-      return 0;
-    case PowerLossPolicy::Keep::kSubset:
-      return mix(policy.seed, count) % (count + 1);
-    case PowerLossPolicy::Keep::kEverything:
-      return count;
+Cuts choose_cuts(const PowerLossPolicy& policy, const PendingState& state) {
+  const bool cuts_bytes = policy.writes == PowerLossPolicy::Writes::kPrefix;
+  const bool cuts_names = policy.names == PowerLossPolicy::Names::kPrefix;
+  std::vector<std::uint64_t> seqs;
+  if (cuts_bytes) {
+    for (const auto& [id, pending] : state.files) {
+      for (const JournalRecord* record : pending.contents) {
+        seqs.push_back(record->seq);
+      }
+    }
   }
-  return 0;
+  if (cuts_names) {
+    for (const DirectoryChange& change : state.changes) {
+      seqs.push_back(change.record->seq);
+    }
+  }
+  // A disk that keeps the order of both keeps it between them, too: one point in time.
+  const std::uint64_t cut = cut_of(policy, std::move(seqs));
+  return {.bytes = cuts_bytes ? cut : kNoCut, .names = cuts_names ? cut : kNoCut};
+}
+
+Status leave_bytes(FileSystem& files, const std::string& root, const PendingState& state,
+                   SurvivingBytes& survivors, const PowerLossPolicy& policy) {
+  for (const auto& [id, pending] : state.files) {
+    if (policy.writes == PowerLossPolicy::Writes::kNone) {
+      survivors.discard(pending.contents);
+      continue;
+    }
+    TRY_ASSIGN(const auto file, files.open(join_path(root, pending.path), OpenMode::kReadWrite));
+    TRY(survivors.write(pending.contents, *file));
+    TRY(file->close());
+  }
+  return {};
+}
+
+void count_names(const std::vector<bool>& survives, PowerLossOutcome& outcome) {
+  for (const bool survived : survives) {
+    if (survived) {
+      ++outcome.directory_changes_kept;
+      outcome.names_out_of_order += outcome.directory_changes_undone > 0 ? 1U : 0U;
+    } else {
+      ++outcome.directory_changes_undone;
+    }
+  }
 }
 
 }  // namespace
@@ -187,13 +103,14 @@ Result<int> create_power_loss_journal() {
   return descriptor;
 }
 
-Result<std::uint64_t> power_loss_pending_bytes(int journal_fd) {
+Result<PowerLossPending> power_loss_pending(int journal_fd) {
   TRY_ASSIGN(const auto image, read_journal(journal_fd));
-  std::uint64_t bytes = 0;
+  PowerLossPending pending;
   for (const auto& [seq, record] : image.live) {
-    bytes += record.type == RecordType::kWrite ? record.payload_bytes : 0;
+    pending.bytes += record.type == RecordType::kWrite ? record.payload_bytes : 0;
+    pending.directory_changes += is_directory_change(record.type) ? 1U : 0U;
   }
-  return bytes;
+  return pending;
 }
 
 Result<PowerLossOutcome> apply_power_loss(const std::string& root, int journal_fd,
@@ -201,19 +118,20 @@ Result<PowerLossOutcome> apply_power_loss(const std::string& root, int journal_f
   if (policy.sector_bytes != 512 && policy.sector_bytes != 4096) {
     return fail(ErrorCode::kInvalidArgument, "power loss: a sector has 512 or 4096 bytes");
   }
+  if (!(policy.garbage >= 0 && policy.garbage <= 1)) {
+    return fail(ErrorCode::kInvalidArgument, "power loss: garbage is a part, from 0 to 1");
+  }
   FileSystem& files = pluresdb::io::posix_file_system();
   TRY_ASSIGN(const auto journal, Journal::open(journal_fd));
-  TRY_ASSIGN(auto state, load_pending(files, root, *journal));
+  TRY_ASSIGN(const auto state, load_pending(files, root, *journal));
   PowerLossOutcome outcome;
-  for (const auto& [id, pending] : state.files) {
-    TRY(write_contents(files, join_path(root, pending.path), pending, *journal, policy, outcome));
-  }
-  const std::size_t kept = kept_changes(policy, state.changes.size());
-  outcome.directory_changes_kept = kept;
-  outcome.directory_changes_undone = state.changes.size() - kept;
-  for (std::size_t index = state.changes.size(); index > kept; --index) {
-    TRY(undo_change(files, root, state.changes[index - 1]));
-  }
+  const Cuts cuts = choose_cuts(policy, state);
+  SurvivingBytes survivors(*journal, policy, cuts.bytes, outcome);
+  TRY(leave_bytes(files, root, state, survivors, policy));
+  std::vector<bool> survives = surviving_changes(state.changes, policy, cuts.names);
+  drop_impossible(state.changes, survives);
+  count_names(survives, outcome);
+  TRY(leave_names(files, root, state.changes, survives));
   TRY(journal->clear());
   TRY(clean_aside(files, root, {}));
   return outcome;

@@ -166,8 +166,7 @@ class Generations : public testing::Test {
   }
 
   void lose_power() {
-    const auto outcome =
-        apply_power_loss(root(), loss_journal.get(), {.keep = PowerLossPolicy::Keep::kNothing});
+    const auto outcome = apply_power_loss(root(), loss_journal.get(), {});
     ASSERT_TRUE(outcome.has_value()) << pluresdb::to_string(outcome.error());
     total_bytes_discarded += outcome->bytes_discarded;
     total_changes_undone += outcome->directory_changes_undone;

@@ -31,7 +31,8 @@ using pluresdb::base::as_text;
 using pluresdb::io::File;
 using pluresdb::io::FileSystem;
 using pluresdb::io::OpenMode;
-using Keep = PowerLossPolicy::Keep;
+using Names = PowerLossPolicy::Names;
+using Writes = PowerLossPolicy::Writes;
 
 class PowerLossTest : public testing::Test {
  protected:
@@ -85,7 +86,11 @@ class PowerLossTest : public testing::Test {
     const auto bytes = pluresdb::io::read_whole_file(files, path(name), 1 << 24);
     return bytes ? std::string(as_text(*bytes)) : "(none)";
   }
-  std::uint64_t pending() { return power_loss_pending_bytes(loss_journal.get()).value_or(999999); }
+  std::uint64_t pending() {
+    return power_loss_pending(loss_journal.get())
+        .value_or(PowerLossPending{.bytes = 999'999, .directory_changes = 0})
+        .bytes;
+  }
 
   TestDirectory store{TestDirectory::Where::kMemory};
   Descriptor loss_journal{*create_power_loss_journal()};
@@ -405,7 +410,7 @@ TEST_F(PowerLossTest, SectorsOfASubsetAreWhole) {
         expect_ok(file->write(kOffset, as_bytes(std::string(kBytes, 'n'))));
       }
       const auto outcome =
-          lose_power({.keep = Keep::kSubset, .seed = seed, .sector_bytes = sector_bytes});
+          lose_power({.writes = Writes::kSubset, .seed = seed, .sector_bytes = sector_bytes});
       EXPECT_EQ(outcome.bytes_kept + outcome.bytes_discarded, kBytes);
       EXPECT_EQ(outcome.writes_kept + outcome.writes_discarded + outcome.writes_torn, 1U);
       torn += outcome.writes_torn;
@@ -444,7 +449,7 @@ TEST_F(PowerLossTest, ASubsetDependsOnlyOnTheSeed) {
       }
     }
     ASSERT_TRUE(
-        apply_power_loss(directory.path(), journal.get(), {.keep = Keep::kSubset, .seed = 42})
+        apply_power_loss(directory.path(), journal.get(), {.writes = Writes::kSubset, .seed = 42})
             .has_value());
     const auto bytes = pluresdb::io::read_whole_file(disk, directory.path() + "/f", 1 << 20);
     ASSERT_TRUE(bytes.has_value());

@@ -101,7 +101,7 @@ struct Model {
   std::vector<ModelFile> files;  ///< Never shrinks: open handles keep removed files.
   ModelNames live, durable;
   std::vector<ModelOperation> changes;  ///< Not durable directory changes, in order.
-  std::vector<std::size_t> created;     ///< File of each change (kCreate).
+  std::vector<std::size_t> subjects;    ///< The file that each change is about.
   std::array<std::size_t, kModelSlots> slots{kClosed, kClosed, kClosed};
 
   /// False when the operation makes no sense now; then it must not be carried out.
@@ -144,7 +144,7 @@ struct Model {
   void record_change(const ModelOperation& change, std::size_t file) {
     change_names(live, change, file);
     changes.push_back(change);
-    created.push_back(file);
+    subjects.push_back(file);
   }
 
   void apply(const ModelOperation& operation) {
@@ -182,7 +182,7 @@ struct Model {
         break;
       case Kind::kRename:
       case Kind::kRemove:
-        record_change(operation, 0);
+        record_change(operation, names.at(operation.name));
         break;
       case Kind::kSyncDirectory:
         sync_directory(operation.directory);
@@ -194,7 +194,43 @@ struct Model {
   [[nodiscard]] ModelNames names_after(std::size_t count) const {
     ModelNames names = durable;
     for (std::size_t index = 0; index < count; ++index) {
-      change_names(names, changes.at(index), created.at(index));
+      change_names(names, changes.at(index), subjects.at(index));
+    }
+    return names;
+  }
+
+  /// Names after the changes that `kept` says reached the disk and the others did not: the newest
+  /// one of them says where its file is, and of two files that want a name who has it.
+  [[nodiscard]] ModelNames names_with(const std::vector<bool>& kept) const {
+    ModelNames names = durable;
+    for (std::size_t index = 0; index < changes.size(); ++index) {
+      if (!kept.at(index)) {
+        continue;
+      }
+      const ModelOperation& change = changes.at(index);
+      auto& directory = names.at(change.directory);
+      const std::size_t file = subjects.at(index);
+      if (change.kind == ModelOperation::Kind::kRemove) {
+        const auto holder = directory.find(change.name);
+        if (holder != directory.end() && holder->second == file) {
+          directory.erase(holder);
+        }
+        continue;
+      }
+      std::erase_if(directory, [&](const auto& entry) { return entry.second == file; });
+      directory[change.kind == ModelOperation::Kind::kRename ? change.to : change.name] = file;
+    }
+    return names;
+  }
+
+  /// Durable names that no change since has touched.
+  [[nodiscard]] ModelNames untouched_names() const {
+    ModelNames names = durable;
+    for (const ModelOperation& change : changes) {
+      names.at(change.directory).erase(change.name);
+      if (change.kind == ModelOperation::Kind::kRename) {
+        names.at(change.directory).erase(change.to);
+      }
     }
     return names;
   }
@@ -206,7 +242,7 @@ struct Model {
     close_slots();
     live = durable;
     changes.clear();
-    created.clear();
+    subjects.clear();
     for (ModelFile& file : files) {
       file.live = file.durable;
       file.unsynced.clear();
@@ -222,15 +258,15 @@ struct Model {
   void sync_directory(std::size_t directory) {
     durable.at(directory) = live.at(directory);
     std::vector<ModelOperation> other;
-    std::vector<std::size_t> other_created;
+    std::vector<std::size_t> other_subjects;
     for (std::size_t index = 0; index < changes.size(); ++index) {
       if (changes.at(index).directory != directory) {
         other.push_back(changes.at(index));
-        other_created.push_back(created.at(index));
+        other_subjects.push_back(subjects.at(index));
       }
     }
     changes = std::move(other);
-    created = std::move(other_created);
+    subjects = std::move(other_subjects);
   }
 };
 

@@ -2,6 +2,9 @@
 // each. What is read must equal the live state; after a kill at any operation below and a power
 // loss it must equal the durable state. Mutants seen red: see the names of the properties.
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -20,8 +23,11 @@
 #include <unistd.h>
 
 #include "engine/io/file_system.h"
+#include "faultinj/pending_state.h"
 #include "faultinj/power_loss.h"
 #include "faultinj/power_loss_file_system.h"
+#include "faultinj/power_loss_journal.h"
+#include "faultinj/surviving_names.h"
 #include "faultinj/tests/observed_file_system.h"
 #include "faultinj/tests/power_loss_model.h"
 #include "faultinj/tests/test_directory.h"
@@ -33,7 +39,8 @@ namespace {
 using pluresdb::Result;
 using pluresdb::Status;
 using pluresdb::io::FileSystem;
-using Keep = PowerLossPolicy::Keep;
+using Names = PowerLossPolicy::Names;
+using Writes = PowerLossPolicy::Writes;
 
 std::string text_of(const Status& status) {
   return status ? std::string() : pluresdb::to_string(status.error());
@@ -159,16 +166,16 @@ RC_GTEST_PROP(PowerLossFileSystem, PowerLossLeavesExactlyTheDurableState, ()) {
   for (const std::uint32_t number : any_operations()) {
     machine.step(decode_operation(number));
     if (number % 29 == 0) {
-      machine.lose_power({.keep = Keep::kNothing});
+      machine.lose_power({});
       machine.model.lose_power();
       RC_ASSERT(machine.contents() == contents_of(machine.model, machine.model.live, false));
     }
   }
-  machine.lose_power({.keep = Keep::kNothing});
+  machine.lose_power({});
   machine.model.lose_power();
   RC_ASSERT(machine.contents() == contents_of(machine.model, machine.model.live, false));
-  const auto pending = power_loss_pending_bytes(machine.journal.get());
-  RC_ASSERT(pending.has_value() && *pending == 0);
+  const auto pending = power_loss_pending(machine.journal.get());
+  RC_ASSERT(pending.has_value() && pending->bytes == 0 && pending->directory_changes == 0);
   // Nothing of ours stays behind.
   RC_ASSERT(!std::filesystem::exists(machine.directory.path() + "/.power-loss"));
 }
@@ -178,7 +185,7 @@ RC_GTEST_PROP(PowerLossFileSystem, KeepingEverythingMakesTheFilesBelowTheLiveSta
   for (const std::uint32_t number : any_operations()) {
     machine.step(decode_operation(number));
   }
-  machine.lose_power({.keep = Keep::kEverything});
+  machine.lose_power(PowerLossPolicy::keeping_everything());
   const auto below = read_contents(pluresdb::io::posix_file_system(), machine.directory.path());
   RC_ASSERT(below.has_value());
   RC_ASSERT(*below == contents_of(machine.model, machine.model.live, false));
@@ -220,36 +227,77 @@ RC_GTEST_PROP(PowerLossFileSystem, AKillAtAnyOperationBelowLeavesAUsableJournal,
     RC_ASSERT(*contents == contents_of(before, before.live, false) ||
               *contents == contents_of(machine.model, machine.model.live, false));
   }
-  const auto outcome =
-      apply_power_loss(image->directory.path(), image->journal.get(), {.keep = Keep::kNothing});
+  const auto outcome = apply_power_loss(image->directory.path(), image->journal.get(), {});
   RC_ASSERT(outcome.has_value());
   const auto durable = read_contents(pluresdb::io::posix_file_system(), image->directory.path());
   RC_ASSERT(durable.has_value());
   RC_ASSERT(durable_states(before, inside).contains(*durable));
 }
 
-/// Every byte is a durable one, one that was written since, or a zero where the file has grown.
-bool is_mixture(const ModelFile& file, const std::string& found) {
-  std::size_t longest = file.durable.size();
-  std::vector<std::string> states{file.durable};
-  std::string state = file.durable;
-  for (const ModelOperation& operation : file.unsynced) {
-    apply_to(state, operation);
-    states.push_back(state);
-    longest = std::max(longest, state.size());
+/// What may be found in one byte of a file.
+struct PossibleBytes {
+  std::set<char> values;
+  bool anything = false;  ///< An unsynced write covers it, and garbage is possible.
+};
+
+/// Every byte is a durable one, one that was written since, or a zero where the file has grown;
+/// where no operation since the sync came, it is the durable one.
+bool is_mixture(const ModelFile& file, const std::string& found, bool garbage) {
+  std::vector<PossibleBytes> possible(file.durable.size());
+  for (std::size_t index = 0; index < file.durable.size(); ++index) {
+    possible.at(index).values = {file.durable.at(index)};
   }
-  if (found.size() > longest) {
+  std::size_t shortest = file.durable.size();
+  for (const ModelOperation& operation : file.unsynced) {
+    using Kind = ModelOperation::Kind;
+    const bool writes = operation.kind == Kind::kWrite;
+    const std::size_t end = operation.offset + (writes ? operation.length : 0);
+    const std::size_t known = possible.size();
+    possible.resize(std::max(known, end));
+    for (std::size_t index = known; index < end; ++index) {
+      possible.at(index).values = {'\0'};
+    }
+    if (operation.kind == Kind::kTruncate) {
+      shortest = std::min<std::size_t>(shortest, operation.offset);
+      for (std::size_t index = operation.offset; index < possible.size(); ++index) {
+        possible.at(index).values.insert('\0');
+      }
+    }
+    for (std::size_t index = operation.offset; index < end; ++index) {
+      possible.at(index).values.insert(operation.fill);
+      possible.at(index).anything = garbage;
+    }
+  }
+  if (found.size() > possible.size() || found.size() < shortest) {
     return false;
   }
   for (std::size_t index = 0; index < found.size(); ++index) {
-    const bool known = found[index] == '\0' || std::ranges::any_of(states, [&](const auto& s) {
-                         return index < s.size() && s[index] == found[index];
-                       });
-    if (!known) {
+    if (!possible.at(index).anything && !possible.at(index).values.contains(found.at(index))) {
       return false;
     }
   }
   return true;
+}
+
+/// Names and bytes are those of `names`, each file a mixture.
+bool is_image(const Model& model, const ModelNames& names, const Contents& contents, bool garbage) {
+  std::size_t count = 0;
+  for (std::size_t directory = 0; directory < kModelDirectories; ++directory) {
+    for (const auto& [name, file] : names.at(directory)) {
+      const auto found = contents.find("d" + std::to_string(directory) + "/" + name);
+      if (found == contents.end() || !is_mixture(model.files.at(file), found->second, garbage)) {
+        return false;
+      }
+      ++count;
+    }
+  }
+  return count == contents.size();
+}
+
+std::vector<bool> first_of(std::size_t count, std::size_t all) {
+  std::vector<bool> bits(all, false);
+  std::fill_n(bits.begin(), count, true);
+  return bits;
 }
 
 RC_GTEST_PROP(PowerLossFileSystem, ASubsetIsAMixtureOfOldAndNew, ()) {
@@ -259,20 +307,176 @@ RC_GTEST_PROP(PowerLossFileSystem, ASubsetIsAMixtureOfOldAndNew, ()) {
   }
   const std::uint64_t unsynced_changes = machine.model.changes.size();
   const auto seed = *rc::gen::arbitrary<std::uint64_t>();
-  const auto outcome = machine.lose_power({.keep = Keep::kSubset, .seed = seed});
+  const auto writes = *rc::gen::element(Writes::kPrefix, Writes::kSubset);
+  const auto outcome =
+      machine.lose_power({.writes = writes, .names = Names::kPrefix, .seed = seed});
   RC_ASSERT(outcome.directory_changes_kept + outcome.directory_changes_undone == unsynced_changes);
+  RC_ASSERT(outcome.names_out_of_order == 0U);
+  RC_ASSERT(outcome.sectors_of_garbage == 0U);
   const ModelNames names = machine.model.names_after(outcome.directory_changes_kept);
-  const Contents contents = machine.contents();
-  std::size_t count = 0;
-  for (std::size_t directory = 0; directory < kModelDirectories; ++directory) {
-    for (const auto& [name, file] : names.at(directory)) {
-      const auto found = contents.find("d" + std::to_string(directory) + "/" + name);
-      RC_ASSERT(found != contents.end());
-      RC_ASSERT(is_mixture(machine.model.files.at(file), found->second));
-      ++count;
+  RC_ASSERT(names ==
+            machine.model.names_with(first_of(outcome.directory_changes_kept, unsynced_changes)));
+  RC_ASSERT(is_image(machine.model, names, machine.contents(), false));
+}
+
+/// A write turned `before` into `after` and was cut somewhere inside.
+bool lies_between(const Contents& before, const Contents& after, const Contents& found) {
+  if (found.size() != before.size() || found.size() != after.size()) {
+    return false;
+  }
+  return std::ranges::all_of(found, [&](const auto& entry) {
+    const auto& [path, text] = entry;
+    if (!before.contains(path) || !after.contains(path)) {
+      return false;
+    }
+    const std::string& old_text = before.at(path);
+    const std::string& new_text = after.at(path);
+    // From the first byte that is not new on everything is old.
+    std::size_t place = 0;
+    while (place < text.size() && place < new_text.size() && text[place] == new_text[place]) {
+      ++place;
+    }
+    return text.size() >= old_text.size() && text.size() <= new_text.size() &&
+           text.substr(place) == old_text.substr(std::min(place, old_text.size()));
+  });
+}
+
+// What a disk that keeps the order of everything leaves: the state after one of the operations, and
+// perhaps a beginning of the next one, when that is a write.
+// Mutants seen red: the cut is chosen for each file; names are cut elsewhere than bytes.
+RC_GTEST_PROP(PowerLossFileSystem, APrefixIsOnePointInTime, ()) {
+  using Kind = ModelOperation::Kind;
+  Machine machine;
+  std::vector<Contents> states{contents_of(machine.model, machine.model.live, false)};
+  for (const std::uint32_t number : any_operations()) {
+    const ModelOperation operation = decode_operation(number);
+    const bool syncs = operation.kind == Kind::kSyncData || operation.kind == Kind::kSyncAll ||
+                       operation.kind == Kind::kSyncDirectory;
+    if (!syncs && machine.step(operation)) {
+      states.push_back(contents_of(machine.model, machine.model.live, false));
     }
   }
-  RC_ASSERT(count == contents.size());
+  const auto outcome = machine.lose_power({.writes = Writes::kPrefix,
+                                           .names = Names::kPrefix,
+                                           .seed = *rc::gen::arbitrary<std::uint64_t>(),
+                                           .sector_bytes = *rc::gen::element(512U, 4096U)});
+  RC_ASSERT(outcome.writes_out_of_order == 0U);
+  RC_ASSERT(outcome.writes_torn <= 1U);
+  const Contents found = machine.contents();
+  bool explained = outcome.writes_torn == 0 && std::ranges::find(states, found) != states.end();
+  for (std::size_t index = 1; outcome.writes_torn > 0 && index < states.size(); ++index) {
+    explained = explained || lies_between(states.at(index - 1), states.at(index), found);
+  }
+  RC_ASSERT(explained);
+}
+
+/// The power loss made by hand, with the surviving changes chosen by the test.
+void lose_names(Machine& machine, const std::vector<bool>& kept) {
+  machine.runner.reset();
+  machine.files.reset();
+  FileSystem& files = pluresdb::io::posix_file_system();
+  const std::string root = machine.directory.path();
+  auto journal = Journal::open(machine.journal.get());
+  RC_ASSERT(journal.has_value());
+  const auto state = load_pending(files, root, **journal);
+  RC_ASSERT(state.has_value());
+  RC_ASSERT(state->changes.size() == kept.size());
+  RC_ASSERT(text_of(leave_names(files, root, state->changes, kept)) == "");
+  RC_ASSERT(text_of((*journal)->clear()) == "");
+  RC_ASSERT(text_of(clean_aside(files, root, {})) == "");
+  journal->reset();
+  machine.boot();
+}
+
+/// As decode_operation, with little else than names.
+ModelOperation decode_change(std::uint32_t number) {
+  using Kind = ModelOperation::Kind;
+  constexpr std::array<Kind, 8> kKinds{Kind::kCreate, Kind::kCreate,       Kind::kRename,
+                                       Kind::kRename, Kind::kRename,       Kind::kRemove,
+                                       Kind::kRemove, Kind::kSyncDirectory};
+  ModelOperation operation = decode_operation(number);
+  if (operation.kind != Kind::kWrite && operation.kind != Kind::kSyncAll) {
+    operation.kind = kKinds.at(operation.length % kKinds.size());
+  }
+  return operation;
+}
+
+// Mutants seen red: a file keeps its old name; a removal takes whatever has the name; a later
+// creation does not replace.
+RC_GTEST_PROP(PowerLossFileSystem, AnySubsetOfChangesLeavesTheNamesOfTheModel, ()) {
+  Machine machine;
+  for (const std::uint32_t number : any_operations()) {
+    machine.step(decode_change(number));
+  }
+  const auto kept = *rc::gen::container<std::vector<bool>>(machine.model.changes.size(),
+                                                           rc::gen::arbitrary<bool>());
+  lose_names(machine, kept);
+  RC_ASSERT(machine.contents() == contents_of(machine.model, machine.model.names_with(kept), true));
+  RC_ASSERT(!std::filesystem::exists(machine.directory.path() + "/.power-loss"));
+}
+
+/// Whether some subset of `kept` changes explains what was found.
+bool some_subset_explains(const Model& model, std::uint64_t kept, const Contents& contents) {
+  const std::size_t changes = model.changes.size();
+  for (std::uint64_t bits = 0; bits < 1ULL << changes; ++bits) {
+    if (static_cast<std::uint64_t>(std::popcount(bits)) != kept) {
+      continue;
+    }
+    std::vector<bool> subset(changes);
+    for (std::size_t index = 0; index < changes; ++index) {
+      subset.at(index) = (bits >> index & 1U) != 0;
+    }
+    if (is_image(model, model.names_with(subset), contents, true)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+constexpr PowerLossPolicy kWorst{.writes = Writes::kSubset, .names = Names::kAny, .garbage = 0.5};
+constexpr std::size_t kChangesToExplain = 10;
+
+// Mutants seen red: garbage fills whole sectors; a torn write begins at its sector.
+RC_GTEST_PROP(PowerLossFileSystem, WhateverIsLostSyncedBytesAndNamesStay, ()) {
+  Machine machine;
+  for (const std::uint32_t number : any_operations()) {
+    machine.step(decode_operation(number));
+  }
+  PowerLossPolicy policy = kWorst;
+  policy.seed = *rc::gen::arbitrary<std::uint64_t>();
+  policy.sector_bytes = *rc::gen::element(512U, 4096U);
+  const auto outcome = machine.lose_power(policy);
+  const Contents contents = machine.contents();
+  const ModelNames untouched = machine.model.untouched_names();
+  for (std::size_t directory = 0; directory < kModelDirectories; ++directory) {
+    for (const auto& [name, file] : untouched.at(directory)) {
+      const auto found = contents.find("d" + std::to_string(directory) + "/" + name);
+      RC_ASSERT(found != contents.end());
+      RC_ASSERT(is_mixture(machine.model.files.at(file), found->second, true));
+    }
+  }
+  if (machine.model.changes.size() <= kChangesToExplain) {
+    RC_ASSERT(some_subset_explains(machine.model, outcome.directory_changes_kept, contents));
+  }
+}
+
+// Mutants seen red: the dice depend on the place of the journal in memory.
+RC_GTEST_PROP(PowerLossFileSystem, TheSameHistoryAndSeedLeaveTheSameImage, ()) {
+  const auto operations = any_operations();
+  PowerLossPolicy policy = kWorst;
+  policy.seed = *rc::gen::arbitrary<std::uint64_t>();
+  std::vector<Contents> images;
+  std::vector<PowerLossOutcome> outcomes;
+  for (int run = 0; run < 2; ++run) {
+    Machine machine;
+    for (const std::uint32_t number : operations) {
+      machine.step(decode_operation(number));
+    }
+    outcomes.push_back(machine.lose_power(policy));
+    images.push_back(machine.contents());
+  }
+  RC_ASSERT(images.at(0) == images.at(1));
+  RC_ASSERT(outcomes.at(0) == outcomes.at(1));
 }
 
 }  // namespace

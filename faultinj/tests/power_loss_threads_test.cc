@@ -121,9 +121,9 @@ TEST_F(PowerLossThreads, WritersReadersAndRenamersDoNotDisturbEachOther) {
     }
     ASSERT_TRUE(files->sync_directory(store.path()).has_value());
   }
-  const auto pending = power_loss_pending_bytes(loss_journal.get());
+  const auto pending = power_loss_pending(loss_journal.get());
   ASSERT_TRUE(pending.has_value());
-  EXPECT_EQ(*pending, kWriters * kBlockBytes);  // The last block of each was not synced.
+  EXPECT_EQ(pending->bytes, kWriters * kBlockBytes);  // The last block of each was not synced.
   {
     const auto files = boot();
     for (int writer = 0; writer < kWriters; ++writer) {
@@ -166,7 +166,10 @@ TEST_F(PowerLossThreads, SyncsOfOneFileRunBesideItsWriter) {
     done = true;
   }
   ASSERT_TRUE((*file)->sync_data().has_value());
-  EXPECT_EQ(power_loss_pending_bytes(loss_journal.get()).value_or(1), 0U);
+  EXPECT_EQ(power_loss_pending(loss_journal.get())
+                .value_or(PowerLossPending{.bytes = 1, .directory_changes = 0})
+                .bytes,
+            0U);
   const auto bytes = pluresdb::io::read_whole_file(disk, path(0), 1 << 20);
   ASSERT_TRUE(bytes.has_value());
   std::string expected;

@@ -165,6 +165,16 @@ void add_evidence(Screen& screen, const RunResult& result) {
           "{} in {}, {}", human_bytes(static_cast<double>(evidence.unsynced_bytes_discarded)),
           plural(evidence.unsynced_writes_discarded, "write", "writes"),
           plural(evidence.directory_entries_discarded, "directory entry", "directory entries")));
+  screen.item("left by power losses",
+              fmt::format("{} kept, {} torn, {} size only, {}, {}",
+                          plural(evidence.unsynced_writes_kept, "write", "writes"),
+                          with_commas(evidence.unsynced_writes_torn),
+                          with_commas(evidence.sizes_without_bytes),
+                          plural(evidence.sectors_of_garbage, "garbage sector", "garbage sectors"),
+                          plural(evidence.directory_entries_kept, "name", "names")));
+  screen.item("of them out of order",
+              fmt::format("{}, {}", plural(evidence.writes_out_of_order, "write", "writes"),
+                          plural(evidence.names_out_of_order, "name", "names")));
   screen.item("torn tails met",
               fmt::format("{}, {} dropped", with_commas(evidence.torn_tails_met),
                           human_bytes(static_cast<double>(evidence.torn_bytes_dropped))));

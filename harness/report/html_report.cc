@@ -127,6 +127,15 @@ std::string evidence(const RunResult& result) {
                 fmt::format("unsynced bytes discarded, in {} writes and {} directory entries",
                             with_commas(e.unsynced_writes_discarded),
                             with_commas(e.directory_entries_discarded)));
+  cards +=
+      card(with_commas(e.unsynced_writes_torn),
+           fmt::format("unsynced writes torn by power losses, {} sectors of garbage; {} kept, {} "
+                       "out of order; of {} only the size",
+                       with_commas(e.sectors_of_garbage), with_commas(e.unsynced_writes_kept),
+                       with_commas(e.writes_out_of_order), with_commas(e.sizes_without_bytes)));
+  cards += card(with_commas(e.directory_entries_kept),
+                fmt::format("unsynced names kept by power losses, {} out of order",
+                            with_commas(e.names_out_of_order)));
   cards += card(with_commas(e.torn_tails_met),
                 fmt::format("torn tails met at recovery, {} dropped", bytes(e.torn_bytes_dropped)));
   if (e.damages > 0) {

@@ -71,6 +71,10 @@ struct EvidenceResult {
   std::uint64_t damage_reports = 0;   ///< Recoveries that said something durable is damaged.
   std::uint64_t reported_losses = 0;  ///< Documents of which the store itself said so.
   std::uint64_t crash_images = 0, distinct_crash_images = 0;  ///< Recovered and read.
+  // What power losses and crash images left of what was never synced: docs/TESTING.md.
+  std::uint64_t unsynced_writes_kept = 0, unsynced_writes_torn = 0, sizes_without_bytes = 0;
+  std::uint64_t sectors_of_garbage = 0, writes_out_of_order = 0;
+  std::uint64_t directory_entries_kept = 0, names_out_of_order = 0;
 };
 
 struct RunResult {

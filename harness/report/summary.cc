@@ -67,6 +67,13 @@ void write_evidence(JsonWriter& json, const EvidenceResult& evidence) {
   json.number("unsynced_bytes_discarded", evidence.unsynced_bytes_discarded);
   json.number("unsynced_writes_discarded", evidence.unsynced_writes_discarded);
   json.number("directory_entries_discarded", evidence.directory_entries_discarded);
+  json.number("unsynced_writes_kept", evidence.unsynced_writes_kept);
+  json.number("unsynced_writes_torn", evidence.unsynced_writes_torn);
+  json.number("sizes_without_bytes", evidence.sizes_without_bytes);
+  json.number("sectors_of_garbage", evidence.sectors_of_garbage);
+  json.number("writes_out_of_order", evidence.writes_out_of_order);
+  json.number("directory_entries_kept", evidence.directory_entries_kept);
+  json.number("names_out_of_order", evidence.names_out_of_order);
   json.number("torn_tails_met", evidence.torn_tails_met);
   json.number("torn_bytes_dropped", evidence.torn_bytes_dropped);
   json.number("verified_reads", evidence.verified_reads);

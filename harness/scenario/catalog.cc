@@ -2,6 +2,7 @@
 // supervisor.
 #include "harness/scenario/catalog.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <span>
@@ -52,6 +53,32 @@ constexpr std::array<FaultError, 8> kFaultErrors = {{
     {"EFBIG", EFBIG},
 }};
 // NOLINTEND(misc-include-cleaner)
+
+const std::array<DeviceInfo, 5>& devices() {
+  static const std::array<DeviceInfo, 5> kDevices = {{
+      {"any", {"none", "prefix", "subset"}, {"none", "prefix", "any"}, 1, 0, "no limit"},
+      {"drops_all", {"none"}, {"none"}, 0, 0, "a cache that is simply lost"},
+      {"in_order",
+       {"prefix", "none"},
+       {"prefix", "none"},
+       0,
+       0,
+       "writes in the order of the requests, below a journaling file system"},
+      {"reorders",
+       {"subset", "prefix", "none"},
+       {"prefix", "none"},
+       0,
+       0,
+       "a volatile cache, below a journaling file system"},
+      {"scrambles",
+       {"subset", "prefix", "none"},
+       {"any", "prefix", "none"},
+       1,
+       0.2,
+       "flash that loses its power while it writes, below a file system without a journal"},
+  }};
+  return kDevices;
+}
 
 const std::array<MetricInfo, 11>& metrics() {
   static const std::array<MetricInfo, 11> kMetrics = {{
@@ -133,12 +160,17 @@ constexpr std::array<NameInfo, 15> kChecks = {{
     {"thresholds", true, "every [[thresholds]] held"},
 }};
 
-constexpr std::array<NameInfo, 14> kBranches = {{
+constexpr std::array<NameInfo, 19> kBranches = {{
     {"torn_tail_dropped", true, "recovery met a torn tail and dropped it"},
     {"corruption_quarantined", true, "recovery met damaged bytes and put them aside"},
     {"wal_replayed", true, "recovery replayed log entries that the base store did not have"},
     {"unsynced_bytes_discarded", true, "a power loss took unsynced bytes away"},
     {"directory_entries_discarded", true, "a power loss took an unsynced directory entry away"},
+    {"write_torn", true, "a power loss left a part of an unsynced write"},
+    {"size_without_bytes", true, "a power loss left a file grown by a write whose bytes it took"},
+    {"garbage_left", true, "a power loss left sectors that hold neither old nor new bytes"},
+    {"writes_out_of_order", true, "a power loss kept an unsynced write and took an earlier one"},
+    {"names_out_of_order", true, "a power loss kept an unsynced name and took an earlier one"},
     {"kill_left_maybes", true, "a kill hit the worker between an intent and its outcome"},
     {"group_rewritten", true, "a group was written again into a new segment after a failed sync"},
     {"no_space_refused", true, "a write was refused because the disk was full"},
@@ -196,6 +228,13 @@ bool is_kill(FaultKind kind) {
 bool is_instant(FaultKind kind) {
   return is_kill(kind) || kind == FaultKind::kPause || kind == FaultKind::kClockJump ||
          kind == FaultKind::kCrashImage || kind == FaultKind::kMemoryLimit;
+}
+
+std::span<const DeviceInfo> power_loss_devices() { return devices(); }
+
+const DeviceInfo* find_device(std::string_view name) {
+  const auto found = std::ranges::find(devices(), name, &DeviceInfo::name);
+  return found == devices().end() ? nullptr : &*found;
 }
 
 std::span<const MetricInfo> threshold_metrics() { return metrics(); }

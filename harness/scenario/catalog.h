@@ -35,6 +35,20 @@ struct FaultError {
 };
 std::span<const FaultError> fault_errors();
 
+/// What a disk and its file system can do to what was never synced: values of `faults.device`. What
+/// each value means: docs/TESTING.md, "What a power loss can leave".
+struct DeviceInfo {
+  std::string_view name;
+  std::vector<std::string_view> keeps;  ///< Possible values of `keep`; first: when it is left out.
+  std::vector<std::string_view> names;  ///< The same of `names`.
+  double garbage_max = 0;
+  double garbage = 0;  ///< When it is left out.
+  std::string_view doc;
+};
+std::span<const DeviceInfo> power_loss_devices();
+/// Null when unknown.
+const DeviceInfo* find_device(std::string_view name);
+
 enum class MetricUnit { kSeconds, kBytes, kPerSecond, kCount };
 
 /// A number that [[thresholds]] can judge at the end of a run.

@@ -13,6 +13,7 @@
 
 #include "faultinj/points.h"
 #include "harness/scenario/catalog.h"
+#include "harness/scenario/check_power_loss.h"
 #include "harness/scenario/check_support.h"
 #include "harness/scenario/document.h"
 #include "harness/scenario/fault_overlap.h"
@@ -79,9 +80,7 @@ void FaultChecker::fault(std::size_t index) {
   schedule(table, fault);
   point(table, fault);
   must_fire(table, fault);
-  if (!refused(table, "sector_bytes") && fault.sector_bytes != 512 && fault.sector_bytes != 4096) {
-    findings.add(place(table, "sector_bytes"), "faults.sector_bytes: write \"512B\" or \"4KiB\"");
-  }
+  check_power_loss(table, fault, findings);
   needed_keys(table, fault);
   if (!refused(table, "max_bytes") && fault.max_bytes != 0 && fault.max_bytes < fault.min_bytes) {
     findings.add(place(table, "max_bytes"), "faults.max_bytes: is below `min_bytes`");

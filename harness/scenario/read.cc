@@ -226,6 +226,24 @@ bool belongs(const KeySpec& spec, FaultKind kind) {
          std::find(spec.kinds.begin(), spec.kinds.end(), kind) != spec.kinds.end();
 }
 
+/// What a power loss means by what is left out.
+void complete_power_loss(const Node& table, FaultSection& fault) {
+  const DeviceInfo* device = find_device(fault.device);
+  if (device == nullptr) {
+    return;  // Reported where it was read.
+  }
+  if (table.find("keep") == nullptr) {
+    fault.keep = device->keeps.front();
+  }
+  if (table.find("names") == nullptr) {
+    const bool follows_keep = fault.device == "any" && fault.keep != "none";
+    fault.names = follows_keep ? "prefix" : device->names.front();
+  }
+  if (table.find("garbage") == nullptr) {
+    fault.garbage = fault.keep == "subset" ? device->garbage : 0;
+  }
+}
+
 void read_fault(const Node& table, FaultSection& fault, Findings& findings) {
   read_section(table, "faults", fault_fields(), fault, findings);
   const Node* kind_node = table.find("kind");
@@ -254,6 +272,9 @@ void read_fault(const Node& table, FaultSection& fault, Findings& findings) {
                                          "belongs to {}",
                                          field.spec.key, name, fmt::join(kinds, ", ")));
     }
+  }
+  if (fault.kind == FaultKind::kPowerLoss) {
+    complete_power_loss(table, fault);
   }
   if (fault.kind == FaultKind::kDiskFull && fault.point.empty()) {
     fault.point = "space/*";

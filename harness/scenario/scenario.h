@@ -87,8 +87,11 @@ struct FaultSection {
   std::string direction = "either";            ///< clock_jump: forward | back | either.
   std::uint32_t images = 4;                    ///< crash_image: of each clone.
   std::string after_error;                     ///< sync_error: what the page cache does afterwards.
-  std::string keep = "none";         ///< power_loss: "none" | "subset" of unsynced writes survives.
-  std::uint32_t sector_bytes = 512;  ///< power_loss with subset: torn at this size (512 or 4096).
+  std::string device = "any";        ///< power_loss, crash_image: of power_loss_devices().
+  std::string keep = "none";         ///< power_loss: of unsynced writes: none | prefix | subset.
+  std::uint32_t sector_bytes = 512;  ///< At which writes are torn: 512 or 4096.
+  std::string names = "none";        ///< power_loss: of unsynced names: none | prefix | any.
+  double garbage = 0;                ///< power_loss: of the lost sectors of torn writes.
   std::uint64_t must_fire = 1;
 };
 

@@ -65,6 +65,14 @@ std::vector<std::string_view> error_names() {
   return names;
 }
 
+std::vector<std::string_view> device_names() {
+  std::vector<std::string_view> names;
+  for (const DeviceInfo& device : power_loss_devices()) {
+    names.push_back(device.name);
+  }
+  return names;
+}
+
 std::vector<std::string_view> metric_names() {
   std::vector<std::string_view> names;
   for (const MetricInfo& metric : threshold_metrics()) {
@@ -441,24 +449,55 @@ std::vector<Field<FaultSection>> special_fault_fields() {
        &FaultSection::after_error},
       {{.key = "images",
         .type = kInteger,
-        .doc = "of each clone: the first has lost everything unsynced, each other a part of it",
+        .doc = "of each clone: the first has lost everything unsynced, the others go through all "
+               "that the device can leave",
         .min = 1,
         .max = 64,
         .kinds = {kCrashImage}},
        &FaultSection::images},
+  };
+}
+
+std::vector<Field<FaultSection>> power_loss_fields() {
+  return {
+      {{.key = "device",
+        .type = kChoice,
+        .doc = "what the disk can do; refuses the rest, and says what is meant by what is left out",
+        .choices = device_names(),
+        .kinds = {kPowerLoss, kCrashImage}},
+       &FaultSection::device},
       {{.key = "keep",
         .type = kChoice,
-        .doc = "which unsynced writes survive",
-        .choices = {"none", "subset"},
+        .doc = "which unsynced writes survive: none, all up to a point, or any of them and parts",
+        .choices = {"none", "prefix", "subset"},
+        .default_note = "the device's; `\"none\"` for `any`",
         .kinds = {kPowerLoss}},
        &FaultSection::keep},
       {{.key = "sector_bytes",
         .type = kBytes,
-        .doc = "with keep = \"subset\": writes are torn at 512 or 4096 bytes",
+        .doc = "writes are torn at 512 or 4096 bytes",
         .min = 512,
         .max = 4096,
         .kinds = {kPowerLoss, kCrashImage}},
        &FaultSection::sector_bytes},
+      {{.key = "names",
+        .type = kChoice,
+        .doc =
+            "which unsynced creations, renames and removals survive: none, all up to a point, or "
+            "each by itself",
+        .choices = {"none", "prefix", "any"},
+        .default_note =
+            "the device's; for `any` `\"none\"` with keep = \"none\", else `\"prefix\"`",
+        .kinds = {kPowerLoss}},
+       &FaultSection::names},
+      {{.key = "garbage",
+        .type = kNumber,
+        .doc = "with keep = \"subset\": part of the lost sectors of torn writes that hold neither "
+               "old nor new bytes",
+        .max = 1,
+        .default_note = "the device's; 0.2 for `scrambles`, else 0",
+        .kinds = {kPowerLoss}},
+       &FaultSection::garbage},
   };
 }
 
@@ -469,6 +508,7 @@ const std::vector<Field<FaultSection>>& fault_fields() {
     std::vector<Field<FaultSection>> fields = common_fault_fields();
     std::ranges::move(armed_fault_fields(), std::back_inserter(fields));
     std::ranges::move(special_fault_fields(), std::back_inserter(fields));
+    std::ranges::move(power_loss_fields(), std::back_inserter(fields));
     fields.push_back(
         Field<FaultSection>{{.key = "must_fire",
                              .type = kInteger,

@@ -247,16 +247,12 @@ struct Order {
   std::uint64_t seed = 0;
 };
 
-/// The first image has lost everything unsynced, each other a seeded part of it.
 Result<int> make_image(const Order& order, const std::string& folder, ImageResult& result) {
   TRY(copy_tree(order.folder + "/clone", folder));
   TRY_ASSIGN(const int journal, faultinj::clone_power_loss_journal(order.journal));
-  scenario::FaultSection fault = order.fault;
-  fault.keep = result.image == 1 ? "none" : "subset";
-  TRY_ASSIGN(const faultinj::PowerLossOutcome outcome,
-             faultinj::apply_power_loss(folder, journal,
-                                        power_policy(fault, mix64(order.seed, result.image))));
-  result.bytes_discarded = outcome.bytes_discarded;
+  result.policy =
+      image_policy(order.fault, order.clone, result.image, mix64(order.seed, result.image));
+  TRY_ASSIGN(result.loss, faultinj::apply_power_loss(folder, journal, result.policy));
   TRY_ASSIGN(result.hash, hash_of(folder));
   return journal;
 }

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "faultinj/power_loss.h"
+
 namespace soak::supervisor {
 
 /// What became of one image. Crosses a pipe: fixed size, no pointers.
@@ -17,8 +19,10 @@ struct ImageResult {
   };
   Outcome outcome = Outcome::kNotExamined;
   std::uint32_t clone = 0, image = 0;  ///< From 1.
-  std::uint64_t hash = 0;              ///< Of all names and bytes.
-  std::uint64_t documents = 0, torn_tails = 0, replayed_entries = 0, bytes_discarded = 0;
+  faultinj::PowerLossPolicy policy{};  ///< How it was made of the clone.
+  faultinj::PowerLossOutcome loss{};
+  std::uint64_t hash = 0;  ///< Of all names and bytes.
+  std::uint64_t documents = 0, torn_tails = 0, replayed_entries = 0;
   double recovery_seconds = 0;
   std::array<char, 512> text{};  ///< What is wrong.
 };

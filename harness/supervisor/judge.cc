@@ -195,12 +195,17 @@ CheckResult faults_fired(const RunResult& result) {
 
 bool reached(std::string_view branch, const RunFacts& facts, const RunResult& result) {
   const report::EvidenceResult& evidence = result.evidence;
-  const std::array<std::pair<std::string_view, std::uint64_t>, 14> numbers = {{
+  const std::array<std::pair<std::string_view, std::uint64_t>, 19> numbers = {{
       {"torn_tail_dropped", evidence.torn_tails_met},
       {"corruption_quarantined", evidence.damage_reports},
       {"wal_replayed", facts.replayed_entries},
       {"unsynced_bytes_discarded", evidence.unsynced_bytes_discarded},
       {"directory_entries_discarded", evidence.directory_entries_discarded},
+      {"write_torn", evidence.unsynced_writes_torn},
+      {"size_without_bytes", evidence.sizes_without_bytes},
+      {"garbage_left", evidence.sectors_of_garbage},
+      {"writes_out_of_order", evidence.writes_out_of_order},
+      {"names_out_of_order", evidence.names_out_of_order},
       {"kill_left_maybes", evidence.kills_with_maybes},
       {"group_rewritten", facts.groups_rewritten},
       {"no_space_refused", facts.no_space_refusals},

@@ -44,6 +44,8 @@ constexpr double kAimSeconds = 0.5;
 constexpr std::uint64_t kTearableSectors = 64;
 // Of crashes that come at the planned instant, whatever the agents are doing then.
 constexpr double kUnaimedFraction = 0.25;
+constexpr double kForNamesFraction = 0.5;
+constexpr std::uint64_t kChangesOutOfOrder = 2;
 constexpr int kReapMs = 30'000;
 
 }  // namespace
@@ -74,9 +76,8 @@ void Life::live() {
 /// What the last worker had not synced is in the journal only; whoever looks at the data directory
 /// later needs to see it.
 void Life::write_unsynced_down() {
-  const faultinj::PowerLossPolicy everything{.keep = faultinj::PowerLossPolicy::Keep::kEverything};
-  const auto outcome =
-      faultinj::apply_power_loss(parts_.folder.data(), parts_.journal_descriptor, everything);
+  const auto outcome = faultinj::apply_power_loss(parts_.folder.data(), parts_.journal_descriptor,
+                                                  faultinj::PowerLossPolicy::keeping_everything());
   if (!outcome.has_value() && facts_.harness_error.empty()) {
     harness_error("write unsynced bytes down: " + pluresdb::to_string(outcome.error()));
   }
@@ -158,14 +159,16 @@ void Life::aim(const FaultSection& fault) {
   if (!power_loss && random_.unit() < kUnaimedFraction) {
     return;
   }
+  // Names change seldom: half of the power losses that scramble them wait for that alone.
+  const bool for_names = may_scramble_names(fault) && random_.unit() < kForNamesFraction;
   const double give_up_at = parts_.clock.seconds() + kAimSeconds;
   while (parts_.clock.seconds() < give_up_at) {
     parts_.loop.turn(0);
     if (!parts_.drain.operation_in_flight()) {
       continue;
     }
-    if (!worker_->pause() ||
-        (parts_.drain.operation_in_flight() && (!power_loss || enough_unsynced(fault)))) {
+    if (!worker_->pause() || (parts_.drain.operation_in_flight() &&
+                              (!power_loss || enough_unsynced(fault, for_names)))) {
       return;
     }
     worker_->resume();
@@ -173,13 +176,17 @@ void Life::aim(const FaultSection& fault) {
   }
 }
 
-/// Whether a power loss would take something away now, and could tear it when it is to.
-bool Life::enough_unsynced(const FaultSection& fault) {
-  const auto pending = faultinj::power_loss_pending_bytes(parts_.journal_descriptor);
+/// Whether a power loss would take something away now, and could tear it when it is to; with
+/// `for_names`, whether it could leave names out of order.
+bool Life::enough_unsynced(const FaultSection& fault, bool for_names) {
+  const auto pending = faultinj::power_loss_pending(parts_.journal_descriptor);
   if (!pending.has_value()) {
     return true;  // apply_power_loss will say what is wrong.
   }
-  return *pending >= (fault.keep == "subset" ? kTearableSectors * fault.sector_bytes : 1);
+  if (for_names) {
+    return pending->directory_changes >= kChangesOutOfOrder;
+  }
+  return pending->bytes >= (may_keep_writes(fault) ? kTearableSectors * fault.sector_bytes : 1);
 }
 
 void Life::kill_under_load(std::size_t index) {
@@ -224,12 +231,13 @@ void Life::died_of_fault(std::size_t index, KillReport report) {
 }
 
 bool Life::take_power(const FaultSection& fault, KillReport& report) {
-  const auto outcome = faultinj::apply_power_loss(parts_.folder.data(), parts_.journal_descriptor,
-                                                  power_policy(fault, random_.next()));
+  const faultinj::PowerLossPolicy policy = power_policy(fault, random_.next());
+  const auto outcome =
+      faultinj::apply_power_loss(parts_.folder.data(), parts_.journal_descriptor, policy);
   if (!outcome.has_value()) {
     return harness_error("power loss: " + pluresdb::to_string(outcome.error()));
   }
-  report.power_loss = *outcome;
+  report.power_loss = PowerLossReport{.policy = policy, .outcome = *outcome};
   return true;
 }
 

@@ -102,7 +102,7 @@ class Life {
   void take_images();
   void await_images();
   void aim(const scenario::FaultSection& fault);
-  bool enough_unsynced(const scenario::FaultSection& fault);
+  bool enough_unsynced(const scenario::FaultSection& fault, bool for_names);
   bool damage(const scenario::FaultSection& fault, KillReport& report);
   bool take_power(const scenario::FaultSection& fault, KillReport& report);
   void finish();

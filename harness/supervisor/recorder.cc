@@ -1,11 +1,13 @@
 // Wording of events. Lists in the result are bounded: a day must fit into one report.
 #include "harness/supervisor/recorder.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +22,7 @@
 #include "harness/report/run_result.h"
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/image_result.h"
+#include "harness/supervisor/power_policy.h"
 #include "harness/supervisor/run_clock.h"
 
 namespace soak::supervisor {
@@ -51,6 +54,28 @@ std::string describe_bytes(std::uint64_t bytes) {
   return bytes < 10 * kKibibyte
              ? fmt::format("{} B", bytes)
              : fmt::format("{:.1f} KiB", static_cast<double>(bytes) / double{kKibibyte});
+}
+
+/// What a power loss was told to leave, and what it left.
+report::EventLog::Fields state_fields(const scenario::FaultSection& fault,
+                                      const faultinj::PowerLossPolicy& policy,
+                                      const faultinj::PowerLossOutcome& loss) {
+  return {{"device", json_quote(fault.device)},
+          {"keep", json_quote(writes_name(policy.writes))},
+          {"names", json_quote(names_name(policy.names))},
+          {"sector_bytes", number(std::uint64_t{policy.sector_bytes})},
+          {"garbage", number(policy.garbage)},
+          {"power_loss_seed", number(policy.seed)},
+          {"writes_discarded", number(loss.writes_discarded)},
+          {"bytes_discarded", number(loss.bytes_discarded)},
+          {"writes_kept", number(loss.writes_kept)},
+          {"writes_torn", number(loss.writes_torn)},
+          {"sizes_without_bytes", number(loss.sizes_without_bytes)},
+          {"sectors_of_garbage", number(loss.sectors_of_garbage)},
+          {"writes_out_of_order", number(loss.writes_out_of_order)},
+          {"directory_changes_undone", number(loss.directory_changes_undone)},
+          {"directory_changes_kept", number(loss.directory_changes_kept)},
+          {"names_out_of_order", number(loss.names_out_of_order)}};
 }
 
 }  // namespace
@@ -146,6 +171,40 @@ void Recorder::worker_ready(std::uint32_t incarnation, const std::string& cause,
         {"clean_shutdown", recovery.clean_shutdown ? "true" : "false"}});
 }
 
+void Recorder::count_left(const faultinj::PowerLossOutcome& loss) {
+  report::EvidenceResult& evidence = result_.evidence;
+  evidence.unsynced_writes_kept += loss.writes_kept;
+  evidence.unsynced_writes_torn += loss.writes_torn;
+  evidence.sizes_without_bytes += loss.sizes_without_bytes;
+  evidence.sectors_of_garbage += loss.sectors_of_garbage;
+  evidence.writes_out_of_order += loss.writes_out_of_order;
+  evidence.directory_entries_kept += loss.directory_changes_kept;
+  evidence.names_out_of_order += loss.names_out_of_order;
+}
+
+std::string Recorder::power_lost(const faultinj::PowerLossOutcome& loss) {
+  ++result_.power_losses;
+  result_.evidence.unsynced_bytes_discarded += loss.bytes_discarded;
+  result_.evidence.unsynced_writes_discarded += loss.writes_discarded;
+  result_.evidence.directory_entries_discarded += loss.directory_changes_undone;
+  count_left(loss);
+  std::string text =
+      fmt::format("; {} ({}) never synced and gone", plural(loss.writes_discarded, "write"),
+                  describe_bytes(loss.bytes_discarded));
+  if (loss.writes_kept + loss.writes_torn > 0) {
+    text += fmt::format(", {} kept, {} torn", loss.writes_kept, loss.writes_torn);
+  }
+  if (loss.sectors_of_garbage > 0) {
+    text += fmt::format(", {} of garbage", plural(loss.sectors_of_garbage, "sector"));
+  }
+  if (loss.directory_changes_undone + loss.directory_changes_kept > 0) {
+    text += fmt::format(
+        ", {} of {} undone", loss.directory_changes_undone,
+        plural(loss.directory_changes_undone + loss.directory_changes_kept, "directory change"));
+  }
+  return text;
+}
+
 void Recorder::killed(const KillReport& kill) {
   const double now = clock_.seconds();
   const char* kind = scenario::fault_kind_name(kill.fault.kind);
@@ -158,25 +217,9 @@ void Recorder::killed(const KillReport& kill) {
                                      {"incarnation", number(std::uint64_t{kill.incarnation})},
                                      {"maybes", number(kill.maybes)}};
   if (kill.power_loss.has_value()) {
-    const faultinj::PowerLossOutcome& loss = *kill.power_loss;
-    ++result_.power_losses;
-    result_.evidence.unsynced_bytes_discarded += loss.bytes_discarded;
-    result_.evidence.unsynced_writes_discarded += loss.writes_discarded;
-    result_.evidence.directory_entries_discarded += loss.directory_changes_undone;
-    text += fmt::format("; {} ({}) never synced and gone", plural(loss.writes_discarded, "write"),
-                        describe_bytes(loss.bytes_discarded));
-    if (loss.writes_kept > 0) {
-      text += fmt::format(", {} kept, {} torn", loss.writes_kept, loss.writes_torn);
-    }
-    if (loss.directory_changes_undone > 0) {
-      text += fmt::format(", {} undone", plural(loss.directory_changes_undone, "directory change"));
-    }
-    fields.insert(fields.end(),
-                  {{"writes_discarded", number(loss.writes_discarded)},
-                   {"bytes_discarded", number(loss.bytes_discarded)},
-                   {"writes_kept", number(loss.writes_kept)},
-                   {"writes_torn", number(loss.writes_torn)},
-                   {"directory_changes_undone", number(loss.directory_changes_undone)}});
+    text += power_lost(kill.power_loss->outcome);
+    std::ranges::move(state_fields(kill.fault, kill.power_loss->policy, kill.power_loss->outcome),
+                      std::back_inserter(fields));
   }
   if (kill.damage.has_value()) {
     const faultinj::DamageDone& damage = *kill.damage;
@@ -228,18 +271,22 @@ void Recorder::cloned(const scenario::FaultSection& fault, double seconds) {
 void Recorder::image_examined(const scenario::FaultSection& fault, const ImageResult& image) {
   constexpr std::array<const char*, 5> kOutcomes = {"right", "same", "wrong", "not_opened",
                                                     "not_examined"};
-  events_.write(clock_.seconds(), "crash_image",
-                {{"fault", json_quote(fault.name)},
-                 {"clone", number(std::uint64_t{image.clone})},
-                 {"image", number(std::uint64_t{image.image})},
-                 {"outcome", json_quote(kOutcomes.at(static_cast<std::size_t>(image.outcome)))},
-                 {"hash", json_quote(fmt::format("{:016x}", image.hash))},
-                 {"documents", number(image.documents)},
-                 {"recovery_seconds", number(image.recovery_seconds)},
-                 {"torn_tails", number(image.torn_tails)},
-                 {"replayed_entries", number(image.replayed_entries)},
-                 {"bytes_discarded", number(image.bytes_discarded)},
-                 {"text", json_quote(image.text.data())}});
+  report::EventLog::Fields fields = {
+      {"fault", json_quote(fault.name)},
+      {"clone", number(std::uint64_t{image.clone})},
+      {"image", number(std::uint64_t{image.image})},
+      {"outcome", json_quote(kOutcomes.at(static_cast<std::size_t>(image.outcome)))},
+      {"hash", json_quote(fmt::format("{:016x}", image.hash))},
+      {"documents", number(image.documents)},
+      {"recovery_seconds", number(image.recovery_seconds)},
+      {"torn_tails", number(image.torn_tails)},
+      {"replayed_entries", number(image.replayed_entries)},
+      {"text", json_quote(image.text.data())}};
+  std::ranges::move(state_fields(fault, image.policy, image.loss), std::back_inserter(fields));
+  events_.write(clock_.seconds(), "crash_image", fields);
+  if (image.outcome == ImageResult::Outcome::kRight) {
+    count_left(image.loss);
+  }
 }
 
 void Recorder::window_opened(const scenario::FaultSection& fault, const std::string& point) {

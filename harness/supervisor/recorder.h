@@ -22,12 +22,18 @@
 
 namespace soak::supervisor {
 
+/// What a power loss did, and what it takes to do it to the same journal again.
+struct PowerLossReport {
+  faultinj::PowerLossPolicy policy;
+  faultinj::PowerLossOutcome outcome;
+};
+
 /// What a kill did.
 struct KillReport {
   const scenario::FaultSection& fault;
   std::uint32_t incarnation = 0;
   std::uint64_t maybes = 0;  ///< Writes that it left without an outcome.
-  std::optional<faultinj::PowerLossOutcome> power_loss{};
+  std::optional<PowerLossReport> power_loss{};
   std::optional<faultinj::DamageDone> damage{};
 };
 
@@ -83,6 +89,10 @@ class Recorder {
   void flush_fired();
 
  private:
+  /// Says it in words too.
+  std::string power_lost(const faultinj::PowerLossOutcome& loss);
+  /// The states that were left, and recovered from.
+  void count_left(const faultinj::PowerLossOutcome& loss);
   void tell(report::EventLevel level, const std::string& event, const std::string& text,
             report::EventLog::Fields fields);
   void mark(double begin, double end, const std::string& kind, const std::string& label);

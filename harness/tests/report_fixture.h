@@ -94,7 +94,14 @@ inline RunResult fixture_run() {
                      .torn_bytes_dropped = 16896,
                      .verified_reads = 1203311,
                      .verified_bytes = 5'368'709'120,
-                     .full_scans = 7};
+                     .full_scans = 7,
+                     .unsynced_writes_kept = 86,
+                     .unsynced_writes_torn = 29,
+                     .sizes_without_bytes = 2,
+                     .sectors_of_garbage = 1043,
+                     .writes_out_of_order = 12,
+                     .directory_entries_kept = 31,
+                     .names_out_of_order = 5};
   return result;
 }
 

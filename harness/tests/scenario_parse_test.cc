@@ -161,6 +161,32 @@ keep_data = "always"
   EXPECT_EQ(scenario.keep_data, "always");
 }
 
+TEST(ScenarioParse, WhatAPowerLossLeavesOutIsTheDevices) {
+  struct Case {
+    std::string_view keys, keep, names;
+    double garbage;
+  };
+  constexpr std::array<Case, 9> kCases{{
+      {"", "none", "none", 0},
+      {"keep = \"subset\"", "subset", "prefix", 0},
+      {"keep = \"prefix\"", "prefix", "prefix", 0},
+      {"device = \"drops_all\"", "none", "none", 0},
+      {"device = \"in_order\"", "prefix", "prefix", 0},
+      {"device = \"reorders\"", "subset", "prefix", 0},
+      {"device = \"scrambles\"", "subset", "any", 0.2},
+      {"device = \"scrambles\"\nkeep = \"prefix\"", "prefix", "any", 0},
+      {"device = \"scrambles\"\nnames = \"none\"\ngarbage = 1", "subset", "none", 1},
+  }};
+  for (const Case& expected : kCases) {
+    const Scenario scenario = good(with(fmt::format(
+        "[[faults]]\nname = \"cut\"\nkind = \"power_loss\"\nat = \"5s\"\n{}\n", expected.keys)));
+    ASSERT_EQ(scenario.faults.size(), 1U);
+    EXPECT_EQ(scenario.faults[0].keep, expected.keep) << expected.keys;
+    EXPECT_EQ(scenario.faults[0].names, expected.names) << expected.keys;
+    EXPECT_DOUBLE_EQ(scenario.faults[0].garbage, expected.garbage) << expected.keys;
+  }
+}
+
 TEST(ScenarioParse, EveryShippedScenarioIsValid) {
   const std::vector<fs::path> files = shipped();
   EXPECT_GE(files.size(), 4U);

@@ -103,7 +103,10 @@ FaultSection arbitrary_kill(std::size_t index) {
   fault.every_seconds = *rc::gen::inRange(1, 20);
   fault.jitter = *rc::gen::inRange(0, 10) / 10.0;
   if (fault.kind == FaultKind::kPowerLoss) {
-    fault.keep = *rc::gen::element<std::string>("none", "subset");
+    fault.device = *rc::gen::element<std::string>("any", "scrambles");
+    fault.keep = *rc::gen::element<std::string>("none", "prefix", "subset");
+    fault.names = *rc::gen::element<std::string>("none", "prefix", "any");
+    fault.garbage = fault.keep == "subset" ? *rc::gen::inRange(0, 10) / 10.0 : 0;
     fault.sector_bytes = *rc::gen::element(512U, 4096U);
   }
   return fault;

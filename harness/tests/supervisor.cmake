@@ -2,6 +2,7 @@
 pluresdb_test(supervisor_schedule_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_faults_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_setup_test.cc unit LIBS harness_supervisor)
+pluresdb_test(supervisor_power_policy_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_judge_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_memory_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_process_test.cc unit LIBS harness_supervisor)

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -194,6 +195,18 @@ TEST_F(JudgeTest, EveryBranchOfTheCatalogCanBeReached) {
   facts_.resumed_after_disk_full = facts_.reopened_read_only = 1;
   result_.evidence.damages = result_.evidence.damage_reports = 1;
   result_.evidence.torn_tails_met = result_.evidence.directory_entries_discarded = 1;
+  const std::map<std::string_view, std::uint64_t report::EvidenceResult::*> own_numbers = {
+      {"write_torn", &report::EvidenceResult::unsynced_writes_torn},
+      {"size_without_bytes", &report::EvidenceResult::sizes_without_bytes},
+      {"garbage_left", &report::EvidenceResult::sectors_of_garbage},
+      {"writes_out_of_order", &report::EvidenceResult::writes_out_of_order},
+      {"names_out_of_order", &report::EvidenceResult::names_out_of_order}};
+  for (const auto& [name, number] : own_numbers) {
+    scenario_.must_reach = {std::string(name)};
+    EXPECT_EQ(check("branches_reached").verdict, Verdict::kInconclusive) << name;
+    result_.evidence.*number = 1;
+    EXPECT_EQ(check("branches_reached").verdict, Verdict::kPass) << name;
+  }
   for (const std::string_view name : scenario::names_of(scenario::recovery_branches())) {
     scenario_.must_reach = {std::string(name)};
     EXPECT_EQ(check("branches_reached").verdict, Verdict::kPass) << name;

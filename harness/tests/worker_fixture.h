@@ -168,9 +168,8 @@ class TestSupervisor {
     EXPECT_EQ(oracle.counts().protocol_errors, 0U);
   }
   faultinj::PowerLossOutcome lose_power() {
-    const auto outcome = faultinj::apply_power_loss(
-        config.data_directory, journal_fd_,
-        {.keep = faultinj::PowerLossPolicy::Keep::kNothing, .seed = config.incarnation});
+    const auto outcome = faultinj::apply_power_loss(config.data_directory, journal_fd_,
+                                                    {.seed = config.incarnation});
     EXPECT_TRUE(outcome.has_value());
     return outcome.value_or(faultinj::PowerLossOutcome{});
   }
