@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -40,6 +42,39 @@ Status apply_record(Journal& journal, const JournalRecord& record, File& target)
   return {};
 }
 
+namespace {
+
+/// Whether `later` touches bytes of the write `earlier`.
+bool overlaps(const JournalRecord& earlier, const JournalRecord& later) {
+  const std::uint64_t end = earlier.offset + earlier.payload_bytes;
+  if (later.type == RecordType::kTruncate) {
+    return later.offset < end;
+  }
+  return later.type == RecordType::kWrite && later.offset < end &&
+         earlier.offset < later.offset + later.payload_bytes;
+}
+
+}  // namespace
+
+std::vector<const JournalRecord*> dirty_records(std::span<const JournalRecord* const> contents,
+                                                std::uint64_t clean_seq) {
+  if (clean_seq == 0) {
+    return {contents.begin(), contents.end()};
+  }
+  std::vector<const JournalRecord*> dirty;
+  for (std::size_t i = contents.size(); i > 0; --i) {  // The latest first.
+    const JournalRecord* record = contents[i - 1];
+    const bool clean = record->type == RecordType::kWrite && record->seq <= clean_seq;
+    if (!clean || std::ranges::any_of(dirty, [&](const JournalRecord* later) {
+          return overlaps(*record, *later);
+        })) {
+      dirty.push_back(record);
+    }
+  }
+  std::ranges::reverse(dirty);
+  return dirty;
+}
+
 BufferedFile::BufferedFile(Journal& journal, std::uint64_t id,
                            std::vector<const JournalRecord*> contents, std::uint64_t below_bytes)
     : journal_(journal), id_(id), contents_(std::move(contents)) {
@@ -47,6 +82,13 @@ BufferedFile::BufferedFile(Journal& journal, std::uint64_t id,
   for (const JournalRecord* record : contents_) {
     index_.add(*record);
   }
+}
+
+void BufferedFile::inherit_clean(std::vector<const JournalRecord*> records,
+                                 std::uint64_t clean_seq) {
+  const MutexLock lock(mutex_);
+  clean_records_ = std::move(records);
+  clean_seq_ = clean_seq;
 }
 
 Result<std::size_t> BufferedFile::read(File& below, std::uint64_t offset, MutableByteSpan out) {
@@ -106,7 +148,7 @@ Status BufferedFile::sync(File& writable, bool all) {
   std::vector<const JournalRecord*> moved;
   {
     const MutexLock lock(mutex_);
-    moved = contents_;
+    moved = dirty_records(contents_, clean_seq_);
   }
   // The disk's time comes first, and what it writes is what the sync before moved below: a kill
   // while the disk works must find nothing of this sync below, or a power loss could not take it
@@ -125,13 +167,47 @@ Status BufferedFile::sync(File& writable, bool all) {
   }
   const MutexLock lock(mutex_);
   TRY_ASSIGN(const std::uint64_t below_bytes, writable.size());
-  TRY(journal_.retire_file(id_, moved));
-  TRY(journal_.retire({&commit, 1}));
-  contents_.erase(contents_.begin(), contents_.begin() + static_cast<std::ptrdiff_t>(moved.size()));
+  TRY(take_out(moved, below_bytes));
+  return journal_.retire({&commit, 1});
+}
+
+Status BufferedFile::take_out(const std::vector<const JournalRecord*>& moved,
+                              std::uint64_t below_bytes) {
+  const auto rest = contents_.begin() + static_cast<std::ptrdiff_t>(moved.size());
+  if (std::equal(moved.begin(), moved.end(), contents_.begin(), rest)) {
+    TRY(journal_.retire_file(id_, moved));
+    contents_.erase(contents_.begin(), rest);
+  } else {  // Clean writes stay between them.
+    const std::set<const JournalRecord*> gone(moved.begin(), moved.end());
+    std::erase_if(contents_, [&](const JournalRecord* record) { return gone.contains(record); });
+    TRY(journal_.retire(moved));
+  }
+  if (contents_.empty()) {
+    TRY(journal_.retire(clean_records_));
+    clean_records_.clear();
+    clean_seq_ = 0;
+  }
   index_.reset(below_bytes);
   for (const JournalRecord* record : contents_) {
     index_.add(*record);
   }
+  return {};
+}
+
+Status BufferedFile::fail_sync(SyncFailure failure, File& below) {
+  const MutexLock sync_lock(sync_mutex_);
+  const MutexLock lock(mutex_);
+  if (failure == SyncFailure::kReverted) {
+    TRY(forget_locked());
+    TRY_ASSIGN(const std::uint64_t below_bytes, below.size());
+    index_.reset(below_bytes);
+  } else if (!contents_.empty()) {
+    const std::uint64_t last = contents_.back()->seq;
+    TRY_ASSIGN(const JournalRecord* record, journal_.append(RecordType::kCleanFile, id_, last, {}));
+    clean_records_.push_back(record);
+    clean_seq_ = last;
+  }
+  ++sync_errors_;
   return {};
 }
 
@@ -150,8 +226,15 @@ void BufferedFile::adjust(FileInfo& info) {
 
 Status BufferedFile::forget() {
   const MutexLock lock(mutex_);
+  return forget_locked();
+}
+
+Status BufferedFile::forget_locked() {
   TRY(journal_.retire_file(id_, contents_));
   contents_.clear();
+  TRY(journal_.retire(clean_records_));
+  clean_records_.clear();
+  clean_seq_ = 0;
   return {};
 }
 

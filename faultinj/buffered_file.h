@@ -1,8 +1,10 @@
 // One file of power_loss_file_system: its unsynced changes, shared by everyone who has it open.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "engine/base/mutex.h"
 #include "engine/io/file_system.h"
 #include "faultinj/power_loss_journal.h"
+#include "faultinj/sync_failure.h"
 #include "faultinj/unsynced_index.h"
 #include <pluresdb/error.h>
 
@@ -18,6 +21,12 @@ namespace faultinj {
 /// Writes one content record to `target`, in pieces.
 pluresdb::Status apply_record(Journal& journal, const JournalRecord& record,
                               pluresdb::io::File& target);
+
+/// Of `contents`, in order, what a sync makes durable: all but the writes that a failed sync has
+/// marked clean (those up to `clean_seq`), unless something later that is not clean hits the same
+/// bytes: that makes them dirty again.
+std::vector<const JournalRecord*> dirty_records(std::span<const JournalRecord* const> contents,
+                                                std::uint64_t clean_seq);
 
 /// Thread-safe, except for what names_* says.
 ///
@@ -28,6 +37,8 @@ class BufferedFile {
   /// `contents`: inherited, in order. `below_bytes`: size of the file below.
   BufferedFile(Journal& journal, std::uint64_t id, std::vector<const JournalRecord*> contents,
                std::uint64_t below_bytes);
+  /// What an earlier process's failed syncs have marked clean.
+  void inherit_clean(std::vector<const JournalRecord*> records, std::uint64_t clean_seq);
 
   [[nodiscard]] std::uint64_t id() const { return id_; }
 
@@ -41,6 +52,11 @@ class BufferedFile {
   /// Moves what is unsynced now to `writable` and syncs it. When that fails everything stays
   /// unsynced here, and some of it may be below already.
   pluresdb::Status sync(pluresdb::io::File& writable, bool all);
+
+  /// What is unsynced now meets the failure; nothing of it is below.
+  pluresdb::Status fail_sync(SyncFailure failure, pluresdb::io::File& below);
+  /// Failed syncs so far: a handle that has seen fewer has an error to report.
+  [[nodiscard]] std::uint64_t sync_errors() const { return sync_errors_.load(); }
 
   bool has_unsynced();
   /// Corrects size and allocated bytes of the file below by what is unsynced.
@@ -56,6 +72,10 @@ class BufferedFile {
   bool names_gone = false;                             ///< Durably removed.
 
  private:
+  /// Forgets `moved`, which are below by now.
+  pluresdb::Status take_out(const std::vector<const JournalRecord*>& moved,
+                            std::uint64_t below_bytes) REQUIRES(mutex_);
+  pluresdb::Status forget_locked() REQUIRES(mutex_);
   pluresdb::Status append(RecordType type, std::uint64_t offset, pluresdb::base::ByteSpan payload);
 
   Journal& journal_;
@@ -63,6 +83,9 @@ class BufferedFile {
   pluresdb::base::Mutex sync_mutex_;  ///< One sync at a time: it retires what it has moved.
   pluresdb::base::Mutex mutex_;
   std::vector<const JournalRecord*> contents_ GUARDED_BY(mutex_);
+  std::vector<const JournalRecord*> clean_records_ GUARDED_BY(mutex_);  ///< Live kCleanFile ones.
+  std::uint64_t clean_seq_ GUARDED_BY(mutex_) = 0;
+  std::atomic<std::uint64_t> sync_errors_ = 0;
   UnsyncedIndex index_ GUARDED_BY(mutex_);
 };
 

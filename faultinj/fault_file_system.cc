@@ -25,6 +25,7 @@
 #include "faultinj/fiu_gate.h"
 #include "faultinj/points.h"
 #include "faultinj/root_path.h"
+#include "faultinj/sync_failure.h"
 #include <pluresdb/error.h>
 
 namespace faultinj {
@@ -93,6 +94,22 @@ const PointNames& directory_names(const std::string& relative_path) {
   PointClass point_class = classify_path(relative_path);
   point_class.file_kind = kDirectoryKind;
   return names_of(point_class);
+}
+
+std::optional<SyncFailure> sync_failure_of(Effect effect) {
+  switch (effect) {
+    case Effect::kSyncMarkedClean:
+      return SyncFailure::kMarkedClean;
+    case Effect::kSyncReverted:
+      return SyncFailure::kReverted;
+    case Effect::kSyncReportedLater:
+      return SyncFailure::kReportedLater;
+    case Effect::kError:
+    case Effect::kShortWrite:
+    case Effect::kDelay:
+      return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 /// Fires points of one file system.
@@ -206,12 +223,12 @@ class FaultFile final : public File {
     return store(offset, data);
   }
   Status sync_data() override {
-    TRY(trigger_.check(names().sync, path_));
-    return next_->sync_data();
+    const auto firing = trigger_.fire(names().sync, 0);
+    return firing ? fail_sync(*firing) : next_->sync_data();
   }
   Status sync_all() override {
-    TRY(trigger_.check(names().sync, path_));
-    return next_->sync_all();
+    const auto firing = trigger_.fire(names().sync, 0);
+    return firing ? fail_sync(*firing) : next_->sync_all();
   }
   Status truncate(std::uint64_t size_bytes) override {
     TRY(trigger_.check(names().truncate, path_, size_bytes));
@@ -235,6 +252,20 @@ class FaultFile final : public File {
   Status close() override { return next_->close(); }
 
  private:
+  Status fail_sync(const Firing& firing) {
+    const std::optional<SyncFailure> failure = sync_failure_of(firing.effect);
+    if (failure) {
+      auto* const failing = dynamic_cast<FailingSync*>(next_.get());
+      if (failing == nullptr) {
+        return pluresdb::fail(pluresdb::ErrorCode::kInvalidArgument,
+                              "fault " + names().sync + ": no power-loss layer is below " + path_);
+      }
+      if (failing->fail_sync(*failure)) {
+        return {};
+      }
+    }
+    return Trigger::error_of(firing, names().sync, path_);
+  }
   Status store(std::uint64_t offset, ByteSpan data) {
     const std::uint64_t end = offset + data.size();
     if (end > allocated_end_.load()) {

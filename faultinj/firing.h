@@ -8,9 +8,12 @@
 namespace faultinj {
 
 enum class Effect : std::uint32_t {
-  kError,       ///< It fails and has done nothing.
-  kShortWrite,  ///< Writes only: a part is stored, then it fails.
-  kDelay,       ///< It takes longer, and is then made as if nothing had been.
+  kError,              ///< It fails and has done nothing.
+  kShortWrite,         ///< Writes only: a part is stored, then it fails.
+  kSyncMarkedClean,    ///< Syncs of files only: it fails as SyncFailure says.
+  kSyncReverted,       ///< The same.
+  kSyncReportedLater,  ///< The same.
+  kDelay,              ///< It takes longer, and is then made as if nothing had been.
 };
 
 struct Firing {

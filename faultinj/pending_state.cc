@@ -77,6 +77,10 @@ Status collect(Journal& journal, PendingState& state) {
       file.name_records.push_back(record);
     } else if (record->type == RecordType::kCommitFile) {
       state.files[record->file].commits.push_back(record);
+    } else if (record->type == RecordType::kCleanFile) {
+      PendingFile& file = state.files[record->file];
+      file.clean_seq = std::max(file.clean_seq, record->offset);
+      file.clean_records.push_back(record);
     } else {
       TRY_ASSIGN(auto change, read_change(journal, *record));
       move_files(state, change);
@@ -115,6 +119,7 @@ Status settle(FileSystem& files, const std::string& root, Journal& journal, Pend
     case RecordType::kRetireFile:
     case RecordType::kRetireRecords:
     case RecordType::kCommitFile:
+    case RecordType::kCleanFile:
       return {};
   }
   TRY(journal.retire({&newest.record, 1}));
@@ -132,7 +137,8 @@ Status finish_syncs(FileSystem& files, const std::string& root, Journal& journal
     const std::uint64_t durable_seq = pending.commits.back()->offset;
     const auto durable_end = std::ranges::find_if(
         pending.contents, [&](const JournalRecord* record) { return record->seq > durable_seq; });
-    const std::vector<const JournalRecord*> durable(pending.contents.begin(), durable_end);
+    const std::vector<const JournalRecord*> durable =
+        dirty_records(std::span(pending.contents.begin(), durable_end), pending.clean_seq);
     const std::string path = join_path(root, pending.path);
     TRY_ASSIGN(const bool there, exists(files, path));
     if (there && !durable.empty()) {
@@ -142,9 +148,11 @@ Status finish_syncs(FileSystem& files, const std::string& root, Journal& journal
       }
       TRY(below->close());
     }
-    TRY(journal.retire_file(id, durable));
     TRY(journal.retire(pending.commits));
-    pending.contents.erase(pending.contents.begin(), durable_end);
+    const std::set<const JournalRecord*> below_now(durable.begin(), durable.end());
+    std::erase_if(pending.contents,
+                  [&](const JournalRecord* record) { return below_now.contains(record); });
+    TRY(journal.retire(durable));
     pending.commits.clear();
   }
   return {};
@@ -167,6 +175,7 @@ Status forget_removed(Journal& journal, PendingState& state) {
       continue;
     }
     dead.insert(dead.end(), pending.name_records.begin(), pending.name_records.end());
+    dead.insert(dead.end(), pending.clean_records.begin(), pending.clean_records.end());
     dead.insert(dead.end(), pending.contents.begin(), pending.contents.end());
     file = state.files.erase(file);
   }
@@ -233,6 +242,7 @@ Status make_change(FileSystem& files, const std::string& root, const DirectoryCh
     case RecordType::kRetireFile:
     case RecordType::kRetireRecords:
     case RecordType::kCommitFile:
+    case RecordType::kCleanFile:
       return {};
   }
   return {};

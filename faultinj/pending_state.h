@@ -44,6 +44,8 @@ struct PendingFile {
   std::vector<const JournalRecord*> name_records;
   std::vector<const JournalRecord*> contents;  ///< In order.
   std::vector<const JournalRecord*> commits;   ///< Empty after load_pending.
+  std::vector<const JournalRecord*> clean_records;
+  std::uint64_t clean_seq = 0;  ///< Writes up to it are marked clean: buffered_file.h.
 };
 
 struct PendingState {

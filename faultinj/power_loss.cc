@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/io/file_system.h"
+#include "faultinj/buffered_file.h"
 #include "faultinj/hash.h"
 #include "faultinj/pending_state.h"
 #include "faultinj/power_loss_journal.h"
@@ -37,6 +39,19 @@ struct Cuts {
   std::uint64_t names = kNoCut;
 };
 
+/// Writes that can be torn.
+std::vector<std::uint64_t> tearable_writes(const PendingState& state, std::uint32_t sector_bytes) {
+  std::vector<std::uint64_t> seqs;
+  for (const auto& [id, pending] : state.files) {
+    for (const JournalRecord* record : pending.contents) {
+      if (record->type == RecordType::kWrite && record->payload_bytes > sector_bytes) {
+        seqs.push_back(record->seq);
+      }
+    }
+  }
+  return seqs;
+}
+
 std::uint64_t cut_of(const PowerLossPolicy& policy, std::vector<std::uint64_t> seqs) {
   std::ranges::sort(seqs);
   const std::size_t survivors = mix(policy.seed, seqs.size()) % (seqs.size() + 1);
@@ -46,6 +61,13 @@ std::uint64_t cut_of(const PowerLossPolicy& policy, std::vector<std::uint64_t> s
 Cuts choose_cuts(const PowerLossPolicy& policy, const PendingState& state) {
   const bool cuts_bytes = policy.writes == PowerLossPolicy::Writes::kPrefix;
   const bool cuts_names = policy.names == PowerLossPolicy::Names::kPrefix;
+  if (policy.tears && cuts_bytes) {
+    if (auto writes = tearable_writes(state, policy.sector_bytes); !writes.empty()) {
+      std::ranges::sort(writes);
+      const std::uint64_t cut = writes[mix(policy.seed, writes.size()) % writes.size()];
+      return {.bytes = cut, .names = cuts_names ? cut : kNoCut};
+    }
+  }
   std::vector<std::uint64_t> seqs;
   if (cuts_bytes) {
     for (const auto& [id, pending] : state.files) {
@@ -76,6 +98,18 @@ Status leave_bytes(FileSystem& files, const std::string& root, const PendingStat
     TRY(file->close());
   }
   return {};
+}
+
+/// What a failed sync has marked clean was only ever in memory.
+void discard_clean(PendingState& state, SurvivingBytes& survivors) {
+  for (auto& [id, pending] : state.files) {
+    auto dirty = dirty_records(pending.contents, pending.clean_seq);
+    std::vector<const JournalRecord*> clean;
+    std::ranges::set_difference(pending.contents, dirty, std::back_inserter(clean), {},
+                                &JournalRecord::seq, &JournalRecord::seq);
+    survivors.discard(clean);
+    pending.contents = std::move(dirty);
+  }
 }
 
 void count_names(const std::vector<bool>& survives, PowerLossOutcome& outcome) {
@@ -123,10 +157,11 @@ Result<PowerLossOutcome> apply_power_loss(const std::string& root, int journal_f
   }
   FileSystem& files = pluresdb::io::posix_file_system();
   TRY_ASSIGN(const auto journal, Journal::open(journal_fd));
-  TRY_ASSIGN(const auto state, load_pending(files, root, *journal));
+  TRY_ASSIGN(auto state, load_pending(files, root, *journal));
   PowerLossOutcome outcome;
   const Cuts cuts = choose_cuts(policy, state);
   SurvivingBytes survivors(*journal, policy, cuts.bytes, outcome);
+  discard_clean(state, survivors);
   TRY(leave_bytes(files, root, state, survivors, policy));
   std::vector<bool> survives = surviving_changes(state.changes, policy, cuts.names);
   drop_impossible(state.changes, survives);

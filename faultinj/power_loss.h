@@ -31,7 +31,9 @@ struct PowerLossPolicy {
   Names names = Names::kNone;
   std::uint64_t seed = 0;
   std::uint32_t sector_bytes = 512;  ///< 512 or 4096.
-  double garbage = 0;                ///< Of the lost sectors of torn writes; with Writes::kSubset.
+  /// With Writes::kPrefix: the point is inside a write of several sectors, if there is any.
+  bool tears = false;
+  double garbage = 0;  ///< Of the lost sectors of torn writes; with Writes::kSubset.
 
   /// Nothing is lost: the files become what the worker saw (to look at them).
   static PowerLossPolicy keeping_everything() {

@@ -1,6 +1,7 @@
 // Layout of the journal: power_loss_journal.h. What is undone how: pending_state.h.
 #include "faultinj/power_loss_file_system.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "faultinj/pending_state.h"
 #include "faultinj/power_loss_journal.h"
 #include "faultinj/root_path.h"
+#include "faultinj/sync_failure.h"
 #include <pluresdb/error.h>
 
 namespace faultinj {
@@ -69,6 +71,7 @@ class PowerLossFileSystem final : public FileSystem {
 
   /// Syncs through a writable handle, which a reader does not have.
   Status sync(BufferedFile& file, File& below, bool all);
+  Status fail_sync(BufferedFile& file, File& below, SyncFailure failure);
   /// One handle of `file` less.
   Status release(const SharedFile& file);
 
@@ -103,11 +106,15 @@ class PowerLossFileSystem final : public FileSystem {
   std::uint64_t last_file_ GUARDED_BY(mutex_) = 0;
 };
 
-class PowerLossFile final : public File {
+class PowerLossFile final : public File, public FailingSync {
  public:
   PowerLossFile(PowerLossFileSystem& files, SharedFile file, std::shared_ptr<File> below,
                 bool may_write)
-      : files_(files), file_(std::move(file)), below_(std::move(below)), may_write_(may_write) {}
+      : files_(files),
+        file_(std::move(file)),
+        below_(std::move(below)),
+        may_write_(may_write),
+        errors_seen_(file_->sync_errors()) {}
   ~PowerLossFile() override { (void)close(); }
   PowerLossFile(const PowerLossFile&) = delete;
   PowerLossFile& operator=(const PowerLossFile&) = delete;
@@ -124,11 +131,18 @@ class PowerLossFile final : public File {
   }
   Status sync_data() override {
     TRY(check_open());
-    return files_.sync(*file_, *below_, false);
+    TRY(files_.sync(*file_, *below_, false));
+    return report_failure();
   }
   Status sync_all() override {
     TRY(check_open());
-    return files_.sync(*file_, *below_, true);
+    TRY(files_.sync(*file_, *below_, true));
+    return report_failure();
+  }
+  Status fail_sync(SyncFailure failure) override {
+    TRY(check_open());
+    TRY(files_.fail_sync(*file_, *below_, failure));
+    return failure == SyncFailure::kReportedLater ? Status{} : report_failure();
   }
   Status truncate(std::uint64_t size_bytes) override {
     TRY(check_writable());
@@ -160,6 +174,13 @@ class PowerLossFile final : public File {
   [[nodiscard]] Status check_open() const {
     return file_ != nullptr ? Status{} : fail(ErrorCode::kIo, "use of a closed file", EBADF);
   }
+  /// Of another handle's sync, or of an earlier one: once.
+  Status report_failure() {
+    const std::uint64_t errors = file_->sync_errors();
+    return errors_seen_.exchange(errors) == errors
+               ? Status{}
+               : fail(ErrorCode::kIo, "a sync of the file failed", EIO);
+  }
   [[nodiscard]] Status check_writable() const {
     TRY(check_open());
     return may_write_ ? Status{} : fail(ErrorCode::kIo, "write to a file opened to read", EBADF);
@@ -169,6 +190,7 @@ class PowerLossFile final : public File {
   SharedFile file_;
   std::shared_ptr<File> below_;
   const bool may_write_;
+  std::atomic<std::uint64_t> errors_seen_;
 };
 
 Status PowerLossFileSystem::inherit() {
@@ -180,6 +202,7 @@ Status PowerLossFileSystem::inherit() {
     TRY_ASSIGN(const auto below, next_.info(full_path(pending.path)));
     auto file = std::make_shared<BufferedFile>(*journal_, id, std::move(pending.contents),
                                                below.size_bytes);
+    file->inherit_clean(std::move(pending.clean_records), pending.clean_seq);
     // One record that says where the file is by now replaces the older ones.
     TRY(name_file(file, pending.path));
     TRY(journal_->retire(pending.name_records));
@@ -302,6 +325,10 @@ Status PowerLossFileSystem::sync(BufferedFile& file, File& below, bool all) {
     return all ? below.sync_all() : below.sync_data();
   }
   return file.sync(*target, all);
+}
+
+Status PowerLossFileSystem::fail_sync(BufferedFile& file, File& below, SyncFailure failure) {
+  return file.fail_sync(failure, below);
 }
 
 Status PowerLossFileSystem::release(const SharedFile& file) {

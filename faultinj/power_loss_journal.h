@@ -35,6 +35,7 @@ enum class RecordType : std::uint32_t {
   kRetireFile = 10,      ///< The bytes of `file` up to seq `offset` are durable.
   kRetireRecords = 11,   ///< Payload: seqs of records that no longer count.
   kCommitFile = 12,  ///< The bytes of `file` up to seq `offset` are durable, but perhaps not below.
+  kCleanFile = 13,  ///< The writes of `file` up to seq `offset` never reach the disk by themselves.
 };
 
 /// kWrite, kTruncate, kAllocate.

@@ -105,6 +105,7 @@ class Replay {
       case RecordType::kRemove:
       case RecordType::kRemoveDirectory:
       case RecordType::kCommitFile:
+      case RecordType::kCleanFile:
         break;
     }
     image_.live.emplace(record.seq, record);

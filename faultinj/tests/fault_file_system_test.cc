@@ -184,6 +184,15 @@ TEST_F(FaultFileSystemTest, AFullDiskRefusesOnlyWhatNeedsSpace) {
   EXPECT_GT(faulty->space(store_directory.path())->available_bytes, 0U);
 }
 
+TEST_F(FaultFileSystemTest, AModelOfThePageCacheNeedsTheLayerThatHasOne) {
+  const auto file = open("wal/1.wal");
+  ASSERT_TRUE(arm({.point = "wal/segment/sync", .effect = Effect::kSyncReverted}).has_value());
+  const Status refused = file->sync_data();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(disarm("wal/segment/sync").has_value());
+}
+
 TEST_F(FaultFileSystemTest, WithoutInodesOnlyCreationsFail) {
   const auto file = open("wal/1.wal");
   arm_point("inodes/*", ENOSPC);

@@ -455,5 +455,24 @@ TEST(PowerLossStates, GarbageIsAPart) {
   }
 }
 
+TEST(PowerLossStates, ATornWriteIsOneOfSeveralSectors) {
+  Store store;
+  store.boot();
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    store.make_durable("f", "");
+    for (std::uint64_t i = 0; i < 6; ++i) {
+      store.write("f", i * 100, std::string(100, 'a'));  // Less than a sector each.
+    }
+    store.write("f", 600, std::string(3000, 'b'));
+    store.write("f", 3600, std::string(100, 'c'));
+    const auto outcome = store.lose_power(
+        {.writes = Writes::kPrefix, .names = Names::kPrefix, .seed = seed, .tears = true});
+    EXPECT_EQ(outcome.writes_torn, 1U);
+    EXPECT_EQ(outcome.writes_kept, 6U);
+    EXPECT_EQ(outcome.writes_discarded, 1U);
+    store.boot();
+  }
+}
+
 }  // namespace
 }  // namespace faultinj

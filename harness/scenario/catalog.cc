@@ -27,7 +27,9 @@ constexpr std::array<FaultKindInfo, 14> kFaultKinds = {{
     {FaultKind::kSyncError, "sync_error", true, "syncs at a fault point fail with EIO"},
     {FaultKind::kShortWrite, "short_write", true,
      "writes at a fault point store a part of their bytes and fail"},
-    {FaultKind::kTornWrite, "torn_write", false, "a kill leaves a write half done"},
+    {FaultKind::kTornWrite, "torn_write", true,
+     "a power loss in the middle of a write: what was written before it is there, and its "
+     "beginning"},
     {FaultKind::kBitFlip, "bit_flip", true,
      "kills the worker and flips a bit of a sealed log segment"},
     {FaultKind::kMisdirectedWrite, "misdirected_write", true,
@@ -221,8 +223,12 @@ bool is_damage(FaultKind kind) {
   return kind == FaultKind::kBitFlip || kind == FaultKind::kMisdirectedWrite;
 }
 
+bool is_power_loss(FaultKind kind) {
+  return kind == FaultKind::kPowerLoss || kind == FaultKind::kTornWrite;
+}
+
 bool is_kill(FaultKind kind) {
-  return kind == FaultKind::kCrash || kind == FaultKind::kPowerLoss || is_damage(kind);
+  return kind == FaultKind::kCrash || is_power_loss(kind) || is_damage(kind);
 }
 
 bool is_instant(FaultKind kind) {

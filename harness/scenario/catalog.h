@@ -22,6 +22,8 @@ std::span<const FaultKindInfo> fault_kinds();
 
 /// Ends the worker.
 bool is_kill(FaultKind kind);
+/// Kills that take away what was never synced.
+bool is_power_loss(FaultKind kind);
 /// Kills that damage what was synced: outside of what the engine promises to survive.
 bool is_damage(FaultKind kind);
 /// Comes at an instant and is then over: kills, pauses, jumps of the clock. Others last for a

@@ -273,6 +273,10 @@ void read_fault(const Node& table, FaultSection& fault, Findings& findings) {
                                          field.spec.key, name, fmt::join(kinds, ", ")));
     }
   }
+  if (fault.kind == FaultKind::kTornWrite) {
+    fault.keep = "prefix";
+    fault.names = "prefix";
+  }
   if (fault.kind == FaultKind::kPowerLoss) {
     complete_power_loss(table, fault);
   }

@@ -440,10 +440,12 @@ std::vector<Field<FaultSection>> special_fault_fields() {
        &FaultSection::direction},
       {{.key = "after_error",
         .type = kChoice,
-        .doc = "what the page cache does after a failed sync; still_dirty: it keeps the bytes, and "
-               "they stay unsynced",
-        .choices = {"still_dirty"},
-        .later = {"ext4_ordered", "ext4_data", "xfs", "btrfs"},
+        .doc =
+            "what the page cache does after a failed sync; still_dirty: the bytes stay unsynced; "
+            "ext4_ordered, xfs: they can be read until the power goes, and no later sync writes "
+            "them; btrfs: content and size are as after the last sync; ext4_data: as "
+            "ext4_ordered, and only the next sync says so, which no store survives",
+        .choices = {"still_dirty", "ext4_ordered", "xfs", "btrfs", "ext4_data"},
         .default_note = "\"still_dirty\"",
         .kinds = {kSyncError}},
        &FaultSection::after_error},
@@ -478,7 +480,7 @@ std::vector<Field<FaultSection>> power_loss_fields() {
         .doc = "writes are torn at 512 or 4096 bytes",
         .min = 512,
         .max = 4096,
-        .kinds = {kPowerLoss, kCrashImage}},
+        .kinds = {kPowerLoss, kTornWrite, kCrashImage}},
        &FaultSection::sector_bytes},
       {{.key = "names",
         .type = kChoice,

@@ -50,11 +50,20 @@ FaultStep step_of(FaultKind kind) {
   return kind == FaultKind::kClockJump ? FaultStep::kJumpClock : FaultStep::kKill;
 }
 
-faultinj::Effect effect_of(FaultKind kind) {
-  if (kind == FaultKind::kShortWrite) {
+faultinj::Effect effect_of(const FaultSection& fault) {
+  if (fault.kind == FaultKind::kShortWrite) {
     return faultinj::Effect::kShortWrite;
   }
-  return kind == FaultKind::kSlowIo ? faultinj::Effect::kDelay : faultinj::Effect::kError;
+  if (fault.after_error == "ext4_ordered" || fault.after_error == "xfs") {
+    return faultinj::Effect::kSyncMarkedClean;
+  }
+  if (fault.after_error == "btrfs") {
+    return faultinj::Effect::kSyncReverted;
+  }
+  if (fault.after_error == "ext4_data") {
+    return faultinj::Effect::kSyncReportedLater;
+  }
+  return fault.kind == FaultKind::kSlowIo ? faultinj::Effect::kDelay : faultinj::Effect::kError;
 }
 
 /// Firings of one window; 0: no limit. A worker that starts in it counts calls from the beginning.
@@ -191,7 +200,7 @@ ArmedPoint FaultDriver::armed_point(std::size_t fault) const {
   const std::uint64_t fired = window == nullptr ? 0 : window->fired;
   const std::uint64_t budget = budget_of(section);
   return {.point = point_of(section),
-          .how = {.effect = static_cast<std::uint32_t>(effect_of(section.kind)),
+          .how = {.effect = static_cast<std::uint32_t>(effect_of(section)),
                   .error_number = error_number_of(section),
                   .delay_us = static_cast<std::uint32_t>(
                       std::llround(section.delay_seconds * kMicrosecondsPerSecond)),

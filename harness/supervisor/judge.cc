@@ -259,7 +259,8 @@ CheckResult evidence(const RunFacts& facts, const RunResult& result) {
   demand(facts.final_check_done, "the last look at the whole store was not completed");
   const bool killed = result.crashes > 0;
   demand(!killed || seen.kills_with_maybes > 0, "no kill interrupted a write");
-  const bool lost_power = fired_of(result, FaultKind::kPowerLoss) > 0;
+  const bool lost_power =
+      fired_of(result, FaultKind::kPowerLoss) + fired_of(result, FaultKind::kTornWrite) > 0;
   demand(!lost_power || seen.unsynced_bytes_discarded > 0 || seen.directory_entries_discarded > 0,
          "no power loss took anything away");
   return missing.empty()

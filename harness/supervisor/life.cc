@@ -48,6 +48,14 @@ constexpr double kForNamesFraction = 0.5;
 constexpr std::uint64_t kChangesOutOfOrder = 2;
 constexpr int kReapMs = 30'000;
 
+/// Whether the kill did what its kind is about.
+bool has_happened(const KillReport& report) {
+  if (report.fault.kind == FaultKind::kTornWrite) {
+    return report.power_loss.has_value() && report.power_loss->outcome.writes_torn > 0;
+  }
+  return !scenario::is_damage(report.fault.kind) || report.damage.has_value();
+}
+
 }  // namespace
 
 Life::Life(const LifeParts& parts, std::vector<AgentConfig> agents)
@@ -155,7 +163,7 @@ void Life::perform(const FaultAction& action) {
 /// acknowledged, and for a power loss something that was never synced. It is stopped to be looked
 /// at, so that the moment does not pass between the look and the kill.
 void Life::aim(const FaultSection& fault) {
-  const bool power_loss = fault.kind == FaultKind::kPowerLoss;
+  const bool power_loss = scenario::is_power_loss(fault.kind);
   if (!power_loss && random_.unit() < kUnaimedFraction) {
     return;
   }
@@ -206,7 +214,7 @@ void Life::kill_under_load(std::size_t index) {
   parts_.loop.turn(0);
   count_life();
   KillReport report{.fault = fault, .incarnation = incarnation_};
-  if ((fault.kind == FaultKind::kPowerLoss && !take_power(fault, report)) ||
+  if ((scenario::is_power_loss(fault.kind) && !take_power(fault, report)) ||
       (scenario::is_damage(fault.kind) && !damage(fault, report))) {
     return;
   }
@@ -218,9 +226,9 @@ void Life::kill_under_load(std::size_t index) {
 void Life::died_of_fault(std::size_t index, KillReport report) {
   const FaultSection& fault = parts_.scenario.faults[index];
   // Without durability a power loss may take what was acknowledged; a process death may not.
-  report.maybes = parts_.oracle.worker_died(fault.kind == FaultKind::kPowerLoss &&
+  report.maybes = parts_.oracle.worker_died(scenario::is_power_loss(fault.kind) &&
                                             parts_.scenario.engine.durability == "none");
-  if (!scenario::is_damage(fault.kind) || report.damage.has_value()) {
+  if (has_happened(report)) {
     parts_.faults.instant_fired(index);
   }
   parts_.monitor.kill_counted(scenario::fault_kind_name(fault.kind));

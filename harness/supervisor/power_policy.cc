@@ -72,6 +72,7 @@ PowerLossPolicy power_policy(const FaultSection& fault, std::uint64_t seed) {
           .names = value_of(kNames, fault.names),
           .seed = seed,
           .sector_bytes = fault.sector_bytes,
+          .tears = fault.kind == FaultKind::kTornWrite,
           .garbage = fault.garbage};
 }
 

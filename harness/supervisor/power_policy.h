@@ -8,7 +8,7 @@
 
 namespace soak::supervisor {
 
-/// Of a power_loss.
+/// Of a power_loss or a torn_write.
 faultinj::PowerLossPolicy power_policy(const scenario::FaultSection& fault, std::uint64_t seed);
 
 /// Of an image of a crash_image. The first image of a clone has lost everything unsynced; the

@@ -57,12 +57,15 @@ WorkerConfig worker_config(const scenario::Scenario& scenario, const WorkerPlace
       std::llround(engine.checkpoint.every_seconds * kMillisecondsPerSecond));
   const auto some_fault = [&](auto needs) {
     return engine.file_system == "layered" || !scenario.defect.empty() ||
-           std::ranges::any_of(scenario.faults, needs, &scenario::FaultSection::kind);
+           std::ranges::any_of(scenario.faults, needs);
   };
-  config.power_loss_layer = some_fault([](FaultKind kind) {
-    return kind == FaultKind::kPowerLoss || kind == FaultKind::kCrashImage;
+  config.power_loss_layer = some_fault([](const scenario::FaultSection& fault) {
+    const bool models_page_cache = !fault.after_error.empty() && fault.after_error != "still_dirty";
+    return models_page_cache || scenario::is_power_loss(fault.kind) ||
+           fault.kind == FaultKind::kCrashImage;
   });
-  config.fault_layer = some_fault([](FaultKind kind) { return !scenario::is_instant(kind); });
+  config.fault_layer = some_fault(
+      [](const scenario::FaultSection& fault) { return !scenario::is_instant(fault.kind); });
   config.defect = scenario.defect;
   config.fiu_fifo_base = place.fiu_fifo_base;
   config.clock_offset_us = place.clock_offset_us;

@@ -280,8 +280,6 @@ TEST(ScenarioParse, WhatIsNotImplementedIsRefusedAndNeverIgnored) {
       {"engine.encryption", "[engine]\nencryption = \"aes-256-gcm\"\n"},
       {"engine.vector_dimension", "[engine]\nvector_dimension = 128\n"},
       {"engine.target", "[engine]\ntarget = \"sqlite\"\n"},
-      {"faults.kind", "[[faults]]\nname = \"x\"\nkind = \"bit_flip\"\nevery = \"5s\"\n"},
-      {"faults.kind", "[[faults]]\nname = \"x\"\nkind = \"clock_jump\"\nevery = \"5s\"\n"},
       {"mix.search", "mix = { command = 1, search = 1 }\n"},
   };
   for (const auto& [key, text] : texts) {

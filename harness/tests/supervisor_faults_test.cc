@@ -113,6 +113,23 @@ TEST_F(FaultDriverTest, PointsAreArmedAsTheScenarioSays) {
   EXPECT_EQ(driver_.armed_point(kSync), sync);
 }
 
+TEST(FaultDriverKinds, AFailedSyncIsArmedAsItsPageCacheDoes) {
+  using faultinj::Effect;
+  const std::map<std::string, Effect> effects = {{"still_dirty", Effect::kError},
+                                                 {"ext4_ordered", Effect::kSyncMarkedClean},
+                                                 {"xfs", Effect::kSyncMarkedClean},
+                                                 {"btrfs", Effect::kSyncReverted},
+                                                 {"ext4_data", Effect::kSyncReportedLater}};
+  Scenario scenario;
+  scenario.faults.resize(1);
+  scenario.faults[0].kind = FaultKind::kSyncError;
+  for (const auto& [model, effect] : effects) {
+    scenario.faults[0].after_error = model;
+    const FaultDriver driver(scenario);
+    EXPECT_EQ(driver.armed_point(0).how.effect, static_cast<std::uint32_t>(effect)) << model;
+  }
+}
+
 TEST(FaultDriverKinds, EachIsArmedAsItsSectionSays) {
   Scenario scenario;
   scenario.faults.resize(3);

@@ -35,11 +35,20 @@ TEST(WorkerSetup, EachKindOfFaultBringsTheLayerThatItNeeds) {
   for (const scenario::FaultKindInfo& info : scenario::fault_kinds()) {
     Scenario scenario;
     scenario.faults.emplace_back().kind = info.kind;
-    const bool power = info.kind == FaultKind::kPowerLoss || info.kind == FaultKind::kCrashImage;
+    const bool power = scenario::is_power_loss(info.kind) || info.kind == FaultKind::kCrashImage;
     EXPECT_EQ(layers_of(scenario),
               (Layers{.faults = !scenario::is_instant(info.kind), .power_loss = power}))
         << info.name;
   }
+}
+
+TEST(WorkerSetup, AModelOfThePageCacheNeedsThePowerLossLayer) {
+  Scenario scenario;
+  scenario.faults.emplace_back().kind = FaultKind::kSyncError;
+  scenario.faults[0].after_error = "still_dirty";
+  EXPECT_EQ(layers_of(scenario), (Layers{.faults = true, .power_loss = false}));
+  scenario.faults[0].after_error = "btrfs";
+  EXPECT_EQ(layers_of(scenario), (Layers{.faults = true, .power_loss = true}));
 }
 
 TEST(WorkerSetup, DefectsAndRemoteControlNeedAllLayers) {
