@@ -1,6 +1,7 @@
 #include "faultinj/buffered_file.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -209,6 +210,13 @@ Status BufferedFile::fail_sync(SyncFailure failure, File& below) {
   }
   ++sync_errors_;
   return {};
+}
+
+Status BufferedFile::report_sync_errors(std::atomic<std::uint64_t>& seen) const {
+  const std::uint64_t errors = sync_errors();
+  return seen.exchange(errors) == errors
+             ? Status{}
+             : pluresdb::fail(pluresdb::ErrorCode::kIo, "a sync of the file failed", EIO);
 }
 
 bool BufferedFile::has_unsynced() {

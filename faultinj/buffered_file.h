@@ -55,8 +55,10 @@ class BufferedFile {
 
   /// What is unsynced now meets the failure; nothing of it is below.
   pluresdb::Status fail_sync(SyncFailure failure, pluresdb::io::File& below);
-  /// Failed syncs so far: a handle that has seen fewer has an error to report.
+  /// Failed syncs so far: a handle starts with what it finds.
   [[nodiscard]] std::uint64_t sync_errors() const { return sync_errors_.load(); }
+  /// kIo when a sync has failed that the handle that has `seen` so many has not heard of; once.
+  pluresdb::Status report_sync_errors(std::atomic<std::uint64_t>& seen) const;
 
   bool has_unsynced();
   /// Corrects size and allocated bytes of the file below by what is unsynced.

@@ -71,7 +71,6 @@ class PowerLossFileSystem final : public FileSystem {
 
   /// Syncs through a writable handle, which a reader does not have.
   Status sync(BufferedFile& file, File& below, bool all);
-  Status fail_sync(BufferedFile& file, File& below, SyncFailure failure);
   /// One handle of `file` less.
   Status release(const SharedFile& file);
 
@@ -129,20 +128,13 @@ class PowerLossFile final : public File, public FailingSync {
     TRY(check_writable());
     return file_->write(offset, data);
   }
-  Status sync_data() override {
-    TRY(check_open());
-    TRY(files_.sync(*file_, *below_, false));
-    return report_failure();
-  }
-  Status sync_all() override {
-    TRY(check_open());
-    TRY(files_.sync(*file_, *below_, true));
-    return report_failure();
-  }
+  Status sync_data() override { return sync(false); }
+  Status sync_all() override { return sync(true); }
   Status fail_sync(SyncFailure failure) override {
     TRY(check_open());
-    TRY(files_.fail_sync(*file_, *below_, failure));
-    return failure == SyncFailure::kReportedLater ? Status{} : report_failure();
+    TRY(file_->fail_sync(failure, *below_));
+    return failure == SyncFailure::kReportedLater ? Status{}
+                                                  : file_->report_sync_errors(errors_seen_);
   }
   Status truncate(std::uint64_t size_bytes) override {
     TRY(check_writable());
@@ -174,12 +166,10 @@ class PowerLossFile final : public File, public FailingSync {
   [[nodiscard]] Status check_open() const {
     return file_ != nullptr ? Status{} : fail(ErrorCode::kIo, "use of a closed file", EBADF);
   }
-  /// Of another handle's sync, or of an earlier one: once.
-  Status report_failure() {
-    const std::uint64_t errors = file_->sync_errors();
-    return errors_seen_.exchange(errors) == errors
-               ? Status{}
-               : fail(ErrorCode::kIo, "a sync of the file failed", EIO);
+  Status sync(bool all) {
+    TRY(check_open());
+    TRY(files_.sync(*file_, *below_, all));
+    return file_->report_sync_errors(errors_seen_);
   }
   [[nodiscard]] Status check_writable() const {
     TRY(check_open());
@@ -325,10 +315,6 @@ Status PowerLossFileSystem::sync(BufferedFile& file, File& below, bool all) {
     return all ? below.sync_all() : below.sync_data();
   }
   return file.sync(*target, all);
-}
-
-Status PowerLossFileSystem::fail_sync(BufferedFile& file, File& below, SyncFailure failure) {
-  return file.fail_sync(failure, below);
 }
 
 Status PowerLossFileSystem::release(const SharedFile& file) {
