@@ -83,7 +83,7 @@ LIBRARIES = [
 
 # Headers of the operating system; in the engine they stand in one file.
 SYSTEM = re.compile(r"(unistd|fcntl|signal|stdlib|malloc|poll|spawn|termios|pthread|netdb|dirent|"
-                    r"sched)\.h$"
+                    r"dlfcn|sched)\.h$"
                     r"|(sys|netinet|arpa|linux)/[a-z_]+\.h$")
 SYSTEM_OF_ENGINE = ("engine/io/posix_file_system.cc", "engine/tests/", "engine/bench/")
 PURE = ("harness/oracle/", "harness/scenario/")

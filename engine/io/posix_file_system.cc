@@ -68,6 +68,36 @@ class Descriptor {
   int number_;
 };
 
+Status write_all(const Descriptor& descriptor, const std::string& path, std::uint64_t offset,
+                 base::ByteSpan data) {
+  while (!data.empty()) {
+    const ssize_t count =
+        ::pwrite(descriptor.get(), data.data(), data.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      return system_error("write", path);
+    }
+    if (count == 0) {
+      return fail(ErrorCode::kIo, "write " + path + ": no progress");
+    }
+    data = data.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+  return {};
+}
+
+Status truncate_to(const Descriptor& descriptor, const std::string& path,
+                   std::uint64_t size_bytes) {
+  while (::ftruncate(descriptor.get(), static_cast<off_t>(size_bytes)) != 0) {
+    if (errno != EINTR) {
+      return system_error("truncate", path);
+    }
+  }
+  return {};
+}
+
 class PosixFile final : public File {
  public:
   PosixFile(Descriptor descriptor, std::string path)
@@ -93,22 +123,7 @@ class PosixFile final : public File {
   }
 
   Status write(std::uint64_t offset, base::ByteSpan data) override {
-    while (!data.empty()) {
-      const ssize_t count =
-          ::pwrite(descriptor_.get(), data.data(), data.size(), static_cast<off_t>(offset));
-      if (count < 0 && errno == EINTR) {
-        continue;
-      }
-      if (count < 0) {
-        return system_error("write", path_);
-      }
-      if (count == 0) {
-        return fail(ErrorCode::kIo, "write " + path_ + ": no progress");
-      }
-      data = data.subspan(static_cast<std::size_t>(count));
-      offset += static_cast<std::uint64_t>(count);
-    }
-    return {};
+    return write_all(descriptor_, path_, offset, data);
   }
 
   Status sync_data() override {
@@ -127,12 +142,7 @@ class PosixFile final : public File {
   }
 
   Status truncate(std::uint64_t size_bytes) override {
-    while (::ftruncate(descriptor_.get(), static_cast<off_t>(size_bytes)) != 0) {
-      if (errno != EINTR) {
-        return system_error("truncate", path_);
-      }
-    }
-    return {};
+    return truncate_to(descriptor_, path_, size_bytes);
   }
 
   Status allocate(std::uint64_t size_bytes) override {
@@ -219,6 +229,13 @@ Status set_lock(int descriptor, short type, const std::string& path) {
     return fail(ErrorCode::kLocked, path + " is locked by pid " + holder_pid(descriptor));
   }
   return system_error("lock", path);
+}
+
+/// For whoever meets the lock; see holder_pid.
+Status label_with_pid(const Descriptor& descriptor, const std::string& path) {
+  TRY(truncate_to(descriptor, path, 0));
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  return write_all(descriptor, path, 0, base::as_bytes(pid));
 }
 
 class PosixFileSystem final : public FileSystem {
@@ -344,12 +361,10 @@ class PosixFileSystem final : public FileSystem {
       return system_error("open", path);
     }
     TRY(set_lock(descriptor.get(), F_WRLCK, path));
-    const std::string pid = std::to_string(::getpid()) + "\n";
-    const bool labelled = ::ftruncate(descriptor.get(), 0) == 0 &&
-                          ::pwrite(descriptor.get(), pid.data(), pid.size(), 0) >= 0;
+    const auto labelled = label_with_pid(descriptor, path);
     // A full disk must not keep a store closed: the lock is held, only its label is missing.
-    if (!labelled && errno != ENOSPC && errno != EDQUOT) {
-      return system_error("write", path);
+    if (!labelled && labelled.error().code != ErrorCode::kNoSpace) {
+      return std::unexpected(labelled.error());
     }
     return std::make_unique<PosixFileLock>(std::move(descriptor));
   }
