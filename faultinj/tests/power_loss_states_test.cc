@@ -209,8 +209,11 @@ TEST(PowerLossStates, OfAWriteWithoutAnythingKept) {
 
 TEST(PowerLossStates, OfAWriteWithAPrefixKept) {
   for (const std::uint32_t sector_bytes : {512U, 4096U}) {
-    EXPECT_EQ(states_left_by({.writes = Writes::kPrefix, .sector_bytes = sector_bytes}),
-              (States{"kept", "torn: a beginning"}));
+    for (const double garbage : {0.0, 0.5}) {  // Which only a subset has.
+      EXPECT_EQ(states_left_by(
+                    {.writes = Writes::kPrefix, .sector_bytes = sector_bytes, .garbage = garbage}),
+                (States{"kept", "torn: a beginning"}));
+    }
   }
 }
 

@@ -53,6 +53,7 @@ using pluresdb::Status;
 constexpr std::uintmax_t kStoreBytesMax = 1ULL << 30;
 constexpr double kSilenceSeconds = 120;
 constexpr int kTurnMs = 2;
+constexpr std::uint32_t kTriesPerImage = 2;
 
 std::uintmax_t bytes_below(const fs::path& folder) {
   std::uintmax_t bytes = 0;
@@ -267,7 +268,9 @@ void tell(int pipe, const ImageResult& result) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::set<std::uint64_t> hashes;
   bool all_right = true;
-  for (std::uint32_t image = 1; image <= order.fault.images; ++image) {
+  // A combination that leaves what an earlier one left is passed over for the next.
+  const std::uint32_t tries = order.fault.images * kTriesPerImage;
+  for (std::uint32_t image = 1; image <= tries && hashes.size() < order.fault.images; ++image) {
     ImageResult result{.clone = order.clone, .image = image};
     const std::string folder = fmt::format("{}/image-{}", order.folder, image);
     const Result<int> journal = make_image(order, folder, result);
@@ -279,6 +282,9 @@ void tell(int pipe, const ImageResult& result) {
     if (!hashes.insert(result.hash).second) {
       result.outcome = ImageResult::Outcome::kSame;
       tell(pipe, result);
+      static_cast<void>(::close(*journal));
+      std::error_code ignored;
+      fs::remove_all(folder, ignored);
       continue;
     }
     // The oracle learns from what it is shown: each image has one of its own.
@@ -337,11 +343,15 @@ Status CrashImages::clone(const scenario::FaultSection& fault, std::uint32_t inc
   TRY_ASSIGN(const int journal, faultinj::clone_power_loss_journal(parts_.journal_descriptor));
   const UniqueFd journal_copy(journal);
   std::array<int, 2> pipe{};
-  if (::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) {
     return pluresdb::fail(ErrorCode::kIo, "pipe", errno);
   }
   results_ = UniqueFd(pipe[0]);
   const UniqueFd writing_end(pipe[1]);
+  // The examiner waits for a supervisor that has no time to read: no result may be missed.
+  if (::fcntl(results_.get(), F_SETFL, O_NONBLOCK) != 0) {
+    return pluresdb::fail(ErrorCode::kIo, "fcntl", errno);
+  }
   examiner_ = ::fork();
   if (examiner_ == 0) {
     Order own = order;

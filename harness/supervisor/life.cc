@@ -37,7 +37,8 @@ constexpr double kLoadBetweenKillsSeconds = 0.25;
 // So long nothing else goes wrong after a full disk, unless writes are acknowledged before: that
 // the store resumes by itself is to be seen.
 constexpr double kResumeSeconds = 2;
-// Kills wait this long for the moment they are meant to hit.
+// Kills wait this long for the moment they are meant to hit, and as long again for one that is
+// less than that.
 constexpr double kAimSeconds = 0.5;
 // Unsynced bytes that a torn power loss waits for, in sectors: fewer are kept or lost as a whole
 // too often.
@@ -168,15 +169,19 @@ void Life::aim(const FaultSection& fault) {
     return;
   }
   // Names change seldom: half of the power losses that scramble them wait for that alone.
-  const bool for_names = may_scramble_names(fault) && random_.unit() < kForNamesFraction;
-  const double give_up_at = parts_.clock.seconds() + kAimSeconds;
+  const Aim best = may_scramble_names(fault) && random_.unit() < kForNamesFraction ? Aim::kNames
+                   : may_keep_writes(fault)                                        ? Aim::kTearable
+                                                                                   : Aim::kAnything;
+  const double settle_for_less_at = parts_.clock.seconds() + kAimSeconds;
+  const double give_up_at = settle_for_less_at + kAimSeconds;
   while (parts_.clock.seconds() < give_up_at) {
     parts_.loop.turn(0);
     if (!parts_.drain.operation_in_flight()) {
       continue;
     }
-    if (!worker_->pause() || (parts_.drain.operation_in_flight() &&
-                              (!power_loss || enough_unsynced(fault, for_names)))) {
+    const Aim aim = parts_.clock.seconds() < settle_for_less_at ? best : Aim::kAnything;
+    if (!worker_->pause() ||
+        (parts_.drain.operation_in_flight() && (!power_loss || enough_unsynced(fault, aim)))) {
       return;
     }
     worker_->resume();
@@ -184,17 +189,21 @@ void Life::aim(const FaultSection& fault) {
   }
 }
 
-/// Whether a power loss would take something away now, and could tear it when it is to; with
-/// `for_names`, whether it could leave names out of order.
-bool Life::enough_unsynced(const FaultSection& fault, bool for_names) {
+/// Whether a power loss would now find what it is aimed at.
+bool Life::enough_unsynced(const FaultSection& fault, Aim aim) {
   const auto pending = faultinj::power_loss_pending(parts_.journal_descriptor);
   if (!pending.has_value()) {
     return true;  // apply_power_loss will say what is wrong.
   }
-  if (for_names) {
-    return pending->directory_changes >= kChangesOutOfOrder;
+  switch (aim) {
+    case Aim::kAnything:
+      return pending->bytes > 0;
+    case Aim::kTearable:
+      return pending->bytes >= kTearableSectors * fault.sector_bytes;
+    case Aim::kNames:
+      return pending->directory_changes >= kChangesOutOfOrder;
   }
-  return pending->bytes >= (may_keep_writes(fault) ? kTearableSectors * fault.sector_bytes : 1);
+  return true;
 }
 
 void Life::kill_under_load(std::size_t index) {

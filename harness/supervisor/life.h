@@ -102,7 +102,10 @@ class Life {
   void take_images();
   void await_images();
   void aim(const scenario::FaultSection& fault);
-  bool enough_unsynced(const scenario::FaultSection& fault, bool for_names);
+  /// What a power loss is to find: something unsynced, enough of it to be torn, names that could
+  /// be left out of order.
+  enum class Aim { kAnything, kTearable, kNames };
+  bool enough_unsynced(const scenario::FaultSection& fault, Aim aim);
   bool damage(const scenario::FaultSection& fault, KillReport& report);
   bool take_power(const scenario::FaultSection& fault, KillReport& report);
   void finish();

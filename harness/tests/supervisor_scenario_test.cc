@@ -1,9 +1,12 @@
 // Goal: pluresdb-soak run keeps its contract from the scenario file to the run folder.
 // Method: the real binaries, real kills, on a fresh folder each.
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -167,6 +170,40 @@ TEST_F(SoakScenario, AWorkerThatDiesByItselfFailsTheRunAndItsWritesAreVerified) 
   EXPECT_TRUE(has(result.check_detail("worker_stays_alive"), "signal 6"));
   EXPECT_EQ(result.check("no_lost_acknowledged_writes"), "pass");
   EXPECT_GE(result.number("/evidence/full_scans"), 1U);
+}
+
+/// Each "keep/names" that crash images were made with.
+std::set<std::string> image_combinations(const std::string& events) {
+  std::set<std::string> found;
+  std::istringstream lines(events);
+  const auto value = [](const std::string& line, const std::string& key) {
+    const std::string before = "\"" + key + "\":\"";
+    const std::size_t begin = line.find(before) + before.size();
+    return line.substr(begin, line.find('"', begin) - begin);
+  };
+  for (std::string line; std::getline(lines, line);) {
+    if (has(line, "\"event\":\"crash_image\"")) {
+      EXPECT_EQ(value(line, "device"), "in_order");
+      EXPECT_TRUE(has(line, "\"power_loss_seed\":")) << line;
+      found.insert(value(line, "keep") + "/" + value(line, "names"));
+    }
+  }
+  return found;
+}
+
+TEST_F(SoakScenario, CrashImagesSayWhatTheyWereMadeWith) {
+  const std::string fault = R"([[faults]]
+name = "images"
+kind = "crash_image"
+device = "in_order"
+every = "1s"
+images = 4
+must_fire = 1
+)";
+  start(write_scenario(kShortLoad + fault), {"--duration", "3s"});
+  EXPECT_EQ(finish(), 0) << screen();
+  EXPECT_EQ(image_combinations(events()),
+            (std::set<std::string>{"none/none", "none/prefix", "prefix/none", "prefix/prefix"}));
 }
 
 }  // namespace
