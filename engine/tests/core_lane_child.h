@@ -61,6 +61,8 @@ class LaneChild {
       (void)std::signal(SIGPIPE, SIG_DFL);
       (void)::dup2(in[0], STDIN_FILENO);
       (void)::dup2(out[1], STDOUT_FILENO);
+      // What the test runner has left open would count against a limit of descriptors.
+      (void)::close_range(STDERR_FILENO + 1, ~0U, 0);
       const rlimit no_core{};
       (void)::setrlimit(RLIMIT_CORE, &no_core);
       if (prepare) {
