@@ -16,6 +16,8 @@ namespace pluresdb::core {
 namespace {
 
 constexpr std::uint64_t kReserveBytesMax = 4ULL << 20;
+/// A MANIFEST, an OPTIONS and a CURRENT file of RocksDB take less than a tenth of it.
+constexpr std::uint64_t kOpeningReserveBytes = 256ULL << 10;
 /// Below this nothing but deletes: room for the STORE file, a small checkpoint and an open.
 constexpr std::uint64_t kFullBytes = 4ULL << 20;
 /// Room for one checkpoint besides two segments.
@@ -32,10 +34,12 @@ DiskSpace::DiskSpace(io::FileSystem& files, std::string directory, std::uint64_t
     : files_(files),
       directory_(std::move(directory)),
       reserve_path_(io::join_path(directory_, kReserveFileName)),
+      opening_reserve_path_(io::join_path(directory_, kOpeningReserveFileName)),
       segment_bytes_(segment_bytes),
       reserve_bytes_(std::min(segment_bytes, kReserveBytesMax)) {
   const base::MutexLock lock(mutex_);
   reserve_exists_ = files_.info(reserve_path_).has_value();
+  opening_reserve_exists_ = files_.info(opening_reserve_path_).has_value();
   refresh_locked();
 }
 
@@ -110,19 +114,25 @@ std::uint64_t DiskSpace::rewrite_room(bool collects) {
 
 void DiskSpace::restore_reserve() {
   const base::MutexLock lock(mutex_);
+  opening_reserve_exists_ =
+      opening_reserve_exists_ || make_file(opening_reserve_path_, kOpeningReserveBytes);
   if (reserve_exists_ || refused_ || measured_ != SpaceState::kNormal) {
     return;
   }
-  const auto file = files_.open(reserve_path_, io::OpenMode::kCreateOrEmpty);
+  reserve_exists_ = make_file(reserve_path_, reserve_bytes_);
+}
+
+bool DiskSpace::make_file(const std::string& path, std::uint64_t bytes) {
+  const auto file = files_.open(path, io::OpenMode::kCreateOrEmpty);
   if (!file) {
-    return;
+    return false;
   }
-  if (!(*file)->allocate(reserve_bytes_)) {
+  if (!(*file)->allocate(bytes)) {
     // A reserve that could not be made is no error of anybody's write; half of one is no use.
-    (void)files_.remove(reserve_path_);
-    return;
+    (void)files_.remove(path);
+    return false;
   }
-  reserve_exists_ = true;
+  return true;
 }
 
 void DiskSpace::release_reserve() {

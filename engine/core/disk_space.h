@@ -1,5 +1,7 @@
 // The life cycle of a filling disk (D6): normal -> low -> full -> normal, and the reserve file that
-// lets a full store still delete, compact and open.
+// lets a full store still delete, compact and open. The space for opening stands apart, in a file
+// that nothing else may use: whatever a process that was killed on a full disk has left, the next
+// one can write what RocksDB writes when it opens.
 //
 //   normal  everything is allowed
 //   low     checkpoints and compaction run at once to give space back
@@ -20,6 +22,7 @@
 namespace pluresdb::core {
 
 inline constexpr const char* kReserveFileName = "RESERVE";
+inline constexpr const char* kOpeningReserveFileName = "RESERVE.open";
 
 /// Thread: any.
 class DiskSpace {
@@ -41,18 +44,22 @@ class DiskSpace {
   /// it will give back more than it takes. Others wait, and keep clear of a writer's next segment.
   [[nodiscard]] std::uint64_t rewrite_room(bool collects);
 
-  /// Makes the reserve when there is room for it and it is missing.
+  /// Makes what is missing of the reserves: the one for opening whenever it fits, the other when
+  /// there is plenty of room.
   void restore_reserve();
   /// Gives the reserve's bytes to whoever needs them next.
   void release_reserve();
 
  private:
   void refresh_locked() REQUIRES(mutex_);
+  /// False when it does not fit; then nothing is left of it.
+  bool make_file(const std::string& path, std::uint64_t bytes) REQUIRES(mutex_);
   void release_reserve_locked() REQUIRES(mutex_);
 
   io::FileSystem& files_;
   const std::string directory_;
   const std::string reserve_path_;
+  const std::string opening_reserve_path_;
   const std::uint64_t segment_bytes_;
   const std::uint64_t reserve_bytes_;
 
@@ -62,6 +69,7 @@ class DiskSpace {
   std::uint64_t full_mark_ GUARDED_BY(mutex_) = 0;
   bool refused_ GUARDED_BY(mutex_) = false;  ///< The last outcome was "no space".
   bool reserve_exists_ GUARDED_BY(mutex_) = false;
+  bool opening_reserve_exists_ GUARDED_BY(mutex_) = false;
   std::uint32_t admitted_since_refresh_ GUARDED_BY(mutex_) = 0;
   std::uint64_t refusals_ GUARDED_BY(mutex_) = 0;
 };

@@ -163,10 +163,12 @@ class Opening {
       TRY(rebuild_base(identity));
     }
     auto opened = store::BaseStore::open(base_options(kBaseDirectoryName));
-    if (!opened && opened.error().code == ErrorCode::kNoSpace &&
-        files_.remove(path_of(kReserveFileName))) {
-      // It died while the disk was full: this is what the reserve is for (D6).
-      return store::BaseStore::open(base_options(kBaseDirectoryName));
+    for (const char* reserve : {kReserveFileName, kOpeningReserveFileName}) {
+      if (!opened && opened.error().code == ErrorCode::kNoSpace &&
+          files_.remove(path_of(reserve))) {
+        // It died while the disk was full: this is what the reserves are for (D6).
+        opened = store::BaseStore::open(base_options(kBaseDirectoryName));
+      }
     }
     return opened;
   }

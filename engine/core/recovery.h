@@ -2,7 +2,7 @@
 // the log has and the base store has not comes next: replay.h. Steps and crash cases:
 // docs/DURABILITY.md "Opening".
 //
-//   DIR/LOCK  DIR/STORE  DIR/RESERVE  DIR/wal/  DIR/base/  DIR/quarantine/
+//   DIR/LOCK  DIR/STORE  DIR/RESERVE  DIR/RESERVE.open  DIR/wal/  DIR/base/  DIR/quarantine/
 #pragma once
 
 #include <memory>

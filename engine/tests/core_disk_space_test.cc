@@ -32,7 +32,7 @@ TEST(DiskSpace, GoesFromNormalOverLowToFullAndBack) {
   space.refresh();
   EXPECT_EQ(space.state(), SpaceState::kLow);
   EXPECT_TRUE(space.admit(false).has_value());
-  ASSERT_TRUE(ballast->allocate(19 * kMiB - 1024).has_value());
+  ASSERT_TRUE(ballast->allocate(19 * kMiB - 257 * 1024).has_value());
   const auto refused = space.admit(false);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, ErrorCode::kNoSpace);
@@ -40,6 +40,7 @@ TEST(DiskSpace, GoesFromNormalOverLowToFullAndBack) {
   EXPECT_EQ(space.state(), SpaceState::kFull);
   EXPECT_TRUE(space.admit(true).has_value()) << "deletes go on";
   EXPECT_FALSE(disk.info("/RESERVE").has_value()) << "into the space of the reserve";
+  EXPECT_TRUE(disk.info("/RESERVE.open").has_value()) << "and not into that of the next open";
   ASSERT_TRUE(ballast->truncate(0).has_value());
   EXPECT_TRUE(space.admit(false).has_value()) << "resumes by itself";
   EXPECT_EQ(space.state(), SpaceState::kNormal);
@@ -55,6 +56,7 @@ TEST(DiskSpace, RefusalByTheFileSystemIsFullUntilAWriteSucceeds) {
   EXPECT_EQ(space.state(), SpaceState::kFull);
   space.restore_reserve();
   EXPECT_FALSE(disk.info("/RESERVE").has_value()) << "no reserve while others are refused";
+  EXPECT_TRUE(disk.info("/RESERVE.open").has_value()) << "but for the next open";
   EXPECT_TRUE(space.admit(false).has_value()) << "each write is a probe";
   space.note_outcome(nullptr);
   EXPECT_EQ(space.state(), SpaceState::kNormal);

@@ -435,6 +435,26 @@ TEST(Engine, OpensOnTheReserveWhenNotAByteIsLeft) {
   expect_model(*engine, model);
 }
 
+// Goal: the same when the reserve is used up, by deletes on the full disk. Only the space that is
+// kept for opening is left.
+TEST(Engine, OpensOnTheSpaceForOpeningWhenTheReserveIsUsedUp) {
+  MemoryDisk disk;
+  Model model;
+  {
+    const auto engine = open_engine(kStore, small_options(&disk));
+    for (std::uint64_t i = 0; i < 50; ++i) {
+      model[fmt::format("{}", i)] = json_of(i, 900);
+      ASSERT_TRUE(engine->put("a", fmt::format("{}", i), json_of(i, 900)).has_value());
+    }
+  }
+  disk.restart();
+  ASSERT_TRUE(disk.remove(std::string(kStore) + "/RESERVE").has_value());
+  disk.set_capacity(disk.used());
+  const auto engine = open_engine(kStore, small_options(&disk));
+  ASSERT_NE(engine, nullptr);
+  expect_model(*engine, model);
+}
+
 // Goal: damage that appears after opening must not make compaction throw away what is still
 // readable. Method: the first record chunk of a segment goes bad, so that the record which names
 // the only live value cannot be read any more; the value itself, and the index of it in memory, are
