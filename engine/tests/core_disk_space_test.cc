@@ -32,7 +32,7 @@ TEST(DiskSpace, GoesFromNormalOverLowToFullAndBack) {
   space.refresh();
   EXPECT_EQ(space.state(), SpaceState::kLow);
   EXPECT_TRUE(space.admit(false).has_value());
-  ASSERT_TRUE(ballast->allocate(19 * kMiB - 257 * 1024).has_value());
+  ASSERT_TRUE(ballast->allocate(19 * kMiB - 257 * (kMiB >> 10U)).has_value());
   const auto refused = space.admit(false);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, ErrorCode::kNoSpace);
