@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Checks that need no run: layout, rules of the house, scenarios, scripts, clang-tidy. Usage: ci/lint.sh
+# Checks that need no run: layout, rules of the house, scenarios, scripts, clang-tidy.
+# Usage: ci/lint.sh [--all]
+#
+# --all: clang-tidy of the tests, too, which takes as long as a third of the rest (for the night).
 #
 # Every check runs, then the script fails if one did. Results of clang-tidy are kept in build/lint.
 set -euo pipefail
 # shellcheck source=ci/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+tidy=()
+if [[ ${1:-} == --all ]]; then tidy=(--tests); fi
 setup --lint
 cd "$project"
 configure lint
@@ -37,7 +42,7 @@ check_scripts() {
 # again when a source or a CMake file came or went.
 check_clang_tidy() {
     ninja -C build/lint build.ninja >build/lint/ninja.log || return 1
-    ci/run_clang_tidy.py build/lint
+    ci/run_clang_tidy.py build/lint "${tidy[@]}"
 }
 
 check 'clang-format' check_format

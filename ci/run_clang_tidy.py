@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs clang-tidy-19 over the sources, in parallel, and remembers which were clean.
 
-Usage: ci/run_clang_tidy.py BUILD_TREE [FILE...]. BUILD_TREE holds compile_commands.json; without
-files, every source named there. A source is checked again when it, a project header it includes,
+Usage: ci/run_clang_tidy.py BUILD_TREE [--tests | FILE...]. BUILD_TREE holds compile_commands.json;
+without files, every source named there, with --tests those in the folders of tests, too. A source is checked again when it, a project header it includes,
 its compile command, .clang-tidy or the tool changed. Exit 0 clean, 1 findings.
 """
 import concurrent.futures
@@ -62,11 +62,13 @@ def check(tree, entry):
     return "" if result.returncode == 0 else result.stdout + result.stderr
 
 
-def main(tree, wanted):
+def main(tree, wanted, tests):
     root = pathlib.Path(__file__).resolve().parent.parent
     entries = json.loads((tree / "compile_commands.json").read_text())
     if wanted:
         entries = [e for e in entries if pathlib.Path(e["file"]).resolve() in wanted]
+    elif not tests:
+        entries = [e for e in entries if "/tests/" not in e["file"]]
     version = subprocess.run([TOOL, "--version"], text=True, capture_output=True, check=True).stdout
     clean = tree / "clang-tidy-clean"
     clean.mkdir(exist_ok=True)
@@ -91,4 +93,5 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     sys.exit(main(pathlib.Path(sys.argv[1]).resolve(),
-                  {pathlib.Path(f).resolve() for f in sys.argv[2:]}))
+                  {pathlib.Path(f).resolve() for f in sys.argv[2:] if f != "--tests"},
+                  "--tests" in sys.argv[2:]))

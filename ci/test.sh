@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Builds and runs the tests. Usage: ci/test.sh [--all | --soak] [options of ctest]
+# Builds and runs the tests. Usage: ci/test.sh [--all | --night | --soak] [options of ctest]
 #
 # Without --all: the release build, without the tests labelled long. --all: those too, and the tests
-# again under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer.
+# again under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer, but for runs
+# of whole scenarios. --night: those as well.
 # --soak: only the tests labelled soak, which need minutes and gigabytes of disk (TMPDIR), and which
 # nothing else runs.
 # One ctest run covers every build tree, so its summary, the last lines printed, speaks for all.
@@ -17,11 +18,18 @@ fi
 trees=(release)
 select=(-LE '^(long|soak)$')
 targets=()
+whole=OFF
 case "${1:-}" in
 --all)
     shift
     trees=(release asan tsan)
     select=(-LE '^soak$')
+    ;;
+--night)
+    shift
+    trees=(release asan tsan)
+    select=(-LE '^soak$')
+    whole=ON
     ;;
 --soak)
     shift
@@ -31,7 +39,13 @@ case "${1:-}" in
 esac
 setup
 for tree in "${trees[@]}"; do
-    build "$tree" "${targets[@]}"
+    if [[ $tree == release ]]; then
+        build "$tree" "${targets[@]}"
+    else
+        configure "$tree"
+        cmake -DPLURESDB_SANITIZE_WHOLE="$whole" "$project/build/$tree" >"$project/build/$tree/configure.log"
+        build "$tree" sanitized_tests
+    fi
 done
 
 # A folder of its own whose tests are those of the build trees.

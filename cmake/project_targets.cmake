@@ -11,7 +11,9 @@ endfunction()
 # build leaves out none. A sanitizer multiplies the time of long ones, refuses the preload of libfiu
 # ones and sees nothing in those of scripts; ThreadSanitizer has nothing to see in tests with one
 # thread (property and golden ones among them), cannot judge the threads of the web server of
-# prometheus-cpp, which is built without it, and ends a process that has forked with threads.
+# prometheus-cpp, which is built without it, and ends a process that has forked with threads. Runs of
+# whole scenarios are for the night (PLURESDB_SANITIZE_WHOLE): they wait more than they compute, and
+# what they run is tested in parts.
 function(pluresdb_skips result)
   set(${result} FALSE PARENT_SCOPE)
   if(NOT PLURESDB_SANITIZE)
@@ -20,6 +22,12 @@ function(pluresdb_skips result)
   set(excluded_labels long soak libfiu tool)
   if(PLURESDB_SANITIZE MATCHES thread)
     list(APPEND excluded_labels property golden one_thread web_server forks)
+  endif()
+  if(NOT PLURESDB_SANITIZE_WHOLE)
+    list(APPEND excluded_labels negative)
+    if(PLURESDB_SANITIZE MATCHES thread)
+      list(APPEND excluded_labels scenario)
+    endif()
   endif()
   foreach(excluded ${excluded_labels})
     if(${excluded} IN_LIST ARGN)
@@ -77,6 +85,13 @@ function(pluresdb_test file label)
   pluresdb_skips(skipped ${label} ${ARG_EXTRA_LABELS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests
                                            EXCLUDE_FROM_ALL ${skipped})
+  if(PLURESDB_SANITIZE)
+    # Compiling a test takes longer than running it.
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS -O0)
+    if(NOT skipped)
+      add_dependencies(sanitized_tests ${name})
+    endif()
+  endif()
   if(label STREQUAL soak AND NOT skipped)
     if(NOT TARGET soak_tests)
       add_custom_target(soak_tests)
