@@ -148,11 +148,12 @@ Status finish_syncs(FileSystem& files, const std::string& root, Journal& journal
       }
       TRY(below->close());
     }
-    TRY(journal.retire(pending.commits));
     const std::set<const JournalRecord*> below_now(durable.begin(), durable.end());
     std::erase_if(pending.contents,
                   [&](const JournalRecord* record) { return below_now.contains(record); });
+    // The commit last: cut off in between, all of this is done again.
     TRY(journal.retire(durable));
+    TRY(journal.retire(pending.commits));
     pending.commits.clear();
   }
   return {};

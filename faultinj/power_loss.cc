@@ -101,13 +101,16 @@ Status leave_bytes(FileSystem& files, const std::string& root, const PendingStat
 }
 
 /// What a failed sync has marked clean was only ever in memory.
-void discard_clean(PendingState& state, SurvivingBytes& survivors) {
+void discard_clean(PendingState& state, PowerLossOutcome& outcome) {
   for (auto& [id, pending] : state.files) {
     auto dirty = dirty_records(pending.contents, pending.clean_seq);
     std::vector<const JournalRecord*> clean;
     std::ranges::set_difference(pending.contents, dirty, std::back_inserter(clean), {},
                                 &JournalRecord::seq, &JournalRecord::seq);
-    survivors.discard(clean);
+    for (const JournalRecord* record : clean) {
+      ++outcome.writes_discarded;
+      outcome.bytes_discarded += record->payload_bytes;
+    }
     pending.contents = std::move(dirty);
   }
 }
@@ -159,9 +162,9 @@ Result<PowerLossOutcome> apply_power_loss(const std::string& root, int journal_f
   TRY_ASSIGN(const auto journal, Journal::open(journal_fd));
   TRY_ASSIGN(auto state, load_pending(files, root, *journal));
   PowerLossOutcome outcome;
+  discard_clean(state, outcome);
   const Cuts cuts = choose_cuts(policy, state);
   SurvivingBytes survivors(*journal, policy, cuts.bytes, outcome);
-  discard_clean(state, survivors);
   TRY(leave_bytes(files, root, state, survivors, policy));
   std::vector<bool> survives = surviving_changes(state.changes, policy, cuts.names);
   drop_impossible(state.changes, survives);

@@ -35,7 +35,8 @@ struct PowerLossPolicy {
   bool tears = false;
   double garbage = 0;  ///< Of the lost sectors of torn writes; with Writes::kSubset.
 
-  /// Nothing is lost: the files become what the worker saw (to look at them).
+  /// Nothing is lost but what a failed sync has marked clean: the files become what the worker
+  /// saw, as far as anything still writes it (to look at them).
   static PowerLossPolicy keeping_everything() {
     return {.writes = Writes::kAll, .names = Names::kAll};
   }

@@ -38,8 +38,13 @@ DiskSpace::DiskSpace(io::FileSystem& files, std::string directory, std::uint64_t
       segment_bytes_(segment_bytes),
       reserve_bytes_(std::min(segment_bytes, kReserveBytesMax)) {
   const base::MutexLock lock(mutex_);
-  reserve_exists_ = files_.info(reserve_path_).has_value();
-  opening_reserve_exists_ = files_.info(opening_reserve_path_).has_value();
+  // One that was cut off before its allocation, or lost it with the power, is none.
+  const auto exists = [&](const std::string& path, std::uint64_t bytes) {
+    const auto info = files_.info(path);
+    return info && info->size_bytes >= bytes;
+  };
+  reserve_exists_ = exists(reserve_path_, reserve_bytes_);
+  opening_reserve_exists_ = exists(opening_reserve_path_, kOpeningReserveBytes);
   refresh_locked();
 }
 

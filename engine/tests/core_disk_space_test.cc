@@ -48,6 +48,18 @@ TEST(DiskSpace, GoesFromNormalOverLowToFullAndBack) {
   EXPECT_TRUE(disk.info("/RESERVE").has_value());
 }
 
+TEST(DiskSpace, AReserveWithoutItsSpaceIsMadeAgain) {
+  MemoryDisk disk;
+  disk.set_capacity(1024 * kMiB);
+  for (const char* name : {"/RESERVE", "/RESERVE.open"}) {
+    ASSERT_TRUE(disk.open(name, io::OpenMode::kCreateNew).has_value());
+  }
+  DiskSpace space(disk, "/", kMiB);
+  space.restore_reserve();
+  EXPECT_EQ(disk.info("/RESERVE")->size_bytes, kMiB);
+  EXPECT_EQ(disk.info("/RESERVE.open")->size_bytes, kMiB / 4);
+}
+
 TEST(DiskSpace, RefusalByTheFileSystemIsFullUntilAWriteSucceeds) {
   MemoryDisk disk;
   DiskSpace space(disk, "/", kMiB);

@@ -136,7 +136,7 @@ bool Oracle::State::reported_lost(const Write& write) const {
          });
 }
 
-/// The write that must be there is reported lost, and what is seen is what an older one left.
+/// What must be there is reported lost, and so is everything acknowledged after what is seen.
 bool Oracle::State::is_reported_loss(const Document& document, const DocumentKey& key,
                                      const Observation& seen) const {
   const Write& certain = document.state.certain();
@@ -145,7 +145,20 @@ bool Oracle::State::is_reported_loss(const Document& document, const DocumentKey
   }
   const auto op = seen.found ? contents.find(key, agents[key.agent].last_op, seen.digest)
                              : std::optional<std::uint64_t>(0);
-  return op && *op < certain.op;
+  if (!op || *op >= certain.op) {
+    return false;
+  }
+  // The newest first. An absence may be that of any delete, or of the time before the first write.
+  for (auto write = document.acknowledged.rbegin(); write != document.acknowledged.rend();
+       ++write) {
+    if (seen.found ? write->op <= *op : write->is_delete && write->op < certain.op) {
+      return true;
+    }
+    if (!reported_lost(*write)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void Oracle::State::accept_loss(Documents::iterator position) {

@@ -36,6 +36,9 @@ bool is_stream(OperationKind kind) {
   return is_appended_stream(kind) || overwritten_documents(kind) > 0;
 }
 
+// Of one document, for the case that the newest are lost.
+constexpr std::size_t kAcknowledgedMax = 16;
+
 }  // namespace
 
 Oracle::State::State(std::uint64_t run_seed, std::vector<AgentConfig> agent_configs, bool history)
@@ -90,9 +93,11 @@ void Oracle::State::outcome(const LedgerRecord& record) {
 void Oracle::State::acknowledged_seq(const LedgerRecord& record) {
   std::uint64_t& last = agents[record.agent].last_seq;
   const std::uint64_t taken = std::max(last, highest_seq_before);
-  if (record.seq <= taken) {
+  if (!seqs.insert(record.seq) || record.seq <= taken) {
     report(ViolationKind::kReusedSeq, key_of(record), names.id(key_of(record)),
-           fmt::format("op {} got seq {}, which is not above {}", record.op, record.seq, taken));
+           fmt::format(
+               "op {} got seq {}, which another write of this life has or which is not above {}",
+               record.op, record.seq, taken));
   }
   last = std::max(last, record.seq);
   highest_seq = std::max(highest_seq, record.seq);
@@ -118,6 +123,12 @@ void Oracle::State::resolve_pending(PendingWrite& pending, Outcome outcome) {
     ++counts.acknowledged;
     counts.acknowledged_bytes += pending.length;
     document.state.acknowledge(pending.write, keep_history);
+    if (expects_damage) {
+      if (document.acknowledged.size() >= kAcknowledgedMax) {
+        document.acknowledged.erase(document.acknowledged.begin());
+      }
+      document.acknowledged.push_back(pending.write);
+    }
     document.convicted = false;
   } else {
     ++counts.maybe;
@@ -236,6 +247,7 @@ void Oracle::worker_started(std::uint32_t incarnation) {
   }
   state_->incarnation = incarnation;
   state_->highest_seq_before = state_->highest_seq;
+  state_->seqs.clear();
   for (const DocumentKey& key : state_->volatile_keys) {
     const auto position = state_->documents.find(key);
     if (position != state_->documents.end()) {
@@ -247,10 +259,14 @@ void Oracle::worker_started(std::uint32_t incarnation) {
   state_->volatile_keys.clear();
 }
 
+void Oracle::expect_damage() { state_->expects_damage = true; }
 void Oracle::damage() { state_->damaged = true; }
 bool Oracle::damaged() const { return state_->damaged; }
 
 void Oracle::losses_reported(std::span<const SeqRange> lost) {
+  if (!state_->damaged) {
+    return;  // Whoever loses something without a reason is convicted.
+  }
   state_->lost.insert(state_->lost.end(), lost.begin(), lost.end());
 }
 

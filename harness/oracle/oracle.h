@@ -9,10 +9,10 @@
 // because an indeterminate write may only show after the log is opened again. Memory is bounded by
 // live documents and unresolved maybes: a document that is not in the table must not be there.
 // Damage of data at rest is outside of what an engine promises. After damage() a document may be
-// as an older write left it, or absent, when the engine has reported the seq of the write that is
-// missing as lost; and a read may fail as corrupt. Both are counted, not violations. Wrong bytes
-// and losses that nobody reported stay violations. The seq of a write of unknown outcome is not
-// known: any later seq that was reported may be its.
+// as an older write left it, or absent, when the engine has reported the seqs of all acknowledged
+// writes after that as lost (of the newest 16); and a read may fail as corrupt. Both are counted,
+// not violations. Wrong bytes and losses that nobody reported stay violations. The seq of a write
+// of unknown outcome is not known: any later seq that was reported may be its.
 //
 // Seqs name writes for good: an agent's grow, and after a restart all are above all acknowledged
 // before (unless the death was one that may take acknowledged writes with it).
@@ -101,10 +101,12 @@ class Oracle {
   /// on resolves older maybes. `incarnation` grows strictly.
   void worker_started(std::uint32_t incarnation);
 
+  /// damage() may come: remembers the newest acknowledged writes of each document from now on.
+  void expect_damage();
   /// Data at rest were damaged: what the engine reports as lost is no violation from now on.
   void damage();
   [[nodiscard]] bool damaged() const;
-  /// Seqs of acknowledged writes that the engine says are lost.
+  /// Seqs of acknowledged writes that the engine says are lost. Ignored before damage().
   void losses_reported(std::span<const SeqRange> lost);
 
   /// Ids to read after a restart: touched since the last call, unresolved maybes, and a seeded

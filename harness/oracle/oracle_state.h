@@ -20,6 +20,7 @@
 #include "harness/oracle/absent_keys.h"
 #include "harness/oracle/contents.h"
 #include "harness/oracle/document_state.h"
+#include "harness/oracle/number_set.h"
 #include "harness/oracle/oracle.h"
 
 namespace soak::oracle {
@@ -39,6 +40,8 @@ struct Document {
   bool counted_live = false;         ///< Its part of counts.live_documents.
   bool touched = false;              ///< Written to since the last keys_to_verify.
   bool volatile_listed = false;
+  /// The newest acknowledged writes, in order, while damage is to be expected.
+  std::vector<Write> acknowledged;
   bool convicted = false;  ///< Violated: not judged until its next acknowledged write.
 };
 using Documents = std::unordered_map<DocumentKey, Document, KeyHash>;
@@ -82,6 +85,7 @@ struct Oracle::State {
   std::uint32_t incarnation = 0;
   std::uint64_t highest_seq = 0;         ///< Acknowledged.
   std::uint64_t highest_seq_before = 0;  ///< When the worker started.
+  NumberSet seqs;                        ///< Acknowledged since.
   std::vector<AgentState> agents;
   Documents documents;
   AbsentKeys absent;
@@ -89,6 +93,7 @@ struct Oracle::State {
   std::uint32_t scan = 0;
   std::uint64_t random;
   OracleCounts counts;
+  bool expects_damage = false;
   bool damaged = false;        ///< Losses that are reported are none of the engine's fault.
   std::vector<SeqRange> lost;  ///< Reported so far.
   std::deque<Violation> violations;

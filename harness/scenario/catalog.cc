@@ -82,8 +82,8 @@ const std::array<DeviceInfo, 5>& devices() {
   return kDevices;
 }
 
-const std::array<MetricInfo, 11>& metrics() {
-  static const std::array<MetricInfo, 11> kMetrics = {{
+const std::array<MetricInfo, 12>& metrics() {
+  static const std::array<MetricInfo, 12> kMetrics = {{
       {"recovery_seconds",
        "pluresdb_recovery_duration_seconds",
        MetricUnit::kSeconds,
@@ -134,6 +134,11 @@ const std::array<MetricInfo, 11>& metrics() {
        MetricUnit::kCount,
        {"count"},
        "kills of the worker, power losses included"},
+      {"reported_losses",
+       "",
+       MetricUnit::kCount,
+       {"count"},
+       "documents that the store itself said it had lost, after damage of data at rest"},
       {"lost_acknowledged_writes",
        "soak_lost_acknowledged_writes_total",
        MetricUnit::kCount,

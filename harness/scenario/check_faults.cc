@@ -210,6 +210,12 @@ void FaultChecker::point(const Node& table, const FaultSection& fault) {
                  "faults.point: a sync_error needs a point that ends in /sync or /sync_directory; "
                  "for other operations write kind = \"io_error\"");
   }
+  if (fault.kind == FaultKind::kSyncError && fault.after_error != "still_dirty" &&
+      !all_points_end_in(fault.point, {"/sync"})) {
+    findings.add(place(table, "point"),
+                 "faults.point: a directory has no page cache that `after_error` could speak of; "
+                 "write a point that ends in /sync");
+  }
   if (fault.kind == FaultKind::kShortWrite && !all_points_end_in(fault.point, {"/write"})) {
     findings.add(place(table, "point"),
                  "faults.point: a short_write needs a point that ends in /write; for other "

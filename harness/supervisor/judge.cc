@@ -148,7 +148,7 @@ CheckResult recovery(const RunFacts& facts, const RunResult& result) {
   if (!facts.failed_opens.empty()) {
     return failed(kName, "the store did not open: " + first_of(facts.failed_opens));
   }
-  if (!facts.damaged_opens.empty() && result.evidence.damages == 0) {
+  if (!facts.damaged_opens.empty()) {
     return failed(kName, first_of(facts.damaged_opens));
   }
   return passed(kName, fmt::format("{} recoveries", result.recoveries.size()));

@@ -1,5 +1,6 @@
 // Faults that come at an instant and leave the worker alive.
 #include <cmath>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "harness/supervisor/loop.h"
 #include "harness/supervisor/monitor.h"
 #include "harness/supervisor/recorder.h"
+#include "harness/supervisor/run_folder.h"
 #include "harness/supervisor/worker_process.h"
 #include "pluresdb/error.h"
 
@@ -27,6 +29,7 @@ constexpr double kCommandStallSeconds = 60;
 // More than a worker has when its memory is limited, and for how long.
 constexpr std::uint64_t kSpareBytes = 256ULL << 10;
 constexpr double kStarveSeconds = 5;
+constexpr std::size_t kLastLines = 5;
 // For the rest of a clone when the run is over.
 constexpr double kExamineSeconds = 120;
 constexpr double kMicrosecondsPerSecond = 1e6;
@@ -75,8 +78,10 @@ void Life::starve(std::size_t index) {
                          fault.name + ": the worker needed no more memory");
     return;
   }
-  if (!exit->killed) {  // By abort(), or by a signal when it touches what it did not get.
-    worker_ended(describe(*exit) + " without memory");
+  constexpr WorkerExit kAborted{.killed = true, .status = SIGABRT};
+  const std::string log = last_lines(parts_.folder.worker_log(incarnation_), kLastLines);
+  if (*exit != kAborted || !log.contains("std::bad_alloc")) {
+    worker_ended(describe(*exit) + " when its memory was limited, and not by a failed allocation");
     return;
   }
   parts_.loop.turn(0);

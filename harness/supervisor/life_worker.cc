@@ -110,7 +110,7 @@ bool Life::take_ready(const std::string& cause, const ControlPacket& packet) {
         fmt::format("after {} the store was gone and was made anew", cause));
   }
   parts_.oracle.losses_reported(recovery.lost);
-  if (recovery.found_damage()) {
+  if (recovery.found_damage() && !parts_.oracle.damaged()) {
     facts_.damaged_opens.push_back(
         fmt::format("after {} recovery found {} corrupt entries in {} corrupt segments{}", cause,
                     recovery.corrupted_entries, recovery.corrupted_segments,

@@ -1,6 +1,7 @@
 // The life of a scenario: a folder, shared memory, metrics; then life.cc; then judge and reports.
 #include "harness/supervisor/run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +21,7 @@
 #include "harness/oracle/oracle.h"
 #include "harness/report/reports.h"
 #include "harness/report/run_result.h"
+#include "harness/scenario/catalog.h"
 #include "harness/scenario/units.h"
 #include "harness/supervisor/fault_driver.h"
 #include "harness/supervisor/judge.h"
@@ -141,6 +143,9 @@ std::string play(const RunOptions& options, Ground& ground, Signals& signals,
   const std::vector<AgentConfig> agents = agents_of(scenario);
   const RunClock clock;
   oracle::Oracle oracle(scenario.seed, agents, scenario.engine.durability == "none");
+  if (std::ranges::any_of(scenario.faults, scenario::is_damage, &scenario::FaultSection::kind)) {
+    oracle.expect_damage();
+  }
   FaultDriver faults(scenario);
   LedgerDrain drain(*ground.region, oracle);
   Recorder recorder(*ground.events, *ground.terminal, clock, result);

@@ -95,6 +95,9 @@ std::optional<double> threshold_value(std::string_view metric, std::string_view 
   if (metric == "acknowledged_operations") {
     return acknowledged_operations(result);
   }
+  if (metric == "reported_losses") {
+    return static_cast<double>(result.evidence.reported_losses);
+  }
   if (metric == "maybe_operations") {
     return static_cast<double>(result.maybe);
   }

@@ -34,6 +34,7 @@ class History {
       : agents_(history_agents(agent_count)),
         oracle(kHistorySeed, agents_, acknowledged_may_be_lost),
         next_op_(agent_count, 1) {
+    oracle.expect_damage();
     oracle.worker_started(incarnation_);
   }
 

@@ -11,6 +11,7 @@
 
 #include "harness/common/operation.h"
 #include "harness/common/shared_region.h"
+#include "harness/oracle/number_set.h"
 #include "harness/tests/oracle_history.h"
 #include <pluresdb/error.h>
 
@@ -580,6 +581,65 @@ TEST(Oracle, ALossThatNobodyReportedIsSilent) {
   EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
   ASSERT_LT(capture, history.seq());
   EXPECT_EQ(history.oracle.counts().reported_losses, 0U);
+}
+
+TEST(Oracle, AnOlderLossIsSilentThoughTheNewestIsReported) {
+  for (const bool all_reported : {true, false}) {
+    History history;
+    const auto first = history.put(kNote);
+    history.put(kNote);
+    const std::uint64_t second = history.seq();
+    history.put(kNote);
+    history.crash_with_damage({{all_reported ? second : history.seq(), history.seq()}});
+    history.read(kNote, first);
+    EXPECT_EQ(found(history),
+              all_reported ? Kinds{} : Kinds{ViolationKind::kLostAcknowledgedWrite});
+  }
+}
+
+TEST(Oracle, AbsenceIsSilentUnlessAllWritesAreReported) {
+  for (const bool all_reported : {true, false}) {
+    History history;
+    history.put(kNote);
+    const std::uint64_t first = history.seq();
+    history.put(kNote);
+    history.crash_with_damage({{all_reported ? first : history.seq(), history.seq()}});
+    history.read(kNote, 0);
+    EXPECT_EQ(found(history),
+              all_reported ? Kinds{} : Kinds{ViolationKind::kLostAcknowledgedWrite});
+  }
+}
+
+TEST(Oracle, ALossReportedBeforeAnyDamageIsNoExcuse) {
+  History history;
+  history.put(kCapture);
+  history.oracle.losses_reported(std::vector<SeqRange>{{1, history.seq()}});
+  history.crash_with_damage({});
+  history.read(kCapture, 0);
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
+}
+
+TEST(Oracle, TwoAgentsNeverGetOneSeq) {
+  History history;
+  history.put(History::memory(7, 0));
+  history.set_seq(history.seq() - 1);
+  history.put(History::memory(7, 1));
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kReusedSeq});
+}
+
+TEST(NumberSet, HoldsWhatWasPutInOnce) {
+  NumberSet set;
+  for (const std::uint64_t number : {5U, 7U, 6U, 1U, 9U, 8U, 2U}) {
+    EXPECT_TRUE(set.insert(number)) << number;
+  }
+  for (const std::uint64_t number : {1U, 2U, 5U, 6U, 7U, 8U, 9U}) {
+    EXPECT_FALSE(set.insert(number)) << number;
+  }
+  EXPECT_TRUE(set.insert(3));
+  EXPECT_TRUE(set.insert(4));
+  EXPECT_FALSE(set.insert(3));
+  set.clear();
+  EXPECT_TRUE(set.insert(3));
 }
 
 TEST(Oracle, AReportWithoutDamageExcusesNothing) {
