@@ -61,8 +61,8 @@ TEST_F(SoakScenario, FirstRunPassesInAShortVersion) {
   expect_complete_folder(run());
   const Summary result = summary();
   EXPECT_EQ(result.text("/verdict"), "pass");
-  for (const char* kind : {"crash", "power_loss", "disk_full", "sync_error", "torn_write", "memory_limit",
-                           "pause", "clock_jump", "crash_image"}) {
+  for (const char* kind : {"crash", "power_loss", "disk_full", "sync_error", "torn_write",
+                           "memory_limit", "pause", "clock_jump", "crash_image"}) {
     EXPECT_GE(result.fired(kind), 1U) << kind;
   }
 }
