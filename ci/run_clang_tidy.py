@@ -2,8 +2,8 @@
 """Runs clang-tidy-19 over the sources, in parallel, and remembers which were clean.
 
 Usage: ci/run_clang_tidy.py BUILD_TREE [--tests | FILE...]. BUILD_TREE holds compile_commands.json;
-without files, every source named there, with --tests those in the folders of tests, too. A source is
-checked again when it, a project header it includes, its compile command, .clang-tidy or the tool
+without files, every source named there, with --tests those in the folders of tests, too. A source
+is checked again when it, a project header it includes, its compile command, .clang-tidy or the tool
 changed. Exit 0 clean, 1 findings.
 """
 import concurrent.futures
