@@ -29,7 +29,7 @@ constexpr double kCommandStallSeconds = 60;
 // More than a worker has when its memory is limited, and for how long.
 constexpr std::uint64_t kSpareBytes = 256ULL << 10;
 constexpr double kStarveSeconds = 5;
-constexpr std::size_t kLastLines = 5;
+constexpr std::size_t kLastLines = 200;
 // For the rest of a clone when the run is over.
 constexpr double kExamineSeconds = 120;
 constexpr double kMicrosecondsPerSecond = 1e6;
@@ -80,7 +80,8 @@ void Life::starve(std::size_t index) {
   }
   constexpr WorkerExit kAborted{.killed = true, .status = SIGABRT};
   const std::string log = last_lines(parts_.folder.worker_log(incarnation_), kLastLines);
-  if (*exit != kAborted || !log.contains("std::bad_alloc")) {
+  // The second is AddressSanitizer's, before the stack.
+  if (*exit != kAborted || !(log.contains("std::bad_alloc") || log.contains("out of memory"))) {
     worker_ended(describe(*exit) + " when its memory was limited, and not by a failed allocation");
     return;
   }
