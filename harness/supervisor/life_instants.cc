@@ -1,10 +1,13 @@
 // Faults that come at an instant and leave the worker alive.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -33,6 +36,13 @@ constexpr std::size_t kLastLines = 200;
 // For the rest of a clone when the run is over.
 constexpr double kExamineSeconds = 120;
 constexpr double kMicrosecondsPerSecond = 1e6;
+
+/// The last words of a worker; the others are those of AddressSanitizer.
+bool tells_of_no_memory(const std::string& log) {
+  constexpr std::array<std::string_view, 3> kWords = {"std::bad_alloc", "out of memory",
+                                                      "Failed to mmap"};
+  return std::ranges::any_of(kWords, [&](std::string_view word) { return log.contains(word); });
+}
 
 }  // namespace
 
@@ -80,8 +90,7 @@ void Life::starve(std::size_t index) {
   }
   constexpr WorkerExit kAborted{.killed = true, .status = SIGABRT};
   const std::string log = last_lines(parts_.folder.worker_log(incarnation_), kLastLines);
-  // The second is AddressSanitizer's, before the stack.
-  if (*exit != kAborted || !(log.contains("std::bad_alloc") || log.contains("out of memory"))) {
+  if (*exit != kAborted || !tells_of_no_memory(log)) {
     worker_ended(describe(*exit) + " when its memory was limited, and not by a failed allocation");
     return;
   }
