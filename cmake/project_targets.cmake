@@ -9,8 +9,8 @@ endfunction()
 
 # pluresdb_skips(RESULT LABELS...): whether this build tree leaves out tests with these labels. A plain
 # build leaves out none. A sanitizer multiplies the time of long ones, refuses the preload of libfiu
-# ones and sees nothing in those of scripts, and has limits of memory of its own; ThreadSanitizer has nothing to see in tests with one
-# thread (property and golden ones among them), cannot judge the threads of the web server of
+# ones, sees nothing in those of scripts and bears no limits of a process; ThreadSanitizer has nothing to
+# see in tests with one thread (property and golden ones among them), cannot judge the threads of the web server of
 # prometheus-cpp, which is built without it, and ends a process that has forked with threads. Runs of
 # whole scenarios are for the night (PLURESDB_SANITIZE_WHOLE): they wait more than they compute, and
 # what they run is tested in parts.
