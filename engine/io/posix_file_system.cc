@@ -344,8 +344,10 @@ class PosixFileSystem final : public FileSystem {
 
   Result<SpaceInfo> space(const std::string& path) override {
     struct statfs status{};
-    if (::statfs(path.c_str(), &status) != 0) {
-      return system_error("statfs", path);
+    while (::statfs(path.c_str(), &status) != 0) {
+      if (errno != EINTR) {
+        return system_error("statfs", path);
+      }
     }
     const auto fragment_bytes = static_cast<std::uint64_t>(status.f_frsize);
     return SpaceInfo{

@@ -712,6 +712,24 @@ TEST(RebuildFailure, OfAnyOperationLeavesNoHalfOfAStore) {
   }
 }
 
+// The table of what may be swallowed lets any question about space pass, since DiskSpace asks, too.
+// The first two operations of an open are those that tell a network file system from a local one.
+TEST(OpenFailure, AFileSystemThatCannotBeAskedForItsTypeIsAnError) {
+  MemoryDisk image;
+  killed(image, small_options(&image));
+  image.restart();
+  for (const std::string_view operation : {"info", "space"}) {
+    FailingDisk disk(image);
+    disk.fail_from(operation == "info" ? 1 : 2, kModes[0]);
+    const auto engine = Engine::open_with_recovery(kStore, small_options(&disk));
+    const auto fired = disk.heal();
+    ASSERT_EQ(fired.size(), 1U);
+    EXPECT_EQ(fired[0].operation, operation);
+    ASSERT_FALSE(engine.has_value()) << operation;
+    EXPECT_EQ(engine.error().code, ErrorCode::kIo);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Activities, Failure, ::testing::ValuesIn(kActivities),
                          [](const auto& each) {
                            std::string name;
