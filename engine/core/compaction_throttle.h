@@ -18,9 +18,11 @@ class CompactionThrottle {
   /// File bytes that may be read for garbage collection per byte appended. A rewrite gives back
   /// more than half of what it reads, so collection outruns any writer that overwrites.
   static constexpr std::uint64_t kCollectPerAppendedByte = 3;
-  /// Every appended byte is read for compression at most once.
-  static constexpr std::uint64_t kCompressPerAppendedByte = 1;
-  static constexpr std::uint64_t kFloorBytesPerSecond = 4ULL << 20;
+  static constexpr std::uint64_t kCollectFloorBytesPerSecond = 4ULL << 20;
+  /// Every appended byte is read for compression at most once, and none has to be soon: little
+  /// while others write, the rest when they pause.
+  static constexpr std::uint64_t kAppendedPerCompressedByte = 4;
+  static constexpr std::uint64_t kCompressFloorBytesPerSecond = 16ULL << 20;
   /// Look-ups in the base store, in file reads the cost of looking at old segments.
   static constexpr std::uint64_t kLookupsPerOperation = 4;
   static constexpr std::uint64_t kFloorLookupsPerSecond = 2000;

@@ -324,7 +324,8 @@ class RocksBaseStore final : public BaseStore {
 
   Status write_table(RocksDatabase& database, CheckpointSource& source,
                      const CheckpointMeta& meta) {
-    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), database.options(), nullptr, false);
+    const rocksdb::EnvOptions environment(database.options());  // Of all, bytes_per_sync.
+    rocksdb::SstFileWriter writer(environment, database.options(), nullptr, false);
     auto status = writer.Open(ingest_path_);
     if (status.ok()) {
       status = writer.Put(slice(meta_key()), slice(encode_meta(meta)));

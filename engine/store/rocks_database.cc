@@ -39,7 +39,11 @@ constexpr std::uint64_t kTableFileBytes = 64ULL << 20;
 constexpr std::uint64_t kManifestBytesMax = 4ULL << 20;
 /// Nothing is ever written to the memtable; RocksDB wants one.
 constexpr std::size_t kMemtableBytes = 1 << 20;
-constexpr int kRunsBeforeCompaction = 6;
+/// Merging fewer at a time would compress and write everything more often; a look-up asks the
+/// filter of each.
+constexpr int kRunsBeforeCompaction = 10;
+/// A sync of the log waits for what the file system writes out at once, and no longer.
+constexpr std::uint64_t kBytesPerSync = 1ULL << 20;
 /// Room for a stale copy of everything besides the live one, not for two.
 constexpr unsigned kSpaceAmplificationPercent = 100;
 /// One for the merge of everything, which takes long, and one for the small ones meanwhile.
@@ -115,6 +119,7 @@ rocksdb::Options make_options(bool background_threads,
   options.max_bgerror_resume_count = 0;  // The owner reopens; nothing resumes behind its back.
   options.compression = rocksdb::kLZ4Compression;
   options.target_file_size_base = kTableFileBytes;
+  options.bytes_per_sync = kBytesPerSync;
   // Universal, because checkpoints come in all sizes: small ones merge with small ones, and the
   // bulk is rewritten only when as much again has been added.
   options.compaction_style = rocksdb::kCompactionStyleUniversal;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -272,6 +273,33 @@ void expect_bounded(bool background_threads, std::size_t files_max) {
   expect_holds(**store, model);
   ASSERT_TRUE((*store)->reopen());
   expect_holds(**store, model);
+}
+
+// A checkpoint that left all its bytes to one sync at its end would hold up the log's for as long.
+TEST(BaseStore, ACheckpointIsSyncedWhileItIsWritten) {
+  constexpr std::size_t kTextBytes = 4000;
+  constexpr Seq kDocuments = 2000;
+  SimulatedDisk disk;
+  auto store = BaseStore::create({.directory = "base",
+                                  .block_cache_bytes = 1 << 20,
+                                  .files = &disk,
+                                  .background_threads = false});
+  ASSERT_TRUE(store) << to_string(store.error());
+  std::mt19937_64 random(7);  // Nothing that could be compressed.
+  Documents documents;
+  for (Seq seq = 1; seq <= kDocuments; ++seq) {
+    std::string text(kTextBytes, ' ');
+    std::ranges::generate(text, [&random] { return static_cast<char>(random()); });
+    documents["document " + std::to_string(seq)] = inline_value(seq, text);
+  }
+  std::size_t unsynced = 0;
+  disk.set_observer([&] { unsynced = std::max(unsynced, disk.unsynced_growth()); });
+  CheckpointMeta meta;
+  meta.checkpoint_seq = kDocuments;
+  ASSERT_TRUE(ingest(**store, documents, meta));
+  disk.set_observer({});
+  EXPECT_LT(unsynced, 3U << 20);
+  expect_holds(**store, {.documents = documents, .meta = meta});
 }
 
 TEST(BaseStore, FilesAreBoundedWithoutBackgroundThreads) { expect_bounded(false, 45); }

@@ -60,6 +60,16 @@ class SimulatedDisk final : public io::FileSystem {
   [[nodiscard]] std::uint64_t operations() const { return operations_; }
   [[nodiscard]] std::uint64_t faults_fired() const { return faults_fired_; }
 
+  /// The most that any file has gained since its last sync.
+  [[nodiscard]] std::size_t unsynced_growth() const {
+    std::size_t most = 0;
+    for (const auto& [path, inode] : live_names_) {
+      most =
+          std::max(most, inode->live.size() - std::min(inode->live.size(), inode->durable.size()));
+    }
+    return most;
+  }
+
   [[nodiscard]] std::unique_ptr<SimulatedDisk> power_loss(Keep keep, std::uint64_t seed) const {
     std::mt19937_64 random(seed);
     auto after = std::make_unique<SimulatedDisk>();

@@ -1,6 +1,7 @@
 // Group commit with many writers, readers and maintenance at once; also what TSan looks at.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -154,6 +155,61 @@ TEST(WalConcurrency, WritersThatArriveDuringASyncFormOneGroup) {
   EXPECT_EQ(leaders, 1);
   EXPECT_EQ(followers, 5);
   EXPECT_EQ(queue.group_count(), 2U);
+}
+
+/// Of two writers that share a group one comes back late, when it sees that the other waits: they
+/// share the next group, too. How long a leader waits depends on how long the group before took,
+/// so that is made longer until a loaded machine lets the other thread run in time.
+TEST(WalConcurrency, ALeaderWaitsForTheWritersOfTheLastGroup) {
+  constexpr int kRoundsMax = 12;
+  wal::WriteQueue queue;
+  std::atomic<bool> shared = false;
+  for (int round = 0; round < kRoundsMax && !shared; ++round) {
+    std::vector<wal::PendingWrite*> group;
+    wal::PendingWrite gate;
+    ASSERT_TRUE(join(queue, gate, group));
+    std::atomic<bool> leader_is_done = false;
+    const auto write_twice = [&, lead_time = std::chrono::milliseconds(1LL << round)] {
+      std::vector<wal::PendingWrite*> mine;
+      wal::PendingWrite write;
+      const bool leads = join(queue, write, mine);
+      if (leads) {
+        const auto until = std::chrono::steady_clock::now() + lead_time;
+        while (std::chrono::steady_clock::now() < until) {
+          std::this_thread::yield();
+        }
+        queue.finish(mine);
+      }
+      while (!leads && queue.waiting_count() == 0 && !leader_is_done) {
+        std::this_thread::yield();
+      }
+      wal::PendingWrite again;
+      if (join(queue, again, mine)) {
+        if (leads) {
+          shared = mine.size() == 2;
+        }
+        queue.finish(mine);
+      }
+      if (leads) {
+        leader_is_done = true;
+      }
+    };
+    std::thread one(write_twice);
+    std::thread other(write_twice);
+    while (queue.waiting_count() < 2) {
+      std::this_thread::yield();
+    }
+    queue.finish(group);
+    one.join();
+    other.join();
+  }
+  EXPECT_TRUE(shared);
+  // Who waits for writers that have gone still leads in the end.
+  std::vector<wal::PendingWrite*> alone;
+  wal::PendingWrite last;
+  ASSERT_TRUE(join(queue, last, alone));
+  EXPECT_EQ(alone.size(), 1U);
+  queue.finish(alone);
 }
 
 TEST(WalConcurrency, AGroupEndsAtItsSizeLimitButTakesAtLeastOne) {

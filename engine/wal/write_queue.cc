@@ -1,7 +1,9 @@
 // See write_queue.h.
 #include "engine/wal/write_queue.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,6 +17,10 @@ namespace pluresdb::wal {
 namespace {
 
 constexpr std::size_t kWokenTogether = 128;
+/// A leader waits for its crowd for at most this part of what the last group took, and for half as
+/// long after each time in vain: writers that do not come back at once are not waited for.
+constexpr int kPatiencePart = 4;
+constexpr int kMissesMax = 6;
 
 }  // namespace
 
@@ -40,12 +46,8 @@ WriteQueue::Role WriteQueue::lead_or_wait(PendingWrite& write, std::uint64_t byt
     return Role::kDone;
   }
   is_led_ = true;
-  if (!write.is_exclusive && waiting_.size() < last_group_size_) {
-    // The writers of the last group are just returning; let them queue up again, or two writers
-    // would take turns with groups of one.
-    mutex_.unlock();
-    std::this_thread::yield();
-    mutex_.lock();
+  if (!write.is_exclusive) {
+    gather();
   }
   take_group(bytes_max, group);
   if (!blocking_.empty() && blocking_.front() == &write) {
@@ -54,6 +56,26 @@ WriteQueue::Role WriteQueue::lead_or_wait(PendingWrite& write, std::uint64_t byt
   free_wakes_.push_back(write.wake_);
   write.wake_ = nullptr;
   return Role::kLeads;
+}
+
+/// The writers of the last group are just returning: let them queue up again, or the writers would
+/// take turns in two halves with a sync for each. INV-WAL-5: nobody else leads meanwhile.
+void WriteQueue::gather() {
+  if (blocking_.size() >= crowd_) {
+    return;
+  }
+  const auto deadline =
+      std::chrono::steady_clock::now() + (last_lead_ / kPatiencePart) / (1LL << misses_);
+  do {
+    mutex_.unlock();
+    std::this_thread::yield();
+    mutex_.lock();
+  } while (blocking_.size() < crowd_ && std::chrono::steady_clock::now() < deadline);
+  if (blocking_.size() >= crowd_) {
+    misses_ = std::max(misses_ - 1, 0);
+  } else {
+    misses_ = std::min(misses_ + 1, kMissesMax);
+  }
 }
 
 void WriteQueue::take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>& group) {
@@ -74,7 +96,7 @@ void WriteQueue::take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>&
     }
   }
   DB_CHECK(!group.empty());
-  last_group_size_ = group.size();
+  lead_start_ = std::chrono::steady_clock::now();
   ++group_count_;
 }
 
@@ -106,12 +128,15 @@ void WriteQueue::finish(std::span<PendingWrite* const> group) {
     if (base::CondVar* const leader = next_leader()) {
       woken[count++] = leader;
     }
+    last_lead_ = std::chrono::steady_clock::now() - lead_start_;
+    crowd_ = blocking_.size();
     const std::size_t completed = completed_.size();
     for (PendingWrite* const write : group) {
       if (write->is_async) {
         completed_.push_back(write);
         continue;
       }
+      ++crowd_;
       write->is_done_ = true;
       if (write->wake_ == nullptr) {
         continue;  // The leader itself.
@@ -167,6 +192,7 @@ bool WriteQueue::try_lead() {
     return false;
   }
   is_led_ = true;
+  lead_start_ = std::chrono::steady_clock::now();
   return true;
 }
 

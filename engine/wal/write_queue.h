@@ -2,6 +2,7 @@
 // writes that nobody waits for, one thread leads when no waiting writer does.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -67,6 +68,7 @@ class WriteQueue {
 
  private:
   base::CondVar* lend_wake() REQUIRES(mutex_);
+  void gather() REQUIRES(mutex_);
   void take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>& group) REQUIRES(mutex_);
   /// Nobody leads: who is to be woken? Null: nobody waits.
   base::CondVar* next_leader() REQUIRES(mutex_);
@@ -80,7 +82,10 @@ class WriteQueue {
   base::CondVar async_wake_;
   bool async_stopping_ GUARDED_BY(mutex_) = false;
   bool is_led_ GUARDED_BY(mutex_) = false;
-  std::size_t last_group_size_ GUARDED_BY(mutex_) = 0;
+  std::size_t crowd_ GUARDED_BY(mutex_) = 0;  // Writers of the last group, and who waited then.
+  std::chrono::steady_clock::time_point lead_start_ GUARDED_BY(mutex_);
+  std::chrono::steady_clock::duration last_lead_ GUARDED_BY(mutex_){};
+  int misses_ GUARDED_BY(mutex_) = 0;  // Gatherings in vain, less those that were not.
   std::uint64_t group_count_ GUARDED_BY(mutex_) = 0;
 };
 
