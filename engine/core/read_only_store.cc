@@ -139,6 +139,7 @@ Status ReadOnlyStore::open_base() {
     return {};
   }
   auto opened = store::BaseInspector::open({.directory = path,
+                                            .store_uuid = store_uuid(),
                                             .block_cache_bytes = kBlockCacheBytes,
                                             .files = &files_,
                                             .background_threads = false});
@@ -167,7 +168,7 @@ Status ReadOnlyStore::read_log_directory() {
   }
   wal::LogOptions options;
   options.directory = wal_directory_;
-  options.store_uuid = identity_ ? identity_->store_uuid : std::array<std::byte, 16>{};
+  options.store_uuid = store_uuid();
   options.files = &files_;
   TRY_ASSIGN(log_, wal::examine_log(options, meta_.checkpoint_seq));
   for (const auto& segment : log_.log.segments) {

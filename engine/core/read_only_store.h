@@ -4,6 +4,8 @@
 // Damage is a result here, not an error: whoever examines a broken store wants to hear all of it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -80,6 +82,10 @@ class ReadOnlyStore {
   Status lock(const std::string& path);
   Status read_identity();
   Status open_base();
+  /// All zero when STORE does not say.
+  [[nodiscard]] std::array<std::byte, 16> store_uuid() const {
+    return identity_ ? identity_->store_uuid : std::array<std::byte, 16>{};
+  }
   void compare_parts();
 
   io::ReadOnlyFileSystem files_;  // First: everything below reads through it.

@@ -191,6 +191,7 @@ class Rebuild {
     TRY(place_.prepare());
     TRY_ASSIGN(base_,
                store::BaseStore::create({.directory = path_of(kBaseDirectoryName),
+                                         .store_uuid = identity_.store_uuid,
                                          .block_cache_bytes = options_.block_cache_bytes,
                                          .files = &files_,
                                          .background_threads = options_.background_threads}));

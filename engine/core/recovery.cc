@@ -3,6 +3,8 @@
 #include "engine/core/recovery.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <expected>
@@ -131,12 +133,14 @@ class Opening {
   /// begins again, and the temporary file tells that what lies there is a leftover.  INV-CORE-10
   Status create() const {
     TRY(check_creatable());
+    const auto store_uuid = make_store_uuid();
     TRY(StoreIdentity::prepare(files_, directory_,
-                               {.store_uuid = make_store_uuid(),
+                               {.store_uuid = store_uuid,
                                 .created_us = clock_of(options_).wall_us(),
                                 .compacted_through_seq = 0,
                                 .actor_seq_floor = 0}));
-    TRY_ASSIGN(const auto base, store::BaseStore::create(base_options(kBaseDirectoryName)));
+    TRY_ASSIGN(const auto base,
+               store::BaseStore::create(base_options(kBaseDirectoryName, store_uuid)));
     TRY(base->close());
     TRY(files_.sync_directory(directory_));
     return StoreIdentity::commit(files_, directory_);
@@ -150,8 +154,10 @@ class Opening {
     return files_.remove(path_of(kStoreFileName) + ".tmp");
   }
 
-  store::BaseStoreOptions base_options(const char* name) const {
+  store::BaseStoreOptions base_options(const char* name,
+                                       const std::array<std::byte, 16>& store_uuid) const {
     return {.directory = path_of(name),
+            .store_uuid = store_uuid,
             .block_cache_bytes = options_.block_cache_bytes,
             .files = &files_,
             .background_threads = options_.background_threads};
@@ -162,12 +168,12 @@ class Opening {
     if (!present) {
       TRY(rebuild_base(identity));
     }
-    auto opened = store::BaseStore::open(base_options(kBaseDirectoryName));
+    auto opened = store::BaseStore::open(base_options(kBaseDirectoryName, identity.store_uuid));
     for (const char* reserve : {kReserveFileName, kOpeningReserveFileName}) {
       if (!opened && opened.error().code == ErrorCode::kNoSpace &&
           files_.remove(path_of(reserve))) {
         // It died while the disk was full: this is what the reserves are for (D6).
-        opened = store::BaseStore::open(base_options(kBaseDirectoryName));
+        opened = store::BaseStore::open(base_options(kBaseDirectoryName, identity.store_uuid));
       }
     }
     return opened;
@@ -184,7 +190,8 @@ class Opening {
                       path_of(kBaseDirectoryName), identity.compacted_through_seq));
     }
     const std::string temporary = path_of(kBaseTemporaryName);
-    TRY_ASSIGN(const auto base, store::BaseStore::create(base_options(kBaseTemporaryName)));
+    TRY_ASSIGN(const auto base,
+               store::BaseStore::create(base_options(kBaseTemporaryName, identity.store_uuid)));
     TRY(base->close());
     TRY_ASSIGN(const bool empty_one_present, exists(path_of(kBaseDirectoryName)));
     if (empty_one_present) {

@@ -168,9 +168,11 @@ Result<std::unique_ptr<BaseInspector>> BaseInspector::open(const BaseStoreOption
     return std::unexpected(unreadable(opened.error(), options.directory));
   }
   auto inspector = std::make_unique<RocksInspector>(options.directory, *std::move(opened));
-  if (const auto meta = inspector->meta(); !meta) {
+  const auto meta = inspector->meta();
+  if (!meta) {
     return std::unexpected(unreadable(meta.error(), options.directory));
   }
+  TRY(check_owner(options, *meta));
   return inspector;
 }
 

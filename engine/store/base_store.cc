@@ -316,9 +316,11 @@ class RocksBaseStore final : public BaseStore {
       EmptySource nothing;
       TRY(ingest_into(**opened, nothing, CheckpointMeta{}));
     }
-    if (const auto meta = read_meta((*opened)->db()); !meta) {
+    const auto meta = read_meta((*opened)->db());
+    if (!meta) {
       return std::unexpected(open_failure(meta.error(), options_.directory));
     }
+    TRY(check_owner(options_, *meta));
     return opened;
   }
 
@@ -328,7 +330,9 @@ class RocksBaseStore final : public BaseStore {
     rocksdb::SstFileWriter writer(environment, database.options(), nullptr, false);
     auto status = writer.Open(ingest_path_);
     if (status.ok()) {
-      status = writer.Put(slice(meta_key()), slice(encode_meta(meta)));
+      CheckpointMeta ours = meta;
+      ours.store_uuid = options_.store_uuid;
+      status = writer.Put(slice(meta_key()), slice(encode_meta(ours)));
     }
     std::string id;
     std::string previous;
@@ -435,7 +439,9 @@ Status remove_leftovers(const BaseStoreOptions& options) {
   }
   bool holds_documents = table_bytes > kLeftoverTableBytesMax;
   if (looks_complete && !holds_documents) {
-    const auto existing = BaseStore::open(options);
+    BaseStoreOptions of_anybody = options;
+    of_anybody.store_uuid = {};
+    const auto existing = BaseStore::open(of_anybody);
     if (existing) {
       TRY_ASSIGN(const auto meta, (*existing)->meta());
       holds_documents = meta.checkpoint_seq != 0;

@@ -2,6 +2,7 @@
 // running on the seam; nothing of RocksDB shows in this header.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -40,11 +41,15 @@ struct CheckpointMeta {
   std::uint64_t tombstones = 0;  ///< Estimate.
   std::map<std::string, std::uint64_t> version_vector =
       {};  ///< actor -> highest actor_seq applied.
+  /// Set by the base store, from its options. All zero: not known (format version 1).
+  std::array<std::byte, 16> store_uuid{};
   friend bool operator==(const CheckpointMeta&, const CheckpointMeta&) = default;
 };
 
 struct BaseStoreOptions {
   std::string directory;
+  /// Goes into every checkpoint; a base store of another store is kBaseLost. All zero: unchecked.
+  std::array<std::byte, 16> store_uuid{};
   std::uint64_t block_cache_bytes = 32ULL << 20;
   io::FileSystem* files = nullptr;  ///< Never null.
   bool background_threads = true;   ///< false: one background job, no automatic compaction.

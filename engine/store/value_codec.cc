@@ -1,5 +1,7 @@
 #include "engine/store/value_codec.h"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -28,6 +30,9 @@ constexpr std::uint8_t kValueVersion = 1;
 constexpr std::size_t kValueHeaderBytes = 4 * 1 + 4 + 3 * 8;
 /// An actor in the meta record: actor_seq, length, at least one byte of name.
 constexpr std::size_t kMetaActorBytesMin = 8 + 1 + 1;
+
+constexpr std::uint32_t kVersionWithoutStore = 1;
+constexpr std::array<std::byte, 16> kNoStore{};
 
 template <typename T>
 void put(std::string& out, T value) {
@@ -138,12 +143,16 @@ Status decode_value(std::string_view bytes, BaseValue& value) {
 std::string encode_meta(const CheckpointMeta& meta) {
   DB_CHECK(meta.previous_checkpoint_seq <= meta.checkpoint_seq);  // INV-STORE-4
   std::string out;
-  put(out, kBaseFormatVersion);
+  const bool names_store = meta.store_uuid != kNoStore;
+  put(out, names_store ? kBaseFormatVersion : kVersionWithoutStore);
   put(out, static_cast<std::uint32_t>(meta.version_vector.size()));
   put(out, meta.checkpoint_seq);
   put(out, meta.previous_checkpoint_seq);
   put(out, meta.hlc_floor);
   put(out, meta.tombstones);
+  if (names_store) {
+    out += base::as_text(meta.store_uuid);
+  }
   for (const auto& [actor, actor_seq] : meta.version_vector) {
     DB_CHECK(!actor.empty() && actor.size() <= kActorBytesMax);
     put(out, actor_seq);
@@ -170,6 +179,12 @@ Result<CheckpointMeta> decode_meta(std::string_view bytes) {
   meta.previous_checkpoint_seq = reader.read<std::uint64_t>();
   meta.hlc_floor = reader.read<std::uint64_t>();
   meta.tombstones = reader.read<std::uint64_t>();
+  if (version > kVersionWithoutStore) {
+    std::ranges::copy(reader.read_bytes(meta.store_uuid.size()), meta.store_uuid.begin());
+    if (reader.ok() && meta.store_uuid == kNoStore) {
+      return damaged("a checkpoint of no store");
+    }
+  }
   if (!reader.ok() || version == 0 || actor_count > reader.remaining() / kMetaActorBytesMin) {
     return damaged("impossible header of the checkpoint");
   }
@@ -192,6 +207,16 @@ Result<CheckpointMeta> decode_meta(std::string_view bytes) {
     return damaged("longer than its list of actors");
   }
   return meta;
+}
+
+Status check_owner(const BaseStoreOptions& options, const CheckpointMeta& meta) {
+  if (meta.store_uuid == options.store_uuid || meta.store_uuid == kNoStore ||
+      options.store_uuid == kNoStore) {
+    return {};
+  }
+  return fail(ErrorCode::kBaseLost, "base store " + options.directory +
+                                        " belongs to another store; put back the one that was "
+                                        "here, or restore the whole store from a backup");
 }
 
 }  // namespace pluresdb::store

@@ -15,7 +15,7 @@
 namespace pluresdb::store {
 
 /// Version of the whole base store: it stands in the meta record, which every checkpoint writes.
-inline constexpr std::uint32_t kBaseFormatVersion = 1;
+inline constexpr std::uint32_t kBaseFormatVersion = 2;
 
 /// The one key of the meta record; it sorts before every document.
 std::string_view meta_key();
@@ -31,8 +31,11 @@ Status decode_value(std::string_view bytes, BaseValue& value);
 
 /// The version that a meta record says it has; 0: it is cut off.
 std::uint32_t meta_version(std::string_view bytes);
+/// Version 1 without a store uuid.
 std::string encode_meta(const CheckpointMeta& meta);
 /// kCorruption, kUnsupportedVersion.
 Result<CheckpointMeta> decode_meta(std::string_view bytes);
+/// kBaseLost: `meta`, read in the directory of `options`, is of another store.
+Status check_owner(const BaseStoreOptions& options, const CheckpointMeta& meta);
 
 }  // namespace pluresdb::store

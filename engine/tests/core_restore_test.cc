@@ -215,6 +215,24 @@ TEST(PartialRestore, EveryMixtureOfTwoBackupsIsWholeOrNoticed) {
   }
 }
 
+// Two stores with the same history of seqs: nothing but the uuid tells their parts apart.
+TEST(PartialRestore, TheBaseStoreOfAnotherStoreIsRefused) {
+  const TwoBackups store;
+  const TwoBackups other;
+  MemoryDisk disk;
+  ASSERT_TRUE(disk.create_directory(kStore).has_value());
+  ASSERT_NO_FATAL_FAILURE(restore(disk, store, "STORE", 1));
+  ASSERT_NO_FATAL_FAILURE(restore(disk, other, "base", 1));
+  ASSERT_NO_FATAL_FAILURE(restore(disk, store, "wal", 1));
+  const auto opened = Engine::open_with_recovery(kStore, small_options(&disk));
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().code, ErrorCode::kBaseLost);
+  EXPECT_NE(text_of(opened).find("belongs to another store"), std::string::npos) << text_of(opened);
+  for (const char* const part : {"base", "wal"}) {
+    EXPECT_FALSE(disk.list(io::join_path(kStore, part))->empty()) << "left as it is";
+  }
+}
+
 // --- an I/O error in the middle of a checkpoint
 
 /// The second of two checkpoints, with EIO at the base store's operation `n`, or from there on

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/io/file_system.h"
+#include "engine/store/base_inspector.h"
 #include "engine/store/base_store.h"
 #include "engine/tests/io_test_directory.h"
 #include "engine/tests/store_simulated_disk.h"
@@ -273,6 +274,60 @@ void expect_bounded(bool background_threads, std::size_t files_max) {
   expect_holds(**store, model);
   ASSERT_TRUE((*store)->reopen());
   expect_holds(**store, model);
+}
+
+TEST_F(BaseStoreTest, ABaseStoreOfAnotherStoreIsRefusedAndLeftAlone) {
+  auto mine = options();
+  mine.store_uuid.fill(std::byte{1});
+  auto others = mine;
+  others.store_uuid.fill(std::byte{2});
+  const auto [documents, meta] = make_checkpoint(1, 20);
+  {
+    auto store = BaseStore::create(mine);
+    ASSERT_TRUE(store) << to_string(store.error());
+    ASSERT_TRUE(ingest(**store, documents, meta));
+    ASSERT_TRUE((*store)->close());
+  }
+  const auto opened = BaseStore::open(others);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kBaseLost);
+  EXPECT_NE(opened.error().context.find("another store"), std::string::npos);
+  const auto inspected = BaseInspector::open(others);
+  ASSERT_FALSE(inspected);
+  EXPECT_EQ(inspected.error().code, ErrorCode::kBaseLost);
+  const auto created = BaseStore::create(others);
+  ASSERT_FALSE(created) << "it holds documents, whoever they belong to";
+  EXPECT_EQ(created.error().code, ErrorCode::kInvalidArgument);
+  auto store = BaseStore::open(mine);
+  ASSERT_TRUE(store) << to_string(store.error());
+  CheckpointMeta expected = meta;
+  expected.store_uuid = mine.store_uuid;
+  expect_holds(**store, {.documents = documents, .meta = expected});
+}
+
+TEST_F(BaseStoreTest, ABaseStoreOfVersionOneBelongsToWhoeverWritesIntoItNext) {
+  auto mine = options();
+  mine.store_uuid.fill(std::byte{1});
+  const auto [documents, meta] = make_checkpoint(1, 20);
+  {
+    auto store = created();  // Without a uuid: the record has version 1.
+    ASSERT_NE(store, nullptr);
+    ASSERT_TRUE(ingest(*store, documents, meta));
+    ASSERT_TRUE(store->close());
+  }
+  {
+    auto store = BaseStore::open(mine);
+    ASSERT_TRUE(store) << to_string(store.error());
+    expect_holds(**store, {.documents = documents, .meta = meta});
+    const auto [more, next] = make_checkpoint(2, 20);
+    ASSERT_TRUE(ingest(**store, more, next));
+    ASSERT_TRUE((*store)->close());
+  }
+  auto others = mine;
+  others.store_uuid.fill(std::byte{2});
+  const auto refused = BaseStore::open(others);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kBaseLost);
 }
 
 // A checkpoint that left all its bytes to one sync at its end would hold up the log's for as long.

@@ -1,4 +1,5 @@
 // Bytes of the base store's records, and what is refused; errors through RocksDB and back.
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -97,6 +98,32 @@ TEST(MetaCodec, BytesOfVersionOneStayAsTheyAre) {
             "0302000000000000026263");
 }
 
+TEST(MetaCodec, BytesOfVersionTwoStayAsTheyAre) {
+  CheckpointMeta meta = sample_meta();
+  for (std::size_t index = 0; index < meta.store_uuid.size(); ++index) {
+    meta.store_uuid[index] = static_cast<std::byte>(0xf0 + index);
+  }
+  const std::string bytes = encode_meta(meta);
+  EXPECT_EQ(hex(bytes),
+            "0200000002000000"
+            "0900000000000000"
+            "0700000000000000"
+            "0300000000000000"
+            "0200000000000000"
+            "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"  // store uuid
+            "01000000000000000161"
+            "0302000000000000026263");
+  const auto back = decode_meta(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(*back, meta);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(meta_refusal(std::string_view(bytes).substr(0, size)), ErrorCode::kCorruption);
+  }
+  std::string anonymous = bytes;
+  std::fill_n(anonymous.begin() + 40, meta.store_uuid.size(), '\0');
+  EXPECT_EQ(meta_refusal(anonymous), ErrorCode::kCorruption);
+}
+
 TEST(ValueCodec, EveryPrefixThatCutsAFieldIsRefused) {
   for (const auto kind : {ValueKind::kInLog, ValueKind::kTombstone}) {
     const std::string bytes = encoded(sample(kind));
@@ -146,7 +173,7 @@ TEST(MetaCodec, ImpossibleContentsAreRefused) {
     return bytes;
   };
   constexpr std::size_t kFirstActor = 40;
-  EXPECT_EQ(meta_refusal(with(0, 2)), ErrorCode::kUnsupportedVersion);
+  EXPECT_EQ(meta_refusal(with(0, 3)), ErrorCode::kUnsupportedVersion);
   EXPECT_EQ(meta_refusal(with(0, 0)), ErrorCode::kCorruption);
   EXPECT_EQ(meta_refusal(with(16, 10)), ErrorCode::kCorruption) << "previous behind this one";
   EXPECT_EQ(meta_refusal(with(kFirstActor + 8, 0)), ErrorCode::kCorruption) << "nameless actor";

@@ -185,12 +185,12 @@ TEST(Inspect, FormatVersionsAreThoseOfTheFiles) {
   EXPECT_EQ(number(json, "/format_versions/log/0"), wal::kPlainFormatVersion);
   EXPECT_EQ(number(json, "/format_versions/log/1"), wal::kCompressedFormatVersion);
   EXPECT_EQ(number(json, "/format_versions/store"), 1U);
-  EXPECT_EQ(number(json, "/format_versions/base_store"), 1U);
-  EXPECT_CONTAINS(store.run("inspect").out, "formats     store 1, base store 1, log 1 and 2\n");
+  EXPECT_EQ(number(json, "/format_versions/base_store"), 2U);
+  EXPECT_CONTAINS(store.run("inspect").out, "formats     store 1, base store 2, log 1 and 2\n");
   std::filesystem::remove_all(store.file("wal"));
   flip_byte(store.file("STORE"), 30);
   flip_byte(store.file("STORE"), 4096 + 30);
-  EXPECT_CONTAINS(store.run("inspect").out, "formats     store unknown, base store 1, log -\n");
+  EXPECT_CONTAINS(store.run("inspect").out, "formats     store unknown, base store 2, log -\n");
 }
 
 TEST(Inspect, UsageIsTwo) {
