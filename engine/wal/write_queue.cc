@@ -21,6 +21,8 @@ constexpr std::size_t kWokenTogether = 128;
 /// long after each time in vain: writers that do not come back at once are not waited for.
 constexpr int kPatiencePart = 4;
 constexpr int kMissesMax = 6;
+/// A cheaper group, one without a sync, is not worth giving up the processor for.
+constexpr auto kGroupThatCosts = std::chrono::microseconds(40);
 
 }  // namespace
 
@@ -61,7 +63,7 @@ WriteQueue::Role WriteQueue::lead_or_wait(PendingWrite& write, std::uint64_t byt
 /// The writers of the last group are just returning: let them queue up again, or the writers would
 /// take turns in two halves with a sync for each. INV-WAL-5: nobody else leads meanwhile.
 void WriteQueue::gather() {
-  if (blocking_.size() >= crowd_) {
+  if (blocking_.size() >= crowd_ || last_lead_ < kGroupThatCosts) {
     return;
   }
   const auto deadline =
