@@ -374,6 +374,24 @@ TEST(ScanCollection, SkipsSegmentsBelowTheFloor) {
   EXPECT_EQ(collector.records(2).front().seq, floor + 1);
 }
 
+TEST(ScanCollection, TakesNothingWhereARewrittenSegmentReachesAboveTheFloor) {
+  const auto disk = five_segments();
+  TestLog test(*disk);
+  test.options.segment_bytes = kSegmentBytes;
+  ASSERT_TRUE(succeeded(test.open()));
+  const std::vector<wal::SegmentInfo> before = test.log->segments();
+  const std::vector<std::uint64_t> inputs{before[0].id, before[1].id};
+  ASSERT_TRUE(succeeded(
+      test.log->rewrite_segments(inputs, [](const wal::RecordView& /*record*/) { return true; })));
+  test.log = nullptr;
+  ScanRecords nothing;
+  ASSERT_TRUE(succeeded(recover(*disk, true, before[1].last_seq - 1, &nothing)));
+  EXPECT_EQ(nothing.segments(), 0U);
+  ScanRecords collector;
+  ASSERT_TRUE(succeeded(recover(*disk, true, before[1].last_seq, &collector)));
+  EXPECT_EQ(collector.segments(), 2U);
+}
+
 TEST(ScanCollection, NothingCountsFromADamagedSegmentOn) {
   const auto disk = five_segments();
   auto bytes = disk->contents(segment_path(3));
