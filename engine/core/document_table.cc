@@ -230,46 +230,63 @@ void DocumentTable::stage(std::span<const wal::RecordView> records, Staged& stag
   for (auto& shard : staged.shards_) {
     shard.clear();
   }
-  staged.actors_.clear();
-  staged.first_seq_ = records.empty() ? 0 : records.front().seq;
-  staged.last_seq_ = 0;
-  staged.highest_hlc_ = 0;
-  staged.operations_ = records.size();
-  staged.progress_bytes_ = 0;
+  Summary& summary = staged.summary_;
+  summary = {.actors = std::exchange(summary.actors, {})};
+  summary.actors.clear();  // Keeps its memory.
   staged.bytes_ = 0;
-  std::map<std::string_view, std::size_t> actors;  // Into staged.actors_.
+  std::map<std::string_view, std::size_t> actors;  // Into summary.actors.
   std::string_view last_actor;
   std::size_t last_index = 0;
   for (const wal::RecordView& record : records) {
-    DB_CHECK(record.seq > staged.last_seq_);  // INV-CORE-2
-    staged.last_seq_ = record.seq;
-    staged.highest_hlc_ = std::max(staged.highest_hlc_, record.hlc);
-    staged.progress_bytes_ +=
-        record.id.size() + std::max<std::uint64_t>(record.value.size(), record.value_bytes);
-    if (record.actor != last_actor || staged.actors_.empty()) {
-      const auto [known, added] = actors.try_emplace(record.actor, staged.actors_.size());
+    if (record.actor != last_actor || summary.actors.empty()) {
+      const auto [known, added] = actors.try_emplace(record.actor, summary.actors.size());
       if (added) {
-        staged.actors_.push_back({.actor = names_.number_of(record.actor), .actor_seq = 0});
+        summary.actors.push_back({.actor = names_.number_of(record.actor), .actor_seq = 0});
       }
       last_actor = record.actor;
       last_index = known->second;
     }
-    Staged::ActorHighest& actor = staged.actors_[last_index];
-    actor.actor_seq = std::max(actor.actor_seq, record.actor_seq);
+    summary.add(record, last_index);
     if (names_document(record)) {
       const Placement placement = placement_of(record.id);
       staged.bytes_ += TableGeneration::bytes_of(record);
       staged.shards_[placement.shard].push_back(
-          {.record = &record, .tag = placement.tag, .actor = actor.actor});
+          {.record = &record, .tag = placement.tag, .actor = summary.actors[last_index].actor});
     }
   }
 }
 
-/// Returns by how much the shard's totals have grown (modulo 2^64: they may shrink).
-DocumentTable::Totals DocumentTable::put(Shard& shard, std::span<const HashedRecord> records) {
+void DocumentTable::collect(const wal::RecordView& record, Collected& collected) {
+  Summary& summary = collected.summary_;
+  auto known = collected.actors_.find(record.actor);
+  if (known == collected.actors_.end()) {
+    known = collected.actors_.emplace(record.actor, summary.actors.size()).first;
+    summary.actors.push_back({.actor = names_.number_of(record.actor), .actor_seq = 0});
+  }
+  summary.add(record, known->second);
+  if (names_document(record)) {
+    const Placement placement = placement_of(record.id);
+    collected.shards_[placement.shard].add(
+        {.record = &record, .tag = placement.tag, .actor = summary.actors[known->second].actor});
+  }
+}
+
+void DocumentTable::Summary::add(const wal::RecordView& record, std::size_t actor) {
+  DB_CHECK(record.seq > last_seq);  // INV-CORE-2
+  first_seq = first_seq == 0 ? record.seq : first_seq;
+  last_seq = record.seq;
+  highest_hlc = std::max(highest_hlc, record.hlc);
+  ++operations;
+  progress_bytes +=
+      record.id.size() + std::max<std::uint64_t>(record.value.size(), record.value_bytes);
+  actors[actor].actor_seq = std::max(actors[actor].actor_seq, record.actor_seq);
+}
+
+template <typename Fill>
+DocumentTable::Totals DocumentTable::grow(Shard& shard, const Fill& fill) {
   const base::MutexLock lock(shard.mutex);
   const Totals before = totals_of(shard.active);
-  shard.active.put(records);
+  fill(shard.active);
   const Totals after = totals_of(shard.active);
   return {.documents = after.documents - before.documents,
           .bytes = after.bytes - before.bytes,
@@ -277,21 +294,21 @@ DocumentTable::Totals DocumentTable::put(Shard& shard, std::span<const HashedRec
           .progress = {}};
 }
 
-/// What is staged is in the shards, which have grown by `grown`.
-void DocumentTable::note(const Staged& staged, const Totals& grown) {
+/// The records are in the shards, which have grown by `grown`.
+void DocumentTable::note(const Summary& records, const Totals& grown) {
   active_.documents += grown.documents;
   active_.bytes += grown.bytes;
   active_.tombstones += grown.tombstones;
-  active_.progress.operations += staged.operations_;
-  active_.progress.bytes += staged.progress_bytes_;
-  operations_total_ += staged.operations_;
-  if (staged.operations_ == 0) {
+  active_.progress.operations += records.operations;
+  active_.progress.bytes += records.progress_bytes;
+  operations_total_ += records.operations;
+  if (records.operations == 0) {
     return;
   }
-  DB_CHECK(staged.first_seq_ > last_seq_);  // INV-CORE-2
-  last_seq_ = staged.last_seq_;
-  hlc_floor_ = std::max(hlc_floor_, staged.highest_hlc_);
-  for (const Staged::ActorHighest& actor : staged.actors_) {
+  DB_CHECK(records.first_seq > last_seq_);  // INV-CORE-2
+  last_seq_ = records.last_seq;
+  hlc_floor_ = std::max(hlc_floor_, records.highest_hlc);
+  for (const Summary::ActorHighest& actor : records.actors) {
     if (actor.actor >= actor_seqs_.size()) {
       actor_seqs_.resize(actor.actor + 1ULL);
     }
@@ -304,29 +321,45 @@ void DocumentTable::apply(std::span<const wal::RecordView> records) {
   stage(records, group_);
   Totals grown;
   for (std::size_t index = 0; index < kShards; ++index) {
-    if (!group_.shards_[index].empty()) {
-      add(grown, put(shards_[index], group_.shards_[index]));
+    const std::vector<HashedRecord>& own = group_.shards_[index];
+    if (!own.empty()) {
+      add(grown, grow(shards_[index], [&](TableGeneration& active) { active.put(own); }));
     }
   }
   const base::MutexLock totals_lock(mutex_);
-  note(group_, grown);
+  note(group_.summary_, grown);
 }
 
-void DocumentTable::apply_staged(std::span<Staged* const> batches, base::WorkerTeam& team) {
+template <typename Batch, typename Put>
+void DocumentTable::apply_batches(std::span<Batch* const> batches, base::WorkerTeam& team,
+                                  const Put& put) {
   const base::MutexLock lock(apply_mutex_);
   std::array<Totals, kShards> grown;
   team.run(kShards, [&](std::size_t index) {
-    for (const Staged* const batch : batches) {
-      add(grown[index], put(shards_[index], batch->shards_[index]));
+    for (Batch* const batch : batches) {
+      add(grown[index], grow(shards_[index],
+                             [&](TableGeneration& active) { put(active, batch->shards_[index]); }));
     }
   });
   const base::MutexLock totals_lock(mutex_);
-  for (const Staged* const batch : batches) {
-    note(*batch, {});
+  for (const Batch* const batch : batches) {
+    note(batch->summary_, {});
   }
   for (const Totals& shard : grown) {
     note({}, shard);
   }
+}
+
+void DocumentTable::apply_staged(std::span<Staged* const> batches, base::WorkerTeam& team) {
+  apply_batches(batches, team, [](TableGeneration& active, std::span<const HashedRecord> records) {
+    active.put(records);
+  });
+}
+
+void DocumentTable::apply_collected(std::span<Collected* const> batches, base::WorkerTeam& team) {
+  apply_batches(batches, team, [](TableGeneration& active, CollectedDocuments& records) {
+    active.take(std::move(records));
+  });
 }
 
 std::optional<store::BaseValue> DocumentTable::get(std::string_view id) const {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,6 +43,25 @@ class DocumentTable {
  public:
   static constexpr std::size_t kShards = 16;
 
+ private:
+  /// Of records in seq order: what the table keeps besides their documents.
+  struct Summary {
+    struct ActorHighest {
+      std::uint32_t actor = 0;
+      std::uint64_t actor_seq = 0;
+    };
+    std::vector<ActorHighest> actors;
+    Seq first_seq = 0;  // 0: no record.
+    Seq last_seq = 0;
+    Hlc highest_hlc = 0;
+    std::uint64_t operations = 0;
+    std::uint64_t progress_bytes = 0;
+
+    /// `actor`: the place of its actor in `actors`.
+    void add(const wal::RecordView& record, std::size_t actor);
+  };
+
+ public:
   /// What the base store already holds. Before anything else.
   void restore(const store::CheckpointMeta& meta);
 
@@ -57,23 +77,31 @@ class DocumentTable {
 
    private:
     friend class DocumentTable;
-    struct ActorHighest {
-      std::uint32_t actor = 0;
-      std::uint64_t actor_seq = 0;
-    };
     std::array<std::vector<HashedRecord>, kShards> shards_;
-    std::vector<ActorHighest> actors_;
-    Seq first_seq_ = 0;  // 0: nothing is staged.
-    Seq last_seq_ = 0;
-    Hlc highest_hlc_ = 0;
-    std::uint64_t operations_ = 0;
-    std::uint64_t progress_bytes_ = 0;
+    Summary summary_;
     std::uint64_t bytes_ = 0;
   };
   /// Replaces what `staged` held by `records`, which ascend by seq.
   void stage(std::span<const wal::RecordView> records, Staged& staged);
   /// As apply() of all that is staged, in this order, by several threads.
   void apply_staged(std::span<Staged* const> batches, base::WorkerTeam& team);
+
+  /// Copies of records that are not visible, and perhaps never will be.
+  class Collected {
+   public:
+    [[nodiscard]] std::uint64_t operations() const { return summary_.operations; }
+
+   private:
+    friend class DocumentTable;
+    std::array<CollectedDocuments, kShards> shards_;
+    std::map<std::string, std::size_t, std::less<>> actors_;  // Into summary_.actors.
+    Summary summary_;
+  };
+  /// Copies `record`, whose seq is greater than those that `collected` has. Thread: several at
+  /// once, each with another `collected`.
+  void collect(const wal::RecordView& record, Collected& collected);
+  /// As apply() of all that was collected, in this order, by several threads.
+  void apply_collected(std::span<Collected* const> batches, base::WorkerTeam& team);
 
   /// What this table says about `id`; a tombstone is an answer, nullopt is none.
   std::optional<store::BaseValue> get(std::string_view id) const;
@@ -131,8 +159,13 @@ class DocumentTable {
   class FrozenSource;
   class RangeCollector;
 
-  Totals put(Shard& shard, std::span<const HashedRecord> records);
-  void note(const Staged& staged, const Totals& grown) REQUIRES(mutex_);
+  /// Calls `fill` with the locked generation; returns by how much its totals have grown (modulo
+  /// 2^64: they may shrink).
+  template <typename Fill>
+  Totals grow(Shard& shard, const Fill& fill);
+  void note(const Summary& records, const Totals& grown) REQUIRES(mutex_);
+  template <typename Batch, typename Put>
+  void apply_batches(std::span<Batch* const> batches, base::WorkerTeam& team, const Put& put);
   std::map<std::string, std::uint64_t> highest_actor_seqs() const REQUIRES(mutex_);
   store::BaseValue value_of(const StoredDocument& document) const;
 

@@ -66,20 +66,21 @@ class OpenEngine final : public Engine {
  public:
   OpenEngine(const std::string& directory, const EngineOptions& options, OpenedStore opened)
       : options_(options),
+        table_(std::move(opened.table)),
         stamper_(clock_of(options)),
-        client_(stamper_, table_),
+        client_(stamper_, *table_),
         parts_(std::move(opened)),
         space_(file_system_of(options), directory, options.segment_bytes),
         compactor_(*parts_.log, *parts_.base, parts_.identity, space_,
                    {.segment_bytes = options.segment_bytes, .compress = options.compress_sealed}),
-        checkpointer_({.table = table_,
+        checkpointer_({.table = *table_,
                        .base = *parts_.base,
                        .log = *parts_.log,
                        .compactor = compactor_,
                        .space = space_,
                        .clock = clock_of(options)},
                       options_, parts_.meta),
-        reader_(table_, *parts_.base, *parts_.log, checkpointer_) {}
+        reader_(*table_, *parts_.base, *parts_.log, checkpointer_) {}
   ~OpenEngine() override { checkpointer_.stop(); }
   OpenEngine(const OpenEngine&) = delete;
   OpenEngine& operator=(const OpenEngine&) = delete;
@@ -87,17 +88,19 @@ class OpenEngine final : public Engine {
   OpenEngine& operator=(OpenEngine&&) = delete;
 
   Status recover(const std::string& directory, std::int64_t start_ns) {
-    table_.restore(parts_.meta);
     const std::int64_t replay_start_ns = clock_of(options_).monotonic_ns();
     {
       base::WorkerTeam team(base::WorkerTeam::threads_for(options_.background_threads));
-      TRY_ASSIGN(parts_.report.replayed_entries,
-                 replay(*parts_.log, parts_.meta.checkpoint_seq, table_, checkpointer_, team));
+      const std::uint64_t collected =
+          parts_.collector->apply(parts_.log->recovery().collected.segments, team);
+      TRY_ASSIGN(const std::uint64_t replayed,
+                 replay(*parts_.log, table_->last_seq(), *table_, checkpointer_, team));
+      parts_.report.replayed_entries = collected + replayed;
     }
     parts_.report.replay_seconds =
         static_cast<double>(clock_of(options_).monotonic_ns() - replay_start_ns) * 1e-9;
-    stamper_.restore(std::max(parts_.log->recovery().hlc_floor, table_.hlc_floor()),
-                     table_.version_vector(), parts_.identity.record().actor_seq_floor);
+    stamper_.restore(std::max(parts_.log->recovery().hlc_floor, table_->hlc_floor()),
+                     table_->version_vector(), parts_.identity.record().actor_seq_floor);
     parts_.log->start(client_);
     space_.restore_reserve();
     if (options_.background_threads) {
@@ -164,7 +167,7 @@ class OpenEngine final : public Engine {
   }
 
   const EngineOptions options_;
-  DocumentTable table_;
+  const std::unique_ptr<DocumentTable> table_;
   Stamper stamper_;
   DocumentLogClient client_;  // Outlives the log, which calls it.
   OpenedStore parts_;
@@ -210,7 +213,7 @@ Result<Seq> OpenEngine::write(const wal::AppendRequest& request) {
 }
 
 EngineStats OpenEngine::stats() const {
-  const TableStats table = table_.stats();
+  const TableStats table = table_->stats();
   const CheckpointStats checkpoints = checkpointer_.stats();
   const Compactor::Counts compactions = compactor_.counts();
   EngineStats stats;

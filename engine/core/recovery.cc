@@ -16,6 +16,8 @@
 
 #include "engine/core/arguments.h"
 #include "engine/core/disk_space.h"
+#include "engine/core/document_table.h"
+#include "engine/core/replay.h"
 #include "engine/core/store_identity.h"
 #include "engine/io/file_system.h"
 #include "engine/store/base_store.h"
@@ -62,7 +64,10 @@ class Opening {
     TRY_ASSIGN(auto identity, StoreIdentity::load(files_, directory_));
     TRY_ASSIGN(auto base, open_base(identity.record()));
     TRY_ASSIGN(auto meta, base->meta());
-    TRY_ASSIGN(auto log, open_log(identity.record(), meta.checkpoint_seq));
+    auto table = std::make_unique<DocumentTable>();
+    table->restore(meta);
+    auto collector = std::make_unique<LogCollector>(*table, options_.dirty_bytes_max);
+    TRY_ASSIGN(auto log, open_log(identity.record(), meta.checkpoint_seq, *collector));
     // An earlier open may have been cut off before the names in here were durable.
     TRY(files_.sync_directory(directory_));
     RecoveryReport report = report_of(log->recovery());
@@ -71,7 +76,9 @@ class Opening {
     TRY(check_base_against_log(identity.record(), meta, log->recovery(), report));
     TRY(guard_against_reuse(identity, meta, *log, report));
     report.last_seq = std::max(report.last_seq, meta.checkpoint_seq);
-    return OpenedStore{.lock = std::move(lock),
+    return OpenedStore{.table = std::move(table),
+                       .collector = std::move(collector),
+                       .lock = std::move(lock),
                        .identity = std::move(identity),
                        .base = std::move(base),
                        .log = std::move(log),
@@ -202,7 +209,8 @@ class Opening {
     return files_.sync_directory(directory_);
   }
 
-  Result<std::unique_ptr<wal::Log>> open_log(const IdentityRecord& identity, Seq seq_floor) const {
+  Result<std::unique_ptr<wal::Log>> open_log(const IdentityRecord& identity, Seq seq_floor,
+                                             LogCollector& collector) const {
     wal::LogOptions options;
     options.directory = path_of(kWalDirectoryName);
     options.quarantine_directory = path_of(kQuarantineDirectoryName);
@@ -213,7 +221,7 @@ class Opening {
     options.compress_rewritten = options_.compress_sealed;
     options.store_uuid = identity.store_uuid;
     options.files = &files_;
-    return wal::Log::open(options, seq_floor);
+    return wal::Log::open(options, seq_floor, &collector);
   }
 
   /// Base store and log must meet: what is in neither is lost, and that is never glossed over.

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "engine/core/document_table.h"
+#include "engine/core/replay.h"
 #include "engine/core/store_identity.h"
 #include "engine/io/file_system.h"
 #include "engine/store/base_store.h"
@@ -26,9 +28,11 @@ inline constexpr const char* kQuarantineDirectoryName = "quarantine";
 /// In a directory without a STORE file: what else lies there is an unfinished rebuild.
 inline constexpr const char* kRebuildMarkerName = "REBUILDING";
 
-/// The parts of an open store, checked against each other, nothing replayed. Declared in the order
-/// in which they must outlive each other.
+/// The parts of an open store, checked against each other, nothing applied to the table. Declared
+/// in the order in which they must outlive each other.
 struct OpenedStore {
+  std::unique_ptr<DocumentTable> table;     ///< Of the base store's checkpoint.
+  std::unique_ptr<LogCollector> collector;  ///< What the log's recovery().collected speaks of.
   std::unique_ptr<io::FileLock> lock;
   StoreIdentity identity;
   std::unique_ptr<store::BaseStore> base;

@@ -78,10 +78,39 @@ class TableFiller final : public wal::ReplaySink {
 
 }  // namespace
 
-Result<std::uint64_t> replay(wal::Log& log, Seq checkpoint_seq, DocumentTable& table,
+/// Which segments are wanted depends on nothing but the log: not on threads, nor on their luck.
+std::size_t LogCollector::begin(std::span<const std::uint64_t> segment_bytes) {
+  // A record of n bytes in the log, of which there are at least 64, takes at most n + 40 here (the
+  // header of a document and its place in the index instead of a record's header).
+  constexpr std::uint64_t kGrowthNumerator = 13;
+  constexpr std::uint64_t kGrowthDenominator = 8;
+  const std::uint64_t limit = dirty_bytes_max_ / kGrowthNumerator * kGrowthDenominator;
+  std::uint64_t bytes = 0;
+  std::size_t wanted = 0;
+  while (wanted < segment_bytes.size() && bytes + segment_bytes[wanted] < limit) {
+    bytes += segment_bytes[wanted];
+    ++wanted;
+  }
+  segments_.resize(wanted);
+  return wanted;
+}
+
+std::uint64_t LogCollector::apply(std::size_t segments, base::WorkerTeam& team) {
+  std::uint64_t entries = 0;
+  std::vector<DocumentTable::Collected*> counting;
+  for (DocumentTable::Collected& segment : std::span(segments_).first(segments)) {
+    entries += segment.operations();
+    counting.push_back(&segment);
+  }
+  table_.apply_collected(counting, team);
+  segments_.clear();
+  return entries;
+}
+
+Result<std::uint64_t> replay(wal::Log& log, Seq applied_seq, DocumentTable& table,
                              Checkpointer& checkpointer, base::WorkerTeam& team) {
   TableFiller filler(table, checkpointer, team);
-  TRY(log.replay_windows(checkpoint_seq + 1, team, filler));
+  TRY(log.replay_windows(applied_seq + 1, team, filler));
   return filler.entries();
 }
 

@@ -154,12 +154,13 @@ std::uint64_t TableGeneration::bytes_of(const wal::RecordView& record) {
   return sizeof(StoredDocument) + content_bytes(record) + kIndexBytesPerDocument;
 }
 
-/// The slot of `id`, or the free one where it belongs. There must be slots.
-std::size_t TableGeneration::slot_of(std::uint32_t tag, std::string_view id) const {
+/// The slot of the document that `has_id`, or the free one where it belongs. There must be slots.
+template <typename HasId>
+std::size_t TableGeneration::slot_of(std::uint32_t tag, const HasId& has_id) const {
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = tag & mask;
   while (slots_[at].place != 0 &&
-         (slots_[at].tag != tag || documents_[slots_[at].place - 1]->id() != id)) {
+         (slots_[at].tag != tag || !has_id(*documents_[slots_[at].place - 1]))) {
     at = (at + 1) & mask;
   }
   return at;
@@ -169,11 +170,16 @@ const StoredDocument* TableGeneration::find(std::uint32_t tag, std::string_view 
   if (slots_.empty()) {
     return nullptr;
   }
-  const Slot& slot = slots_[slot_of(tag, id)];
+  const Slot& slot =
+      slots_[slot_of(tag, [id](const StoredDocument& document) { return document.id() == id; })];
   return slot.place == 0 ? nullptr : documents_[slot.place - 1];
 }
 
-void TableGeneration::grow_index() {
+/// For one more document.
+void TableGeneration::make_room_in_index() {
+  if ((documents_.size() + 1) * 4 <= slots_.size() * 3) {
+    return;
+  }
   std::vector<Slot> old(std::max(kSlotsMin, slots_.size() * 2));
   DB_CHECK(old.size() - 1 <= std::numeric_limits<std::uint32_t>::max());
   std::swap(slots_, old);
@@ -190,7 +196,7 @@ void TableGeneration::grow_index() {
   }
 }
 
-StoredDocument* TableGeneration::allocate(std::uint64_t bytes) {
+StoredDocument* DocumentBlocks::allocate(std::uint64_t bytes) {
   if (block_bytes_ - block_used_ < bytes) {
     block_bytes_ = std::max(bytes, std::clamp(block_bytes_ * 2, kBlockBytesMin, kBlockBytesMax));
     blocks_.push_back(std::make_unique_for_overwrite<std::byte[]>(block_bytes_));
@@ -203,17 +209,36 @@ StoredDocument* TableGeneration::allocate(std::uint64_t bytes) {
   return document;
 }
 
+/// They go before the block that is being filled.
+void DocumentBlocks::adopt(DocumentBlocks&& others) {
+  if (blocks_.empty()) {
+    *this = std::exchange(others, {});
+    return;
+  }
+  blocks_.insert(blocks_.begin(), std::make_move_iterator(others.blocks_.begin()),
+                 std::make_move_iterator(others.blocks_.end()));
+  stored_bytes_ += others.stored_bytes_;
+  others = {};
+}
+
+void CollectedDocuments::add(const HashedRecord& record) {
+  const std::uint64_t content = content_bytes(*record.record);
+  DB_CHECK(content <= std::numeric_limits<std::uint32_t>::max());
+  StoredDocument* const document = blocks_.allocate(sizeof(StoredDocument) + content);
+  fill(*document, record);
+  items_.push_back({.document = document, .tag = record.tag, .tombstone = is_tombstone(*document)});
+}
+
 void TableGeneration::put_one(const HashedRecord& hashed) {
   const wal::RecordView& record = *hashed.record;
-  if ((documents_.size() + 1) * 4 > slots_.size() * 3) {
-    grow_index();
-  }
+  make_room_in_index();
   const std::uint64_t content = content_bytes(record);
   DB_CHECK(content <= std::numeric_limits<std::uint32_t>::max());
-  Slot& slot = slots_[slot_of(hashed.tag, record.id)];
+  Slot& slot = slots_[slot_of(
+      hashed.tag, [&](const StoredDocument& known) { return known.id() == record.id; })];
   StoredDocument* document = nullptr;
   if (slot.place == 0) {
-    document = allocate(sizeof(StoredDocument) + content);
+    document = blocks_.allocate(sizeof(StoredDocument) + content);
     documents_.push_back(document);
     slot = {.tag = hashed.tag, .place = static_cast<std::uint32_t>(documents_.size())};
   } else {
@@ -221,15 +246,13 @@ void TableGeneration::put_one(const HashedRecord& hashed) {
     tombstones_ -= is_tombstone(*document) ? 1U : 0U;
     if (document->capacity < content) {
       dead_bytes_ += total_bytes(*document);
-      document = allocate(sizeof(StoredDocument) + content);
+      document = blocks_.allocate(sizeof(StoredDocument) + content);
       documents_[slot.place - 1] = document;
     }
   }
   fill(*document, hashed);
   tombstones_ += is_tombstone(*document) ? 1U : 0U;
-  if (dead_bytes_ > kDeadBytesMin && dead_bytes_ > stored_bytes_ / 2) {
-    compact();
-  }
+  compact_if_mostly_dead();
 }
 
 /// Fetches into the cache what put_one of records further ahead will look at: the index, and one
@@ -258,16 +281,44 @@ void TableGeneration::put(std::span<const HashedRecord> records) {
   }
 }
 
+void TableGeneration::take(CollectedDocuments&& records) {
+  const std::span<const CollectedDocuments::Item> items = records.items_;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    make_room_in_index();
+    const std::size_t mask = slots_.size() - 1;
+    // See put(); a document is looked at only where two have the same tag.
+    if (i + kFarAhead < items.size()) {
+      __builtin_prefetch(&slots_[items[i + kFarAhead].tag & mask]);
+    }
+    const CollectedDocuments::Item& item = items[i];
+    Slot& slot = slots_[slot_of(
+        item.tag, [&](const StoredDocument& known) { return known.id() == item.document->id(); })];
+    if (slot.place == 0) {
+      documents_.push_back(item.document);
+      slot = {.tag = item.tag, .place = static_cast<std::uint32_t>(documents_.size())};
+    } else {
+      StoredDocument*& document = documents_[slot.place - 1];
+      tombstones_ -= is_tombstone(*document) ? 1U : 0U;
+      dead_bytes_ += total_bytes(*document);
+      document = item.document;
+    }
+    tombstones_ += item.tombstone ? 1U : 0U;
+  }
+  blocks_.adopt(std::move(records.blocks_));
+  records = {};
+  compact_if_mostly_dead();
+}
+
 /// Moves what lives into fresh blocks; costs no more than the writes that left so many dead.
-void TableGeneration::compact() {
+void TableGeneration::compact_if_mostly_dead() {
+  if (dead_bytes_ <= kDeadBytesMin || dead_bytes_ <= blocks_.stored_bytes() / 2) {
+    return;
+  }
   const auto old = std::exchange(blocks_, {});
-  block_bytes_ = 0;
-  block_used_ = 0;
-  stored_bytes_ = 0;
   dead_bytes_ = 0;
   for (StoredDocument*& document : documents_) {
     const std::uint64_t bytes = total_bytes(*document);
-    StoredDocument* const moved = allocate(bytes);
+    StoredDocument* const moved = blocks_.allocate(bytes);
     std::memcpy(static_cast<void*>(moved), document, bytes);
     document = moved;
   }
@@ -283,10 +334,9 @@ void TableGeneration::adopt(TableGeneration&& older) {
       continue;
     }
     StoredDocument* const document = older.documents_[slot.place - 1];
-    if ((documents_.size() + 1) * 4 > slots_.size() * 3) {
-      grow_index();
-    }
-    Slot& here = slots_[slot_of(slot.tag, document->id())];
+    make_room_in_index();
+    Slot& here = slots_[slot_of(
+        slot.tag, [&](const StoredDocument& known) { return known.id() == document->id(); })];
     if (here.place != 0) {
       dead_bytes_ += total_bytes(*document);
       continue;
@@ -295,15 +345,10 @@ void TableGeneration::adopt(TableGeneration&& older) {
     tombstones_ += is_tombstone(*document) ? 1U : 0U;
     here = {.tag = slot.tag, .place = static_cast<std::uint32_t>(documents_.size())};
   }
-  // Its blocks go before the one that is being filled.
-  blocks_.insert(blocks_.begin(), std::make_move_iterator(older.blocks_.begin()),
-                 std::make_move_iterator(older.blocks_.end()));
-  stored_bytes_ += older.stored_bytes_;
+  blocks_.adopt(std::move(older.blocks_));
   dead_bytes_ += older.dead_bytes_;
   older = {};
-  if (dead_bytes_ > kDeadBytesMin && dead_bytes_ > stored_bytes_ / 2) {
-    compact();
-  }
+  compact_if_mostly_dead();
 }
 
 const std::vector<TableGeneration::Run>& TableGeneration::ordered_runs() {

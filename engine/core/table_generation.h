@@ -51,11 +51,47 @@ struct HashedRecord {
 /// Sorts by id.
 void sort_by_id(std::vector<const StoredDocument*>& documents);
 
+/// Where records lie, one behind the other.
+class DocumentBlocks {
+ public:
+  /// Room for a record of so many bytes, header included.
+  StoredDocument* allocate(std::uint64_t bytes);
+  /// Takes the blocks of `others`, whose records stay where they are.
+  void adopt(DocumentBlocks&& others);
+  /// Of all records.
+  [[nodiscard]] std::uint64_t stored_bytes() const { return stored_bytes_; }
+
+ private:
+  std::vector<std::unique_ptr<std::byte[]>> blocks_;
+  std::uint64_t block_bytes_ = 0;  // Of the last one.
+  std::uint64_t block_used_ = 0;
+  std::uint64_t stored_bytes_ = 0;
+};
+
+/// Copies of records that belong to one shard but are in no generation yet: in their order, so an
+/// id may be there more than once.
+class CollectedDocuments {
+ public:
+  void add(const HashedRecord& record);
+
+ private:
+  friend class TableGeneration;
+  struct Item {
+    StoredDocument* document = nullptr;
+    std::uint32_t tag = 0;
+    bool tombstone = false;  // Whoever indexes it need not look at the document.
+  };
+  DocumentBlocks blocks_;
+  std::vector<Item> items_;
+};
+
 /// Thread: one at a time; the const functions at the same time, but not with others.
 class TableGeneration {
  public:
   /// Takes the records in this order: of two for one id the later one stays.
   void put(std::span<const HashedRecord> records);
+  /// As put() of the same records, which are not copied again.
+  void take(CollectedDocuments&& records);
   /// Null: no such id. Valid until the next put.
   [[nodiscard]] const StoredDocument* find(std::uint32_t tag, std::string_view id) const;
   /// Takes what `older` has and this one has not.
@@ -65,7 +101,7 @@ class TableGeneration {
   [[nodiscard]] std::uint64_t tombstones() const { return tombstones_; }
   /// Dead records included.
   [[nodiscard]] std::uint64_t bytes() const {
-    return stored_bytes_ + documents_.size() * kIndexBytesPerDocument;
+    return blocks_.stored_bytes() + documents_.size() * kIndexBytesPerDocument;
   }
   /// What one record adds to bytes() at most.
   static std::uint64_t bytes_of(const wal::RecordView& record);
@@ -86,16 +122,13 @@ class TableGeneration {
     std::uint32_t place = 0;  // In documents_, plus 1; 0: free.
   };
   void put_one(const HashedRecord& hashed);
-  [[nodiscard]] std::size_t slot_of(std::uint32_t tag, std::string_view id) const;
-  void grow_index();
-  StoredDocument* allocate(std::uint64_t bytes);
-  void compact();
+  template <typename HasId>
+  [[nodiscard]] std::size_t slot_of(std::uint32_t tag, const HasId& has_id) const;
+  void make_room_in_index();
+  void compact_if_mostly_dead();
 
-  std::vector<std::unique_ptr<std::byte[]>> blocks_;
-  std::uint64_t block_bytes_ = 0;  // Of the last one.
-  std::uint64_t block_used_ = 0;
-  std::uint64_t stored_bytes_ = 0;  // Of all records in the blocks.
-  std::uint64_t dead_bytes_ = 0;    // Of those that were overwritten.
+  DocumentBlocks blocks_;
+  std::uint64_t dead_bytes_ = 0;  // Of the records in the blocks that were overwritten.
   std::uint64_t tombstones_ = 0;
   std::vector<StoredDocument*> documents_;  // In the order of their first put.
   std::vector<Slot> slots_;                 // Open addressing; a power of two, or empty.

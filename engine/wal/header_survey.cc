@@ -91,7 +91,7 @@ Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const s
       return fail(ErrorCode::kCorruption,
                   path + " belongs to another store: move it out of the directory");
     }
-    survey.readable.insert(id);
+    survey.headers.emplace(id, *read.header);
     files.back() = {.id = id,
                     .has_header = true,
                     .rewritten = read.header->rewritten,

@@ -14,7 +14,7 @@
 namespace pluresdb::wal {
 
 struct HeaderSurvey {
-  std::set<std::uint64_t> readable;  ///< Ids whose headers are readable, and are theirs.
+  std::map<std::uint64_t, SegmentHeader> headers;  ///< By id: those that are readable, and theirs.
   /// Ids whose headers are not, and which are rewritten segments, as their place in the log shows.
   std::set<std::uint64_t> headerless_rewritten;
   std::uint64_t newest_appended_id = 0;             ///< As far as that can be told.

@@ -483,9 +483,10 @@ Status LogImpl::close() {
 
 std::size_t Log::replay_slots(const base::WorkerTeam& team) { return replay_slots_of(team); }
 
-Result<std::unique_ptr<Log>> Log::open(const LogOptions& options, Seq seq_floor) {
+Result<std::unique_ptr<Log>> Log::open(const LogOptions& options, Seq seq_floor,
+                                       RecordCollector* collector) {
   DB_CHECK(options.files != nullptr);
-  TRY_ASSIGN(RecoveredLog recovered, recover_log(options, seq_floor));
+  TRY_ASSIGN(RecoveredLog recovered, recover_log(options, seq_floor, collector));
   return std::make_unique<LogImpl>(options, std::move(recovered));
 }
 

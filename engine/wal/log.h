@@ -75,6 +75,26 @@ class ReplaySink {
   virtual Status end_window(std::size_t slots) = 0;
 };
 
+/// Takes copies of records while a log is scanned, so that a replay need not read them again.
+class RecordCollector {
+ public:
+  virtual ~RecordCollector() = default;
+  /// Segments whose records could be handed out, in the order of their seqs, each with an upper
+  /// bound of the bytes that its records take in the log. Returns how many of them, from the first
+  /// on, are wanted.
+  virtual std::size_t begin(std::span<const std::uint64_t> segment_bytes) = 0;
+  /// `record` of the segment with this index in begin(); seqs ascend. The views are valid during
+  /// the call. Whether it counts is known only when the log is open (LogRecovery::collected).
+  /// Thread: several at once, each with another segment.
+  virtual void take(std::size_t segment, const RecordView& record) = 0;
+};
+
+/// The records of which segments, from the first on, count as RecordCollector::take got them.
+struct CollectedSegments {
+  std::size_t segments = 0;
+  Seq last_seq = 0;  ///< The log holds no other record up to here and above its floor.
+};
+
 struct LogOptions {
   std::string directory;  ///< Of the segments. Created when missing; its parent must exist.
   std::string quarantine_directory;  ///< Damaged bytes are copied here; made when first needed.
@@ -125,14 +145,16 @@ struct LogRecovery {
   Hlc hlc_floor = 0;  ///< Greatest hlc in any readable header or record.
   std::uint64_t torn_bytes_dropped = 0;
   std::uint64_t quarantined_bytes = 0;
+  CollectedSegments collected;
 };
 
 class Log {
  public:
   /// Scans the directory, quarantines damage, syncs what it trusts. Writes no segment yet: the
   /// first append does (so a store opens on a full disk). `seq_floor`: every new seq will be
-  /// greater.
-  static Result<std::unique_ptr<Log>> open(const LogOptions& options, Seq seq_floor);
+  /// greater. `collector`: gets records above the floor as they are scanned, where that is safe.
+  static Result<std::unique_ptr<Log>> open(const LogOptions& options, Seq seq_floor,
+                                           RecordCollector* collector = nullptr);
   virtual ~Log() = default;
 
   /// Must be called once, after replay and before the first append.

@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +23,7 @@
 #include "engine/wal/header_survey.h"
 #include "engine/wal/log.h"
 #include "engine/wal/quarantine.h"
+#include "engine/wal/scan_collection.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_reader.h"
 #include "engine/wal/segment_scan.h"
@@ -37,8 +38,11 @@ namespace {
 
 class Recovery {
  public:
-  Recovery(const LogOptions& options, Seq seq_floor)
-      : options_(options), files_(*options.files), seq_floor_(seq_floor) {}
+  Recovery(const LogOptions& options, Seq seq_floor, RecordCollector* collector)
+      : options_(options),
+        files_(*options.files),
+        seq_floor_(seq_floor),
+        collection_(collector, seq_floor) {}
 
   Result<RecoveredLog> run() {
     TRY(make_directory());
@@ -126,21 +130,22 @@ class Recovery {
   Status scan_all() {
     std::vector<Result<SegmentScan>> scans(ids_.size());
     base::WorkerTeam team(base::WorkerTeam::threads_for(options_.background_threads));
-    if (team.threads() > 1) {
-      team.run(ids_.size(), [&](std::size_t i) {
-        if (headers_.readable.contains(ids_[i])) {
-          scans[i] = scan(ids_[i], next_expected_);
-        }
-      });
-    }
+    collection_.plan(headers_, ids_);
+    team.run(ids_.size(), [&](std::size_t i) {
+      if (headers_.headers.contains(ids_[i])) {
+        scans[i] = scan(ids_[i], next_expected_, collection_.visitor_for(ids_[i]));
+      }
+    });
     for (std::size_t i = 0; i < ids_.size(); ++i) {
       const std::uint64_t id = ids_[i];
       const Seq first_seq_at_least = id == 1 ? 1 : next_expected_;
-      if (scans[i] && !scans[i]->header) {  // Not scanned yet, or not with what it needs.
-        scans[i] = scan(id, first_seq_at_least);
+      const bool needs_scan = scans[i] && !scans[i]->header;
+      if (needs_scan) {  // Not scanned yet, or not with what it needs.
+        scans[i] = scan(id, first_seq_at_least, {});
       }
       Found found;
       TRY_ASSIGN(found.scan, std::move(scans[i]));
+      collection_.judge(found.scan, !needs_scan);
       found.first_seq_at_least = first_seq_at_least;
       found.known_end = known_end_of(id);
       if (!found.scan.sparse) {
@@ -150,6 +155,7 @@ class Recovery {
       }
       found_.emplace(id, std::move(found));
     }
+    log_.report.collected = collection_.outcome();
     return {};
   }
 
@@ -185,7 +191,8 @@ class Recovery {
   }
 
   /// Thread: any; changes nothing of this object.
-  Result<SegmentScan> scan(std::uint64_t id, Seq first_seq_at_least) const {
+  Result<SegmentScan> scan(std::uint64_t id, Seq first_seq_at_least,
+                           std::function<void(const RecordView&)> visit) const {
     TRY_ASSIGN(const std::unique_ptr<io::File> file, files_.open(path_of(id), io::OpenMode::kRead));
     return scan_segment(*file, {.name = path_of(id),
                                 .id = id,
@@ -193,7 +200,8 @@ class Recovery {
                                 .first_seq_at_least = first_seq_at_least,
                                 .has_successor = id < headers_.newest_appended_id,
                                 .is_rewritten = headers_.headerless_rewritten.contains(id),
-                                .verify_values = true});
+                                .verify_values = true,
+                                .visit = std::move(visit)});
   }
 
   /// The newest file that appends went to; rewritten ones have ids but no place in that chain.
@@ -466,6 +474,7 @@ class Recovery {
   std::vector<std::uint64_t> ids_;
   std::vector<std::string> temporary_files_;
   HeaderSurvey headers_;
+  ScanCollection collection_;
   std::map<std::uint64_t, Found> found_;
   std::uint64_t highest_id_ = 0;
   Seq next_expected_ = 0;  // Behind the segments scanned so far; 0: not known.
@@ -475,12 +484,13 @@ class Recovery {
 
 }  // namespace
 
-Result<RecoveredLog> recover_log(const LogOptions& options, Seq seq_floor) {
-  return Recovery(options, seq_floor).run();
+Result<RecoveredLog> recover_log(const LogOptions& options, Seq seq_floor,
+                                 RecordCollector* collector) {
+  return Recovery(options, seq_floor, collector).run();
 }
 
 Result<ExaminedLog> examine_log(const LogOptions& options, Seq seq_floor) {
-  return Recovery(options, seq_floor).examine();
+  return Recovery(options, seq_floor, nullptr).examine();
 }
 
 }  // namespace pluresdb::wal

@@ -28,8 +28,10 @@ struct RecoveredLog {
 };
 
 /// Reads the directory, decides what counts, quarantines damage, makes durable what it trusts.
-/// Idempotent; may be cut off at any operation and run again.
-Result<RecoveredLog> recover_log(const LogOptions& options, Seq seq_floor);
+/// Idempotent; may be cut off at any operation and run again. `collector`: see Log::open; may be
+/// null.
+Result<RecoveredLog> recover_log(const LogOptions& options, Seq seq_floor,
+                                 RecordCollector* collector = nullptr);
 
 /// One file of an examined log. Superseded: a verified rewritten file replaces it, so that the next
 /// open removes it; it is not in ExaminedLog::log.segments.

@@ -240,6 +240,9 @@ class Scanner {
     if (record.value_readable) {
       ++counters_.records;
       found_.add_seq(seq);
+      if (request_.visit) {
+        request_.visit(record.view);
+      }
     } else {
       lose(seq, seq);
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ struct ScanRequest {
   /// Should its header be unreadable: it is a rewritten segment, as its place in the log shows.
   bool is_rewritten = false;
   bool verify_values = true;
+  /// Gets each readable record when it is met, whatever the segment turns out to be.
+  std::function<void(const RecordView&)> visit{};
 };
 
 struct DamagedBytes {
