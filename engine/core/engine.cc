@@ -142,6 +142,12 @@ class OpenEngine final : public Engine {
     return documents;
   }
 
+  Result<std::vector<std::string>> list_ids(std::string_view prefix, std::string_view from,
+                                            std::size_t limit) override {
+    TRY(check_open());
+    return reader_.list_ids(prefix, from, limit);
+  }
+
   Result<Seq> checkpoint() override {
     TRY(check_open());
     return checkpointer_.checkpoint();
@@ -290,6 +296,11 @@ class OwnedEngine final : public Engine {
                                      std::size_t limit) override {
     TRY(owner_.check());
     return engine_->list(prefix, from, limit);
+  }
+  Result<std::vector<std::string>> list_ids(std::string_view prefix, std::string_view from,
+                                            std::size_t limit) override {
+    TRY(owner_.check());
+    return engine_->list_ids(prefix, from, limit);
   }
   Result<Seq> checkpoint() override {
     TRY(owner_.check());

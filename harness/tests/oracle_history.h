@@ -99,6 +99,12 @@ class History {
   }
   /// The store is seen to hold write `op` of `key` (0: nothing).
   void read(const DocumentKey& key, std::uint64_t op) { oracle.verify(shows(key, op)); }
+  /// A scan lists `key`, and the store refuses to read it.
+  void scan_refusal(const DocumentKey& key) {
+    LedgerRecord record = failed_read(key, pluresdb::ErrorCode::kCorruption);
+    record.type = LedgerType::kScanEntry;
+    oracle.scan_entry(record, "");
+  }
   /// The same by the agent itself, while it runs.
   void agent_read(const DocumentKey& key, std::uint64_t op) { oracle.consume(shows(key, op)); }
   void read_bytes(const DocumentKey& key, const ContentDigest& seen) {

@@ -708,16 +708,93 @@ TEST(Oracle, AMaybeIsNoLossWhenOnlyEarlierSeqsAreReported) {
   EXPECT_EQ(found(history), Kinds{ViolationKind::kMaybeVanished});
 }
 
-TEST(Oracle, AReadRefusedAsCorruptIsAReportAfterDamageOnly) {
+TEST(Oracle, AReadRefusedAsCorruptIsExcusedWhenItsWriteIsNamed) {
   History history;
   history.put(kNote);
+  const std::uint64_t note = history.seq();
   history.put(kCapture);
-  history.crash_with_damage({});
+  history.crash_with_damage({{note, note}});
   history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
   EXPECT_EQ(found(history), Kinds{});
   EXPECT_EQ(history.oracle.counts().reported_losses, 1U);
   history.oracle.verify(history.failed_read(kCapture, pluresdb::ErrorCode::kNotFound));
   EXPECT_EQ(found(history), Kinds{ViolationKind::kReadFailed});
+}
+
+TEST(Oracle, AReadRefusedAsCorruptIsAViolationWhenAnotherWriteIsNamed) {
+  for (const bool named : {false, true}) {
+    History history;
+    history.put(kNote);
+    const std::uint64_t older = history.seq();
+    history.put(kNote);
+    const std::uint64_t newer = history.seq();
+    history.put(kCapture);
+    history.crash_with_damage({{older, older}, {newer + 1, newer + 1}});
+    if (named) {
+      history.oracle.losses_reported(std::vector<SeqRange>{{newer, newer}});
+    }
+    history.oracle.consume(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+    EXPECT_EQ(found(history), named ? Kinds{} : Kinds{ViolationKind::kReadFailed});
+    EXPECT_EQ(history.oracle.counts().lost_acknowledged_writes, named ? 0U : 1U);
+  }
+}
+
+TEST(Oracle, AMaybeMayBeWhatIsRefused) {
+  History history;
+  history.put(kNote);
+  history.put(kNote, Outcome::kMaybe);
+  history.crash_with_damage({{history.seq() + 1, history.seq() + 1}});
+  history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+  EXPECT_EQ(found(history), Kinds{});
+}
+
+TEST(Oracle, AScanGoesOnBehindARefusedDocument) {
+  History history;
+  history.put(kCapture);
+  const std::uint64_t lost = history.seq();
+  history.put(kNote);
+  const auto deleted = history.put(History::memory(8));
+  history.erase(History::memory(8));
+  history.crash_with_damage({{lost, lost}});
+  history.oracle.begin_scan();
+  history.scan_refusal(kCapture);
+  history.scan_entry(History::memory(8), deleted);  // Nobody would have asked for it by name.
+  history.oracle.end_scan();
+  EXPECT_EQ(found(history),
+            (Kinds{ViolationKind::kResurrectedDelete, ViolationKind::kLostAcknowledgedWrite}));
+  EXPECT_EQ(history.oracle.counts().reported_losses, 1U);
+}
+
+TEST(Oracle, AScanRefusalThatNobodyReportedIsAViolation) {
+  History history;
+  history.put(kCapture);
+  history.crash_with_damage({{history.seq() + 1, history.seq() + 1}});
+  history.oracle.begin_scan();
+  history.scan_refusal(kCapture);
+  history.oracle.end_scan();
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kReadFailed});
+}
+
+TEST(Oracle, ARefusedDocumentThatMustNotBeThereIsThere) {
+  for (const bool delete_is_lost : {false, true}) {
+    History history;
+    history.put(kCapture);
+    history.erase(kCapture);
+    history.crash_with_damage({});
+    if (delete_is_lost) {
+      history.oracle.losses_reported(std::vector<SeqRange>{{history.seq(), history.seq()}});
+    }
+    // By name a damaged index would say the same of a document that is not there.
+    history.oracle.verify(history.failed_read(kCapture, pluresdb::ErrorCode::kCorruption));
+    EXPECT_EQ(found(history), Kinds{});
+    history.oracle.begin_scan();
+    history.scan_refusal(kCapture);
+    history.scan_refusal(History::stdout_of(1));  // Never attempted.
+    history.oracle.end_scan();
+    EXPECT_EQ(found(history), delete_is_lost ? Kinds{ViolationKind::kAlienDocument}
+                                             : (Kinds{ViolationKind::kResurrectedDelete,
+                                                      ViolationKind::kAlienDocument}));
+  }
 }
 
 TEST(Oracle, AWriteAfterAReportedLossIsJudgedAgain) {
