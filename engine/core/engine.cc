@@ -87,6 +87,8 @@ class OpenEngine final : public Engine {
   OpenEngine& operator=(OpenEngine&&) = delete;
 
   Status recover(const std::string& directory, std::int64_t start_ns) {
+    // Before anything else takes what is left of it: the next open may find the disk as full.
+    space_.restore_opening_reserve();
     table_.restore(parts_.meta);
     const std::int64_t replay_start_ns = clock_of(options_).monotonic_ns();
     {
