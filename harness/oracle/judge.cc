@@ -189,10 +189,8 @@ void Oracle::State::judge(Document& document, const DocumentKey& key, const Obse
   auto kind = ViolationKind::kCorruptRead;
   if (certain.op == 0 && op) {
     // Deleted and forgotten before the maybes that follow, or never there.
-    const auto last = absent.find(key);
-    const bool never_there = last && last->reason == AbsentKeys::Reason::kNeverThere;
     const bool older = !document.state.maybes().empty() && *op < document.state.maybes()[0].op;
-    const bool deleted = older && !never_there;
+    const bool deleted = older && !absent.was_never_there(key);
     kind = deleted ? ViolationKind::kResurrectedDelete : ViolationKind::kMaybeReappeared;
   } else if (op && *op > certain.op) {
     kind = ViolationKind::kMaybeReappeared;

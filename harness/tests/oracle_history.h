@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "harness/common/operation.h"
 #include "harness/common/payload.h"
 #include "harness/common/shared_region.h"
@@ -146,5 +148,21 @@ class History {
   std::uint32_t incarnation_ = 1;
   std::uint64_t seq_ = 0;
 };
+
+inline constexpr DocumentKey kNote = History::memory(7);
+inline constexpr DocumentKey kCapture = History::stdout_of(0);
+
+/// The kinds found since the last call; fails on protocol errors.
+inline std::vector<ViolationKind> found(History& history) {
+  EXPECT_EQ(history.oracle.counts().protocol_errors, 0U);
+  std::vector<ViolationKind> kinds;
+  for (const Violation& violation : history.oracle.take_violations()) {
+    EXPECT_FALSE(violation.document_id.empty());
+    EXPECT_FALSE(violation.detail.empty());
+    kinds.push_back(violation.kind);
+  }
+  return kinds;
+}
+using Kinds = std::vector<ViolationKind>;
 
 }  // namespace soak::oracle
