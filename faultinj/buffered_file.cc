@@ -45,14 +45,15 @@ Status apply_record(Journal& journal, const JournalRecord& record, File& target)
 
 namespace {
 
-/// Whether `later` touches bytes of the write `earlier`.
-bool overlaps(const JournalRecord& earlier, const JournalRecord& later) {
-  const std::uint64_t end = earlier.offset + earlier.payload_bytes;
-  if (later.type == RecordType::kTruncate) {
-    return later.offset < end;
+/// Whether `later` touches the page of the write `clean`. A truncation zeroes the rest of the page
+/// that it cuts, and takes away those behind it.
+bool hits_page_of(const JournalRecord& clean, const JournalRecord& later) {
+  const std::uint64_t page_begin = clean.offset / kPageBytes * kPageBytes;
+  if (later.offset >= page_begin + kPageBytes) {
+    return false;
   }
-  return later.type == RecordType::kWrite && later.offset < end &&
-         earlier.offset < later.offset + later.payload_bytes;
+  return later.type == RecordType::kTruncate ||
+         (later.type == RecordType::kWrite && page_begin < later.offset + later.payload_bytes);
 }
 
 }  // namespace
@@ -67,7 +68,7 @@ std::vector<const JournalRecord*> dirty_records(std::span<const JournalRecord* c
     const JournalRecord* record = contents[i - 1];
     const bool clean = record->type == RecordType::kWrite && record->seq <= clean_seq;
     if (!clean || std::ranges::any_of(dirty, [&](const JournalRecord* later) {
-          return overlaps(*record, *later);
+          return hits_page_of(*record, *later);
         })) {
       dirty.push_back(record);
     }
@@ -79,6 +80,11 @@ std::vector<const JournalRecord*> dirty_records(std::span<const JournalRecord* c
 BufferedFile::BufferedFile(Journal& journal, std::uint64_t id,
                            std::vector<const JournalRecord*> contents, std::uint64_t below_bytes)
     : journal_(journal), id_(id), contents_(std::move(contents)) {
+  const MutexLock lock(mutex_);
+  index_again(below_bytes);
+}
+
+void BufferedFile::index_again(std::uint64_t below_bytes) {
   index_.reset(below_bytes);
   for (const JournalRecord* record : contents_) {
     index_.add(*record);
@@ -188,25 +194,53 @@ Status BufferedFile::take_out(const std::vector<const JournalRecord*>& moved,
     clean_records_.clear();
     clean_seq_ = 0;
   }
-  index_.reset(below_bytes);
-  for (const JournalRecord* record : contents_) {
-    index_.add(*record);
+  index_again(below_bytes);
+  return {};
+}
+
+Status BufferedFile::mark_clean(std::uint64_t below_bytes) {
+  std::vector<const JournalRecord*> pages;
+  std::vector<std::byte> buffer;
+  for (const auto& piece : index_.resolve(0, index_.size_bytes())) {
+    for (std::uint64_t done = 0; piece.record != nullptr && done < piece.length;) {
+      const std::uint64_t offset = piece.offset + done;
+      buffer.resize(std::min(kPageBytes - offset % kPageBytes, piece.length - done));
+      TRY(journal_.read(*piece.record, piece.payload_offset + done, buffer));
+      TRY_ASSIGN(const JournalRecord* page,
+                 journal_.append(RecordType::kWrite, id_, offset, buffer));
+      pages.push_back(page);
+      done += buffer.size();
+    }
   }
+  // Until here a kill leaves the same bytes twice. Sizes are not clean: they come first, since what
+  // the pages hold is what is left of all writes.
+  std::vector<const JournalRecord*> replaced;
+  std::vector<const JournalRecord*> rest;
+  for (const JournalRecord* record : contents_) {
+    (record->type == RecordType::kWrite ? replaced : rest).push_back(record);
+  }
+  if (replaced.empty()) {
+    return {};
+  }
+  const std::uint64_t last = pages.empty() ? clean_seq_ : pages.back()->seq;
+  TRY_ASSIGN(const JournalRecord* record, journal_.mark_clean(id_, last, replaced));
+  clean_records_.push_back(record);
+  clean_seq_ = last;
+  rest.insert(rest.end(), pages.begin(), pages.end());
+  contents_ = std::move(rest);
+  index_again(below_bytes);
   return {};
 }
 
 Status BufferedFile::fail_sync(SyncFailure failure, File& below) {
   const MutexLock sync_lock(sync_mutex_);
   const MutexLock lock(mutex_);
+  TRY_ASSIGN(const std::uint64_t below_bytes, below.size());
   if (failure == SyncFailure::kReverted) {
     TRY(forget_locked());
-    TRY_ASSIGN(const std::uint64_t below_bytes, below.size());
-    index_.reset(below_bytes);
+    index_again(below_bytes);
   } else if (!contents_.empty()) {
-    const std::uint64_t last = contents_.back()->seq;
-    TRY_ASSIGN(const JournalRecord* record, journal_.append(RecordType::kCleanFile, id_, last, {}));
-    clean_records_.push_back(record);
-    clean_seq_ = last;
+    TRY(mark_clean(below_bytes));
   }
   ++sync_errors_;
   return {};

@@ -22,9 +22,12 @@ namespace faultinj {
 pluresdb::Status apply_record(Journal& journal, const JournalRecord& record,
                               pluresdb::io::File& target);
 
+/// What a kernel keeps dirty or clean as a whole.
+inline constexpr std::uint64_t kPageBytes = 4096;
+
 /// Of `contents`, in order, what a sync makes durable: all but the writes that a failed sync has
-/// marked clean (those up to `clean_seq`), unless something later that is not clean hits the same
-/// bytes: that makes them dirty again.
+/// marked clean (those up to `clean_seq`, each within one page), unless something later that is not
+/// clean hits their page: that makes them dirty again.
 std::vector<const JournalRecord*> dirty_records(std::span<const JournalRecord* const> contents,
                                                 std::uint64_t clean_seq);
 
@@ -78,6 +81,9 @@ class BufferedFile {
   pluresdb::Status take_out(const std::vector<const JournalRecord*>& moved,
                             std::uint64_t below_bytes) REQUIRES(mutex_);
   pluresdb::Status forget_locked() REQUIRES(mutex_);
+  /// All that is read of unsynced writes becomes clean writes of one page each.
+  pluresdb::Status mark_clean(std::uint64_t below_bytes) REQUIRES(mutex_);
+  void index_again(std::uint64_t below_bytes) REQUIRES(mutex_);
   pluresdb::Status append(RecordType type, std::uint64_t offset, pluresdb::base::ByteSpan payload);
 
   Journal& journal_;

@@ -37,11 +37,6 @@ std::string directory_of(const std::string& path) {
   return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
 
-bool is_aside(std::string_view path) {
-  return path.starts_with(kAsideDirectory) && path.size() > kAsideDirectory.size() &&
-         path[kAsideDirectory.size()] == '/';
-}
-
 Result<std::string> read_text(Journal& journal, const JournalRecord& record) {
   std::string text(record.payload_bytes, ' ');
   TRY(journal.read(record, 0, std::as_writable_bytes(std::span(text))));
@@ -191,6 +186,11 @@ bool DirectoryChange::sets_aside() const {
 
 std::string DirectoryChange::aside_path() const {
   return join_path(kAsideDirectory, std::to_string(record->seq));
+}
+
+bool is_aside(std::string_view path) {
+  return path.starts_with(kAsideDirectory) && path.size() > kAsideDirectory.size() &&
+         path[kAsideDirectory.size()] == '/';
 }
 
 std::string encode_change(const std::string& path, const std::string& to) {

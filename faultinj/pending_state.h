@@ -34,6 +34,9 @@ struct DirectoryChange {
   [[nodiscard]] std::string aside_path() const;
 };
 
+/// Below kAsideDirectory.
+bool is_aside(std::string_view path);
+
 /// Payload of the record of a change.
 std::string encode_change(const std::string& path, const std::string& to);
 /// kCorruption when the payload cannot be had.

@@ -86,14 +86,23 @@ Cuts choose_cuts(const PowerLossPolicy& policy, const PendingState& state) {
   return {.bytes = cuts_bytes ? cut : kNoCut, .names = cuts_names ? cut : kNoCut};
 }
 
+/// What nobody can open any more is lost, whatever the device kept of it.
+Result<bool> has_name(FileSystem& files, const std::string& root, const std::string& path) {
+  return is_aside(path) ? Result<bool>(false) : exists(files, join_path(root, path));
+}
+
 Status leave_bytes(FileSystem& files, const std::string& root, const PendingState& state,
-                   SurvivingBytes& survivors, const PowerLossPolicy& policy) {
+                   const MovedFiles& moved, const PowerLossPolicy& policy,
+                   SurvivingBytes& survivors) {
   for (const auto& [id, pending] : state.files) {
-    if (policy.writes == PowerLossPolicy::Writes::kNone) {
+    const auto found = moved.find(pending.path);
+    const std::string& path = found == moved.end() ? pending.path : found->second;
+    TRY_ASSIGN(const bool named, has_name(files, root, path));
+    if (!named || policy.writes == PowerLossPolicy::Writes::kNone) {
       survivors.discard(pending.contents);
       continue;
     }
-    TRY_ASSIGN(const auto file, files.open(join_path(root, pending.path), OpenMode::kReadWrite));
+    TRY_ASSIGN(const auto file, files.open(join_path(root, path), OpenMode::kReadWrite));
     TRY(survivors.write(pending.contents, *file));
     TRY(file->close());
   }
@@ -164,12 +173,13 @@ Result<PowerLossOutcome> apply_power_loss(const std::string& root, int journal_f
   PowerLossOutcome outcome;
   discard_clean(state, outcome);
   const Cuts cuts = choose_cuts(policy, state);
-  SurvivingBytes survivors(*journal, policy, cuts.bytes, outcome);
-  TRY(leave_bytes(files, root, state, survivors, policy));
   std::vector<bool> survives = surviving_changes(state.changes, policy, cuts.names);
   drop_impossible(state.changes, survives);
   count_names(survives, outcome);
-  TRY(leave_names(files, root, state.changes, survives));
+  // Names first: what became of the bytes is counted only of files that are still to be found.
+  TRY_ASSIGN(const MovedFiles moved, leave_names(files, root, state.changes, survives));
+  SurvivingBytes survivors(*journal, policy, cuts.bytes, outcome);
+  TRY(leave_bytes(files, root, state, moved, policy, survivors));
   TRY(journal->clear());
   TRY(clean_aside(files, root, {}));
   return outcome;

@@ -42,7 +42,8 @@ struct PowerLossPolicy {
   }
 };
 
-/// What became of everything unsynced. A write is in exactly one of the first four.
+/// What became of everything unsynced. A write is in exactly one of the first four; those of files
+/// that have lost their names are discarded.
 struct PowerLossOutcome {
   std::uint64_t writes_discarded = 0, writes_kept = 0, writes_torn = 0, sizes_without_bytes = 0;
   std::uint64_t writes_out_of_order = 0;  ///< Kept or torn behind one of their file that is not.

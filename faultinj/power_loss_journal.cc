@@ -44,6 +44,15 @@ Status free_pages_before(int descriptor, std::uint64_t start) {
   return {};
 }
 
+std::vector<std::uint64_t> seqs_of(std::span<const JournalRecord* const> records) {
+  std::vector<std::uint64_t> seqs;
+  seqs.reserve(records.size());
+  for (const JournalRecord* record : records) {
+    seqs.push_back(record->seq);
+  }
+  return seqs;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Journal>> Journal::open(int descriptor) {
@@ -128,11 +137,7 @@ Status Journal::retire(std::span<const JournalRecord* const> records) {
   if (records.empty()) {
     return {};
   }
-  std::vector<std::uint64_t> seqs;
-  seqs.reserve(records.size());
-  for (const JournalRecord* record : records) {
-    seqs.push_back(record->seq);
-  }
+  const std::vector<std::uint64_t> seqs = seqs_of(records);
   const pluresdb::base::MutexLock lock(mutex_);
   TRY_ASSIGN(const auto record,
              write_record({.type = RecordType::kRetireRecords}, std::as_bytes(std::span(seqs))));
@@ -140,6 +145,21 @@ Status Journal::retire(std::span<const JournalRecord* const> records) {
   forget(records);
   compact_when_worthwhile();
   return {};
+}
+
+Result<const JournalRecord*> Journal::mark_clean(std::uint64_t file, std::uint64_t seq,
+                                                 std::span<const JournalRecord* const> replaced) {
+  const std::vector<std::uint64_t> seqs = seqs_of(replaced);
+  const pluresdb::base::MutexLock lock(mutex_);
+  TRY_ASSIGN(const auto record,
+             write_record({.type = RecordType::kCleanFile, .file = file, .offset = seq},
+                          std::as_bytes(std::span(seqs))));
+  image_.live_bytes += record_bytes(record);
+  const auto [place, inserted] = image_.live.emplace(record.seq, record);
+  DB_CHECK(inserted);
+  forget(replaced);
+  compact_when_worthwhile();
+  return &place->second;
 }
 
 Status Journal::clear() {

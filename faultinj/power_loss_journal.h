@@ -36,6 +36,7 @@ enum class RecordType : std::uint32_t {
   kRetireRecords = 11,   ///< Payload: seqs of records that no longer count.
   kCommitFile = 12,  ///< The bytes of `file` up to seq `offset` are durable, but perhaps not below.
   kCleanFile = 13,  ///< The writes of `file` up to seq `offset` never reach the disk by themselves.
+                    ///< Payload: seqs of records that no longer count.
 };
 
 /// kWrite, kTruncate, kAllocate.
@@ -83,6 +84,9 @@ class Journal {
   pluresdb::Status retire_file(std::uint64_t file, std::span<const JournalRecord* const> records);
   /// Any records. The pointers die, unless it fails.
   pluresdb::Status retire(std::span<const JournalRecord* const> records);
+  /// Appends a kCleanFile up to `seq` and, in the same instant, retires `replaced`.
+  pluresdb::Result<const JournalRecord*> mark_clean(std::uint64_t file, std::uint64_t seq,
+                                                    std::span<const JournalRecord* const> replaced);
   /// Retires everything.
   pluresdb::Status clear();
 

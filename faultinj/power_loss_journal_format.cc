@@ -105,7 +105,9 @@ class Replay {
       case RecordType::kRemove:
       case RecordType::kRemoveDirectory:
       case RecordType::kCommitFile:
+        break;
       case RecordType::kCleanFile:
+        TRY(retire_records(record));
         break;
     }
     image_.live.emplace(record.seq, record);

@@ -73,7 +73,28 @@ class Names {
   }
 
   /// Moves everything to where it belongs; what has no name ends up set aside.
-  Status settle() {
+  Result<MovedFiles> settle() {
+    std::vector<std::string> before;
+    for (const Thing& thing : entries_) {
+      before.push_back(thing.place);
+    }
+    TRY(move_all());
+    MovedFiles moved;
+    for (Entry entry = 0; entry < entries_.size(); ++entry) {
+      if (!entries_[entry].is_directory) {
+        moved.emplace(before[entry], entries_[entry].place);
+      }
+    }
+    return moved;
+  }
+
+ private:
+  struct Thing {
+    std::string place;  ///< Where it is now; a directory that is removed is nowhere.
+    bool is_directory = false;
+  };
+
+  Status move_all() {
     std::map<Entry, std::string> wanted;
     for (const auto& [path, entry] : names_) {
       if (entry) {
@@ -106,21 +127,21 @@ class Names {
                           [&](const std::string& path) { return files_.create_directory(path); }));
     }
     for (const auto& [entry, path] : wanted) {
-      const Thing& thing = entries_[entry];
+      Thing& thing = entries_[entry];
       if (!thing.is_directory && thing.place != path) {
-        TRY(unless_homeless(path, [&](const std::string& full) {
-          return files_.rename(join_path(root_, thing.place), full);
-        }));
+        const auto move = [&](const std::string& full) -> Status {
+          TRY(files_.rename(join_path(root_, thing.place), full));
+          thing.place = path;
+          return {};
+        };
+        const Status moved = unless_homeless(path, move);
+        if (!moved) {
+          return moved;
+        }
       }
     }
     return {};
   }
-
- private:
-  struct Thing {
-    std::string place;  ///< Where it is now; a directory that is removed is nowhere.
-    bool is_directory = false;
-  };
 
   Result<std::optional<Entry>> go_back_over(const DirectoryChange& change) {
     TRY_ASSIGN(const std::optional<Entry> present, look_up(target_of(change)));
@@ -251,11 +272,12 @@ void drop_impossible(std::span<const DirectoryChange> changes, std::vector<bool>
   }
 }
 
-Status leave_names(FileSystem& files, const std::string& root,
-                   std::span<const DirectoryChange> changes, const std::vector<bool>& survives) {
+Result<MovedFiles> leave_names(FileSystem& files, const std::string& root,
+                               std::span<const DirectoryChange> changes,
+                               const std::vector<bool>& survives) {
   DB_CHECK(survives.size() == changes.size());
   if (changes.empty()) {
-    return {};
+    return MovedFiles{};
   }
   Names names(files, root);
   TRY_ASSIGN(const auto subjects, names.go_back(changes));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,10 +28,13 @@ std::vector<bool> surviving_changes(std::span<const DirectoryChange> changes,
 /// creation does not.
 void drop_impossible(std::span<const DirectoryChange> changes, std::vector<bool>& survives);
 
-/// `changes`: all unsynced ones, in order; `survives`: one per change. Afterwards nothing that is
-/// set aside is needed any more.
-pluresdb::Status leave_names(pluresdb::io::FileSystem& files, const std::string& root,
-                             std::span<const DirectoryChange> changes,
-                             const std::vector<bool>& survives);
+/// Where a file was -> where it is; set aside when it has no name any more.
+using MovedFiles = std::map<std::string, std::string>;
+
+/// `changes`: all unsynced ones, in order; `survives`: one per change. Returns what was moved;
+/// nothing that is set aside is needed any more.
+pluresdb::Result<MovedFiles> leave_names(pluresdb::io::FileSystem& files, const std::string& root,
+                                         std::span<const DirectoryChange> changes,
+                                         const std::vector<bool>& survives);
 
 }  // namespace faultinj

@@ -18,6 +18,8 @@ namespace {
 constexpr std::uint64_t kReserveBytesMax = 4ULL << 20;
 /// A MANIFEST, an OPTIONS and a CURRENT file of RocksDB take less than a tenth of it.
 constexpr std::uint64_t kOpeningReserveBytes = 256ULL << 10;
+/// What is left for it is taken to within this.
+constexpr std::uint64_t kOpeningReserveStep = 8ULL << 10;
 /// Below this nothing but deletes: room for the STORE file, a small checkpoint and an open.
 constexpr std::uint64_t kFullBytes = 4ULL << 20;
 /// Room for one checkpoint besides two segments.
@@ -39,12 +41,12 @@ DiskSpace::DiskSpace(io::FileSystem& files, std::string directory, std::uint64_t
       reserve_bytes_(std::min(segment_bytes, kReserveBytesMax)) {
   const base::MutexLock lock(mutex_);
   // One that was cut off before its allocation, or lost it with the power, is none.
-  const auto exists = [&](const std::string& path, std::uint64_t bytes) {
+  const auto held = [&](const std::string& path) {
     const auto info = files_.info(path);
-    return info && info->size_bytes >= bytes;
+    return info ? info->size_bytes : 0;
   };
-  reserve_exists_ = exists(reserve_path_, reserve_bytes_);
-  opening_reserve_exists_ = exists(opening_reserve_path_, kOpeningReserveBytes);
+  reserve_exists_ = held(reserve_path_) >= reserve_bytes_;
+  opening_reserve_held_ = held(opening_reserve_path_);
   refresh_locked();
 }
 
@@ -117,10 +119,36 @@ std::uint64_t DiskSpace::rewrite_room(bool collects) {
   return available_bytes_ - std::min(available_bytes_, kept);
 }
 
+void DiskSpace::restore_opening_reserve() {
+  const base::MutexLock lock(mutex_);
+  restore_opening_reserve_locked();
+}
+
+/// Grows the file instead of making it anew: what it has must not be let go on a full disk.
+void DiskSpace::restore_opening_reserve_locked() {
+  if (opening_reserve_held_ >= kOpeningReserveBytes) {
+    return;
+  }
+  const auto space = files_.space(directory_);
+  const auto there = files_.info(opening_reserve_path_);
+  const auto file = files_.open(opening_reserve_path_,
+                                there ? io::OpenMode::kReadWrite : io::OpenMode::kCreateNew);
+  if (!space || !file) {
+    return;
+  }
+  // The file system itself may need a part of what it says is available.
+  std::uint64_t bytes =
+      std::min(kOpeningReserveBytes, opening_reserve_held_ + space->available_bytes);
+  while (bytes > opening_reserve_held_ + kOpeningReserveStep && !(*file)->allocate(bytes)) {
+    bytes -= kOpeningReserveStep;
+  }
+  const auto size_bytes = (*file)->size();
+  opening_reserve_held_ = size_bytes ? *size_bytes : opening_reserve_held_;
+}
+
 void DiskSpace::restore_reserve() {
   const base::MutexLock lock(mutex_);
-  opening_reserve_exists_ =
-      opening_reserve_exists_ || make_file(opening_reserve_path_, kOpeningReserveBytes);
+  restore_opening_reserve_locked();
   if (reserve_exists_ || refused_ || measured_ != SpaceState::kNormal) {
     return;
   }

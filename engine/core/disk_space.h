@@ -44,8 +44,9 @@ class DiskSpace {
   /// it will give back more than it takes. Others wait, and keep clear of a writer's next segment.
   [[nodiscard]] std::uint64_t rewrite_room(bool collects);
 
-  /// Makes what is missing of the reserves: the one for opening whenever it fits, the other when
-  /// there is plenty of room.
+  /// Makes what is missing of the reserve for opening, as much as fits: a part of it opens, too.
+  void restore_opening_reserve();
+  /// The same, and the other reserve when there is plenty of room.
   void restore_reserve();
   /// Gives the reserve's bytes to whoever needs them next.
   void release_reserve();
@@ -55,6 +56,7 @@ class DiskSpace {
   /// False when it does not fit; then nothing is left of it.
   bool make_file(const std::string& path, std::uint64_t bytes) REQUIRES(mutex_);
   void release_reserve_locked() REQUIRES(mutex_);
+  void restore_opening_reserve_locked() REQUIRES(mutex_);
 
   io::FileSystem& files_;
   const std::string directory_;
@@ -69,7 +71,7 @@ class DiskSpace {
   std::uint64_t full_mark_ GUARDED_BY(mutex_) = 0;
   bool refused_ GUARDED_BY(mutex_) = false;  ///< The last outcome was "no space".
   bool reserve_exists_ GUARDED_BY(mutex_) = false;
-  bool opening_reserve_exists_ GUARDED_BY(mutex_) = false;
+  std::uint64_t opening_reserve_held_ GUARDED_BY(mutex_) = 0;  ///< Bytes.
   std::uint32_t admitted_since_refresh_ GUARDED_BY(mutex_) = 0;
   std::uint64_t refusals_ GUARDED_BY(mutex_) = 0;
 };

@@ -122,30 +122,50 @@ Result<DocumentReader::Page> DocumentReader::page(std::string_view prefix, std::
   return page;
 }
 
-Result<std::vector<Document>> DocumentReader::list(std::string_view prefix, std::string_view from,
-                                                   std::size_t limit) {
-  std::vector<Document> documents;
+template <typename Taken, typename Take>
+Status DocumentReader::walk(std::string_view prefix, std::string_view from, std::size_t limit,
+                            const Taken& taken, const Take& take) {
   std::string next(from);
-  while (documents.size() < limit) {
-    TRY_ASSIGN(auto found, page(prefix, next, std::min(limit - documents.size(), kPageEntriesMax)));
+  while (taken.size() < limit) {
+    TRY_ASSIGN(auto found, page(prefix, next, std::min(limit - taken.size(), kPageEntriesMax)));
     if (!found.entries.empty()) {
       next = found.entries.back().first;
       next += '\0';
     }
     for (auto& [id, value] : found.entries) {
-      if (value.kind == store::ValueKind::kTombstone) {
-        continue;
-      }
-      TRY_ASSIGN(auto document, complete(std::move(id), std::move(value)));
-      if (document) {
-        documents.push_back(*std::move(document));
+      if (value.kind != store::ValueKind::kTombstone) {
+        TRY(take(std::move(id), std::move(value)));
       }
     }
     if (found.complete) {
       break;
     }
   }
+  return {};
+}
+
+Result<std::vector<Document>> DocumentReader::list(std::string_view prefix, std::string_view from,
+                                                   std::size_t limit) {
+  std::vector<Document> documents;
+  TRY(walk(prefix, from, limit, documents, [&](std::string id, store::BaseValue value) -> Status {
+    TRY_ASSIGN(auto document, complete(std::move(id), std::move(value)));
+    if (document) {
+      documents.push_back(*std::move(document));
+    }
+    return {};
+  }));
   return documents;
+}
+
+Result<std::vector<std::string>> DocumentReader::list_ids(std::string_view prefix,
+                                                          std::string_view from,
+                                                          std::size_t limit) {
+  std::vector<std::string> ids;
+  TRY(walk(prefix, from, limit, ids, [&](std::string id, const store::BaseValue&) -> Status {
+    ids.push_back(std::move(id));
+    return {};
+  }));
+  return ids;
 }
 
 }  // namespace pluresdb::core

@@ -32,6 +32,9 @@ class DocumentReader {
   /// See Engine::list.
   Result<std::vector<Document>> list(std::string_view prefix, std::string_view from,
                                      std::size_t limit);
+  /// See Engine::list_ids.
+  Result<std::vector<std::string>> list_ids(std::string_view prefix, std::string_view from,
+                                            std::size_t limit);
 
  private:
   using IdAndValue = std::pair<std::string, store::BaseValue>;
@@ -44,6 +47,10 @@ class DocumentReader {
     bool complete = false;
   };
   Result<Page> page(std::string_view prefix, std::string_view from, std::size_t entries_max);
+  /// Calls `take` for each live document in order, until `taken`, which it fills, has `limit`.
+  template <typename Taken, typename Take>
+  Status walk(std::string_view prefix, std::string_view from, std::size_t limit, const Taken& taken,
+              const Take& take);
   /// Completes a live document; nullopt when it is gone meanwhile.
   Result<std::optional<Document>> complete(std::string id, store::BaseValue value);
   Status check_base() const;

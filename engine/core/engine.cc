@@ -88,6 +88,8 @@ class OpenEngine final : public Engine {
   OpenEngine& operator=(OpenEngine&&) = delete;
 
   Status recover(const std::string& directory, std::int64_t start_ns) {
+    // Before anything else takes what is left of it: the next open may find the disk as full.
+    space_.restore_opening_reserve();
     const std::int64_t replay_start_ns = clock_of(options_).monotonic_ns();
     {
       base::WorkerTeam team(base::WorkerTeam::threads_for(options_.background_threads));
@@ -143,6 +145,12 @@ class OpenEngine final : public Engine {
       payload_read_bytes_ += document.json.size();
     }
     return documents;
+  }
+
+  Result<std::vector<std::string>> list_ids(std::string_view prefix, std::string_view from,
+                                            std::size_t limit) override {
+    TRY(check_open());
+    return reader_.list_ids(prefix, from, limit);
   }
 
   Result<Seq> checkpoint() override {
@@ -293,6 +301,11 @@ class OwnedEngine final : public Engine {
                                      std::size_t limit) override {
     TRY(owner_.check());
     return engine_->list(prefix, from, limit);
+  }
+  Result<std::vector<std::string>> list_ids(std::string_view prefix, std::string_view from,
+                                            std::size_t limit) override {
+    TRY(owner_.check());
+    return engine_->list_ids(prefix, from, limit);
   }
   Result<Seq> checkpoint() override {
     TRY(owner_.check());

@@ -8,6 +8,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,8 @@
 
 namespace pluresdb::store {
 namespace {
+
+constexpr std::string_view kOptionsPrefix = "OPTIONS-";
 
 using rocksdb::FileOptions;
 using rocksdb::IODebugContext;
@@ -316,6 +319,10 @@ class RocksFileSystem final : public rocksdb::FileSystem {
   IOStatus DeleteFile(const std::string& path, const IOOptions& /*options*/,
                       IODebugContext* /*debug*/) override {
     failed_reads_->forget(clean(path));
+    if (io::base_name(path).starts_with(kOptionsPrefix)) {
+      // No opening needs it, and one is written by each: on a full disk they must not pile up.
+      return status_of(files_.remove(clean(path)));
+    }
     return status_of(deletions_->remove(clean(path)));
   }
 

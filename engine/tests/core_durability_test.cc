@@ -360,6 +360,12 @@ TEST(DurabilityLevels, FullKeepsSmallDocumentsWithoutAnyLog) {
   const auto large = engine->get("large");
   ASSERT_FALSE(large.has_value()) << "its value was in the log";
   EXPECT_EQ(large.error().code, ErrorCode::kCorruption);
+  // It is named all the same, and so is what stands behind it.
+  EXPECT_EQ(engine->list("").error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(engine->list_ids("l"), std::vector<std::string>{"large"});
+  EXPECT_EQ(engine->list_ids("", "large", 3),
+            (std::vector<std::string>{"large", "small0", "small1"}));
+  EXPECT_EQ(engine->list_ids("small")->size(), 29U) << "small3 is deleted";
   // Nothing that the lost log may have used is used again.
   const auto seq = engine->put("a", "large", json_of(8, 9000));
   ASSERT_TRUE(seq.has_value()) << text_of(seq);

@@ -415,19 +415,24 @@ TEST(Engine, OpensWhileTheDiskIsFull) {
   EXPECT_TRUE(engine->put("a", "new", "1").has_value());
 }
 
+/// A store with documents, whose process is dead.
+Model fill_and_crash(MemoryDisk& disk) {
+  Model model;
+  auto engine = open_engine(kStore, small_options(&disk));
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    model[fmt::format("{}", i)] = json_of(i, 900);
+    EXPECT_TRUE(engine->put("a", fmt::format("{}", i), json_of(i, 900)).has_value());
+  }
+  engine.reset();
+  disk.restart();
+  return model;
+}
+
 // Goal: a crash with not a byte left on the disk must not lock the owner out of the store. Method:
 // the capacity shrinks to what is used; only the reserve can give the base store its room.
 TEST(Engine, OpensOnTheReserveWhenNotAByteIsLeft) {
   MemoryDisk disk;
-  Model model;
-  {
-    const auto engine = open_engine(kStore, small_options(&disk));
-    for (std::uint64_t i = 0; i < 50; ++i) {
-      model[fmt::format("{}", i)] = json_of(i, 900);
-      ASSERT_TRUE(engine->put("a", fmt::format("{}", i), json_of(i, 900)).has_value());
-    }
-  }
-  disk.restart();
+  const Model model = fill_and_crash(disk);
   ASSERT_TRUE(disk.info(std::string(kStore) + "/RESERVE").has_value());
   disk.set_capacity(disk.used());
   const auto engine = open_engine(kStore, small_options(&disk));
@@ -439,20 +444,53 @@ TEST(Engine, OpensOnTheReserveWhenNotAByteIsLeft) {
 // kept for opening is left.
 TEST(Engine, OpensOnTheSpaceForOpeningWhenTheReserveIsUsedUp) {
   MemoryDisk disk;
-  Model model;
-  {
-    const auto engine = open_engine(kStore, small_options(&disk));
-    for (std::uint64_t i = 0; i < 50; ++i) {
-      model[fmt::format("{}", i)] = json_of(i, 900);
-      ASSERT_TRUE(engine->put("a", fmt::format("{}", i), json_of(i, 900)).has_value());
-    }
-  }
-  disk.restart();
+  const Model model = fill_and_crash(disk);
   ASSERT_TRUE(disk.remove(std::string(kStore) + "/RESERVE").has_value());
   disk.set_capacity(disk.used());
   const auto engine = open_engine(kStore, small_options(&disk));
   ASSERT_NE(engine, nullptr);
   expect_model(*engine, model);
+}
+
+// Goal: a crash while full reopens while full, however often it happens and though nothing is freed
+// in between (D6). Method: before each open somebody else takes every byte that is left.
+TEST(Engine, OpensOnAFullDiskHoweverOftenItIsKilled) {
+  MemoryDisk disk;
+  Model model = fill_and_crash(disk);
+  ASSERT_TRUE(disk.remove(std::string(kStore) + "/RESERVE").has_value());
+  constexpr int kKills = 100;
+  for (int kill = 0; kill < kKills; ++kill) {
+    SCOPED_TRACE(fmt::format("kill {}", kill));
+    disk.set_capacity(disk.used());
+    const auto engine = open_engine(kStore, small_options(&disk));
+    ASSERT_NE(engine, nullptr);
+    expect_model(*engine, model);
+    const std::string json = json_of(static_cast<std::uint64_t>(kill), 900);
+    if (engine->put("a", "new", json)) {
+      model["new"] = json;
+    }
+  }
+}
+
+// Goal: the same when the kill comes inside the opening, at any of its operations.
+TEST(Engine, OpensOnAFullDiskAfterAKillInsideTheOpening) {
+  MemoryDisk full;
+  const Model model = fill_and_crash(full);
+  ASSERT_TRUE(full.remove(std::string(kStore) + "/RESERVE").has_value());
+  full.set_capacity(full.used());
+  bool stopped = true;
+  for (std::uint64_t n = 0; stopped; ++n) {
+    SCOPED_TRACE(fmt::format("killed at operation {}", n));
+    const auto disk = full.clone();
+    disk->set_capacity(disk->used());
+    disk->stop_after(n);
+    (void)Engine::open_with_recovery(kStore, small_options(disk.get()));
+    stopped = disk->stopped();
+    disk->restart();
+    const auto engine = open_engine(kStore, small_options(disk.get()));
+    ASSERT_NE(engine, nullptr);
+    expect_model(*engine, model);
+  }
 }
 
 // Goal: damage that appears after opening must not make compaction throw away what is still

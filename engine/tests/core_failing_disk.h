@@ -60,6 +60,7 @@ class FailingDisk final : public io::FileSystem {
   struct Call {
     std::string operation;
     std::string path;
+    bool under_lock = false;  ///< Somebody holds a lock: an opening has come so far.
   };
 
   explicit FailingDisk(MemoryDisk& below) : below_(below) {}
@@ -135,7 +136,7 @@ class FailingDisk final : public io::FileSystem {
     }
     left_ = mode_->lasting ? 1 : 0;
     reached_ = true;
-    fired_.push_back({.operation = std::string(operation), .path = path});
+    fired_.push_back({.operation = std::string(operation), .path = path, .under_lock = locks_ > 0});
     return mode_;
   }
 
@@ -173,6 +174,11 @@ class FailingDisk final : public io::FileSystem {
     const base::MutexLock lock(mutex_);
     handles_ += static_cast<std::uint64_t>(change);
   }
+  void count_lock(int change) {
+    const base::MutexLock lock(mutex_);
+    handles_ += static_cast<std::uint64_t>(change);
+    locks_ += static_cast<std::uint64_t>(change);
+  }
 
   MemoryDisk& below_;
   mutable base::Mutex mutex_;
@@ -181,6 +187,7 @@ class FailingDisk final : public io::FileSystem {
   bool reached_ GUARDED_BY(mutex_) = false;
   std::string spared_ GUARDED_BY(mutex_);
   std::uint64_t handles_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t locks_ GUARDED_BY(mutex_) = 0;
   std::vector<Call> fired_ GUARDED_BY(mutex_);
 };
 
@@ -241,9 +248,9 @@ class FailingDisk::HeldLock final : public io::FileLock {
  public:
   HeldLock(FailingDisk& disk, std::unique_ptr<io::FileLock> next)
       : disk_(disk), next_(std::move(next)) {
-    disk_.count(1);
+    disk_.count_lock(1);
   }
-  ~HeldLock() override { disk_.count(-1); }
+  ~HeldLock() override { disk_.count_lock(-1); }
   HeldLock(const HeldLock&) = delete;
   HeldLock& operator=(const HeldLock&) = delete;
   HeldLock(HeldLock&&) = delete;

@@ -74,7 +74,7 @@ ModelOperation nth_operation(std::uint64_t life, std::uint64_t index) {
     const ModelOperation operation = nth_operation(life, index);
     ++progress.begun;
     if (model.is_possible(operation)) {
-      if (!runner.run(operation)) {
+      if (runner.run(operation).has_value() == model.fails(operation)) {
         progress.failed = 1;
         ::_exit(1);
       }

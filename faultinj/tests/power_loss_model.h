@@ -19,13 +19,15 @@
 
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
+#include "faultinj/sync_failure.h"
+#include "faultinj/tests/page_cache_model.h"
 #include <pluresdb/error.h>
 
 namespace faultinj {
 
 inline constexpr std::size_t kModelDirectories = 2;
 inline constexpr std::size_t kModelSlots = 3;
-inline constexpr std::uint32_t kModelKinds = 16;
+inline constexpr std::uint32_t kModelKinds = 17;
 
 /// One random number is one operation, so that shrinking works.
 struct ModelOperation {
@@ -37,6 +39,7 @@ struct ModelOperation {
     kAllocate,
     kSyncData,
     kSyncAll,
+    kFailSync,
     kClose,
     kRename,
     kRemove,
@@ -44,20 +47,23 @@ struct ModelOperation {
   };
   Kind kind = Kind::kWrite;
   std::size_t directory = 0, slot = 0;
-  std::string name, to;
+  std::string name{}, to{};
   std::uint64_t offset = 0, length = 0;
   char fill = 'a';
+  SyncFailure failure = SyncFailure::kMarkedClean;
 };
 
 inline ModelOperation decode_operation(std::uint32_t number) {
   using Kind = ModelOperation::Kind;
   constexpr std::array<Kind, kModelKinds> kKinds{
-      Kind::kCreate,   Kind::kCreate,   Kind::kOpen,     Kind::kWrite,
-      Kind::kWrite,    Kind::kWrite,    Kind::kWrite,    Kind::kWrite,
-      Kind::kTruncate, Kind::kAllocate, Kind::kSyncData, Kind::kSyncAll,
-      Kind::kClose,    Kind::kRename,   Kind::kRemove,   Kind::kSyncDirectory};
+      Kind::kCreate,        Kind::kCreate,  Kind::kOpen,  Kind::kWrite,    Kind::kWrite,
+      Kind::kWrite,         Kind::kWrite,   Kind::kWrite, Kind::kTruncate, Kind::kAllocate,
+      Kind::kSyncData,      Kind::kSyncAll, Kind::kClose, Kind::kRename,   Kind::kRemove,
+      Kind::kSyncDirectory, Kind::kFailSync};
+  constexpr std::array kFailures{SyncFailure::kMarkedClean, SyncFailure::kReverted,
+                                 SyncFailure::kReportedLater};
   constexpr std::uint64_t kOffsets = 40;
-  constexpr std::uint64_t kStepBytes = 77;  // Not a divisor of a sector.
+  constexpr std::uint64_t kStepBytes = 177;  // Not a divisor of a sector; reaches a second page.
   ModelOperation operation;
   const auto take = [&number](std::uint32_t count) {
     const std::uint32_t value = number % count;
@@ -72,26 +78,50 @@ inline ModelOperation decode_operation(std::uint32_t number) {
   operation.fill = static_cast<char>('A' + take(26));
   operation.offset = take(kOffsets) * kStepBytes;
   operation.length = 1 + (number % 18) * 101;
+  operation.failure = kFailures.at(operation.length % kFailures.size());
   return operation;
 }
 
-struct ModelFile {
-  std::string live, durable;
+struct ModelFile : CachedFile {
+  /// What may be found of it after a power loss: also writes that are clean, since they may become
+  /// dirty again.
   std::vector<ModelOperation> unsynced;
-};
+  std::uint64_t sync_errors = 0;
 
-inline void apply_to(std::string& contents, const ModelOperation& operation) {
-  using Kind = ModelOperation::Kind;
-  if (operation.kind == Kind::kWrite) {
-    contents.resize(std::max<std::size_t>(contents.size(), operation.offset + operation.length));
-    std::fill_n(contents.begin() + static_cast<std::ptrdiff_t>(operation.offset), operation.length,
-                operation.fill);
-  } else if (operation.kind == Kind::kTruncate) {
-    contents.resize(operation.offset);
-  } else {
-    contents.resize(std::max<std::size_t>(contents.size(), operation.offset));
+  void change(const ModelOperation& operation) {
+    using Kind = ModelOperation::Kind;
+    if (operation.kind == Kind::kWrite) {
+      write(operation.offset, operation.length, operation.fill);
+    } else if (operation.kind == Kind::kTruncate) {
+      truncate(operation.offset);
+    } else {
+      allocate(operation.offset);
+    }
+    unsynced.push_back(operation);
   }
-}
+  void sync_all() {
+    sync();
+    if (has_clean()) {
+      std::erase_if(unsynced, [](const ModelOperation& operation) {
+        return operation.kind != ModelOperation::Kind::kWrite;
+      });
+    } else {
+      unsynced.clear();
+    }
+  }
+  void fail_sync(SyncFailure failure) {
+    ++sync_errors;
+    if (failure == SyncFailure::kReverted) {
+      lose_power();
+    } else {
+      mark_clean();
+    }
+  }
+  void lose_power() {
+    revert();
+    unsynced.clear();
+  }
+};
 
 using ModelNames = std::array<std::map<std::string, std::size_t>, kModelDirectories>;
 
@@ -103,6 +133,17 @@ struct Model {
   std::vector<ModelOperation> changes;  ///< Not durable directory changes, in order.
   std::vector<std::size_t> subjects;    ///< The file that each change is about.
   std::array<std::size_t, kModelSlots> slots{kClosed, kClosed, kClosed};
+  std::array<std::uint64_t, kModelSlots> errors_seen{};  ///< By the handle in each slot.
+
+  /// Whether the operation reports that a sync has failed.
+  [[nodiscard]] bool fails(const ModelOperation& operation) const {
+    using Kind = ModelOperation::Kind;
+    if (operation.kind == Kind::kFailSync) {
+      return operation.failure != SyncFailure::kReportedLater;
+    }
+    return (operation.kind == Kind::kSyncData || operation.kind == Kind::kSyncAll) &&
+           files.at(slots.at(operation.slot)).sync_errors != errors_seen.at(operation.slot);
+  }
 
   /// False when the operation makes no sense now; then it must not be carried out.
   [[nodiscard]] bool is_possible(const ModelOperation& operation) const {
@@ -123,6 +164,7 @@ struct Model {
       case Kind::kAllocate:
       case Kind::kSyncData:
       case Kind::kSyncAll:
+      case Kind::kFailSync:
       case Kind::kClose:
         return slots.at(operation.slot) != kClosed;
     }
@@ -149,6 +191,19 @@ struct Model {
 
   void apply(const ModelOperation& operation) {
     using Kind = ModelOperation::Kind;
+    make(operation);
+    const bool hears =
+        operation.kind == Kind::kCreate || operation.kind == Kind::kOpen ||
+        operation.kind == Kind::kSyncData || operation.kind == Kind::kSyncAll ||
+        (operation.kind == Kind::kFailSync && operation.failure != SyncFailure::kReportedLater);
+    if (hears) {
+      errors_seen.at(operation.slot) = files.at(slots.at(operation.slot)).sync_errors;
+    }
+  }
+
+  /// All but what the handle hears of errors.
+  void make(const ModelOperation& operation) {
+    using Kind = ModelOperation::Kind;
     auto& names = live.at(operation.directory);
     auto& slot = slots.at(operation.slot);
     switch (operation.kind) {
@@ -174,8 +229,10 @@ struct Model {
         break;
       case Kind::kSyncData:
       case Kind::kSyncAll:
-        files.at(slot).durable = files.at(slot).live;
-        files.at(slot).unsynced.clear();
+        files.at(slot).sync_all();
+        break;
+      case Kind::kFailSync:
+        files.at(slot).fail_sync(operation.failure);
         break;
       case Kind::kClose:
         slot = kClosed;
@@ -244,15 +301,13 @@ struct Model {
     changes.clear();
     subjects.clear();
     for (ModelFile& file : files) {
-      file.live = file.durable;
-      file.unsynced.clear();
+      file.lose_power();
     }
   }
 
  private:
   void change_contents(std::size_t file, const ModelOperation& operation) {
-    apply_to(files.at(file).live, operation);
-    files.at(file).unsynced.push_back(operation);
+    files.at(file).change(operation);
   }
 
   void sync_directory(std::size_t directory) {
@@ -312,6 +367,8 @@ class ModelRunner {
         return slot->sync_data();
       case Kind::kSyncAll:
         return slot->sync_all();
+      case Kind::kFailSync:
+        return dynamic_cast<FailingSync&>(*slot).fail_sync(operation.failure);
       case Kind::kClose: {
         const auto closed = slot->close();
         slot.reset();

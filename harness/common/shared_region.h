@@ -25,7 +25,7 @@
 namespace soak {
 
 inline constexpr std::uint64_t kSharedRegionMagic = 0x31'4b'41'4f'53'52'4c'50ULL;
-inline constexpr std::uint32_t kSharedRegionVersion = 3;
+inline constexpr std::uint32_t kSharedRegionVersion = 4;
 inline constexpr std::size_t kAgentsMax = 64;
 inline constexpr std::size_t kRingRecords = 8192;  ///< Per ring; a full ring makes its writer wait.
 
@@ -33,7 +33,7 @@ enum class LedgerType : std::uint16_t {
   kIntent = 1,     ///< Written before the engine is called: put or delete of `document`.
   kOutcome = 2,    ///< Written after it returned: `outcome`, `seq`, `error_code`.
   kRead = 3,       ///< An agent's or the verifier's read: `found`, `length`, `hash`.
-  kScanEntry = 4,  ///< A document met by a full scan: as kRead; `alien` when the id is not ours.
+  kScanEntry = 4,  ///< A document met by a full scan, as kRead; kFailed: listed, and refused.
 };
 
 /// 64 bytes. `op` is the agent's own counter of writes, from 1: the content that a write stores is
@@ -104,8 +104,9 @@ struct RecoveryEvidence {
   std::atomic<std::uint64_t> duration_ns, replayed_entries, torn_tails, torn_bytes_dropped;
   std::atomic<std::uint64_t> quarantined_bytes, corrupted_entries, corrupted_segments, wal_lost;
   std::atomic<std::uint64_t> created, clean_shutdown, last_seq, checkpoint_seq;
-  /// Acknowledged seqs that the engine says are lost; of more than fit, only the first are here.
-  std::atomic<std::uint64_t> lost_count;
+  /// Acknowledged seqs that the engine says are lost; of more than fit, the first are here, and how
+  /// many ranges are not.
+  std::atomic<std::uint64_t> lost_count, lost_left_out;
   std::array<SeqRange, kLostRangesMax> lost;
 };
 

@@ -41,6 +41,11 @@ class AbsentKeys {
     }
     return std::nullopt;
   }
+  /// Known not to be there because no write of it survived.
+  [[nodiscard]] bool was_never_there(const DocumentKey& key) const {
+    const std::optional<Entry> entry = find(key);
+    return entry && entry->reason == Reason::kNeverThere;
+  }
   /// Appends the keys added since the last call (those that are still known).
   void take_new(std::vector<DocumentKey>& out) {
     const std::uint64_t count = std::min<std::uint64_t>(added_ - taken_, entries_.size());

@@ -108,7 +108,8 @@ bool Oracle::State::learn(Document& document, const DocumentKey& key, const Obse
 
 // Something is there that the table does not hold: it must not be.
 void Oracle::State::observe_unlisted(const DocumentKey& key, const Observation& seen) {
-  const auto op = contents.find(key, agents[key.agent].last_op, seen.digest);
+  const auto op = seen.refused ? std::optional<std::uint64_t>()
+                               : contents.find(key, agents[key.agent].last_op, seen.digest);
   const auto last = absent.find(key);
   const bool never_there = last && last->reason == AbsentKeys::Reason::kNeverThere;
   const auto position = documents.try_emplace(key).first;
@@ -119,7 +120,8 @@ void Oracle::State::observe_unlisted(const DocumentKey& key, const Observation& 
     return;
   }
   // A delete that is no longer known may have had any seq.
-  if (op && !never_there && reported_lost(last ? last->last : Write{.acknowledged = false})) {
+  if ((op || seen.refused) && !never_there &&
+      reported_lost(last ? last->last : Write{.acknowledged = false})) {
     accept_loss(position);
     return;
   }
@@ -134,6 +136,14 @@ bool Oracle::State::reported_lost(const Write& write) const {
   return damaged && std::any_of(lost.begin(), lost.end(), [&](const SeqRange& range) {
            return range.last >= write.seq && (!write.acknowledged || range.first <= write.seq);
          });
+}
+
+/// Whether the bytes that `document` may have are among those that the engine said are gone.
+bool Oracle::State::is_named(const Document& document) const {
+  const auto named = [&](const Write& write) {
+    return !write.is_absence() && reported_lost(write);
+  };
+  return named(document.state.certain()) || std::ranges::any_of(document.state.maybes(), named);
 }
 
 /// What must be there is reported lost, and so is everything acknowledged after what is seen.
@@ -179,10 +189,8 @@ void Oracle::State::judge(Document& document, const DocumentKey& key, const Obse
   auto kind = ViolationKind::kCorruptRead;
   if (certain.op == 0 && op) {
     // Deleted and forgotten before the maybes that follow, or never there.
-    const auto last = absent.find(key);
-    const bool never_there = last && last->reason == AbsentKeys::Reason::kNeverThere;
     const bool older = !document.state.maybes().empty() && *op < document.state.maybes()[0].op;
-    const bool deleted = older && !never_there;
+    const bool deleted = older && !absent.was_never_there(key);
     kind = deleted ? ViolationKind::kResurrectedDelete : ViolationKind::kMaybeReappeared;
   } else if (op && *op > certain.op) {
     kind = ViolationKind::kMaybeReappeared;
@@ -202,14 +210,13 @@ void Oracle::State::judge(Document& document, const DocumentKey& key, const Obse
 
 void Oracle::State::read_failed(const LedgerRecord& record) {
   const bool corrupt = record.error_code == ledger_error_code(pluresdb::ErrorCode::kCorruption);
-  counts.reads_refused += corrupt ? 1U : 0U;
   const DocumentKey key = key_of(record);
   const auto position = documents.find(key);
   if (position == documents.end() || position->second.convicted ||
       position->second.state.may_be_absent()) {
     return;
   }
-  if (damaged && corrupt) {
+  if (corrupt && is_named(position->second)) {
     accept_loss(position);
     return;
   }
@@ -226,10 +233,23 @@ void Oracle::State::read_failed(const LedgerRecord& record) {
                                 static_cast<pluresdb::ErrorCode>(record.error_code - 1))));
 }
 
+/// A scan proves that something is there, which a read by name that fails does not.
+void Oracle::State::scan_refused(const LedgerRecord& record) {
+  if (documents.contains(key_of(record))) {
+    read_failed(record);
+  } else {
+    ++counts.verified_reads;
+    observe_unlisted(key_of(record), {.found = true, .refused = true, .digest = {}});
+  }
+}
+
 std::string Oracle::State::describe(const Observation& seen,
                                     const std::optional<std::uint64_t>& op) const {
   if (!seen.found) {
     return "absent";
+  }
+  if (seen.refused) {
+    return "bytes that the engine refuses to read";
   }
   if (op) {
     return fmt::format("op {} ({} bytes)", *op, seen.digest.length);

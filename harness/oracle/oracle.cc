@@ -327,7 +327,11 @@ void Oracle::scan_entry(const LedgerRecord& record, const std::string& alien_id)
     state_->convict(before, ViolationKind::kCorruptRead, "one scan listed it twice");
     return;
   }
-  state_->observe(key, {.found = true, .digest = {.length = record.length, .hash = record.hash}});
+  if (record.outcome == Outcome::kFailed) {
+    state_->scan_refused(record);
+  } else {
+    state_->observe(key, {.found = true, .digest = {.length = record.length, .hash = record.hash}});
+  }
   // A document that was seen is in the table: it is live, or convicted for being there.
   const auto position = state_->documents.find(key);
   if (position != state_->documents.end()) {

@@ -10,9 +10,10 @@
 // live documents and unresolved maybes: a document that is not in the table must not be there.
 // Damage of data at rest is outside of what an engine promises. After damage() a document may be
 // as an older write left it, or absent, when the engine has reported the seqs of all acknowledged
-// writes after that as lost (of the newest 16); and a read may fail as corrupt. Both are counted,
-// not violations. Wrong bytes and losses that nobody reported stay violations. The seq of a write
-// of unknown outcome is not known: any later seq that was reported may be its.
+// writes after that as lost (of the newest 16); and a read may be refused as corrupt when the seq
+// of what must be there is among them. Both are counted, not violations. Wrong bytes, losses and
+// refusals that nobody reported stay violations. The seq of a write of unknown outcome is not
+// known: any later seq that was reported may be its.
 //
 // Seqs name writes for good: an agent's grow, and after a restart all are above all acknowledged
 // before (unless the death was one that may take acknowledged writes with it).
@@ -64,7 +65,6 @@ struct OracleCounts {
                 reused_seqs = 0;
   /// Documents that the engine said it had lost, or refused to read, after damage().
   std::uint64_t reported_losses = 0;
-  std::uint64_t reads_refused = 0;  ///< As corrupt; every time, those of known losses too.
   /// Records that no correct worker writes (outcome without intent, op used twice, unknown agent):
   /// above 0 the run proves nothing and ends as a harness error.
   std::uint64_t protocol_errors = 0;
@@ -112,13 +112,15 @@ class Oracle {
   /// Ids to read after a restart: touched since the last call, unresolved maybes, and a seeded
   /// sample of up to `sample` others (deleted ids among them).
   std::vector<DocumentKey> keys_to_verify(std::size_t sample);
-  /// Every document that must be there, for a store that cannot list itself any more.
+  /// Every document that must be there, for a store that cannot list itself any more. What must
+  /// not be there is not found by it.
   [[nodiscard]] std::vector<DocumentKey> live_keys() const;
   /// One kRead record of the verify ring, while no agent runs and their rings are drained. Any
   /// failed read of a document that must be there is a violation.
   void verify(const LedgerRecord& record);
   /// Around the kScanEntry records of one whole scan, while no agent runs: end_scan reports every
-  /// live document that the scan did not meet. A scan that failed midway ends without end_scan.
+  /// live document that the scan did not meet. A document that was listed and refused was met. A
+  /// scan that failed midway ends without end_scan.
   void begin_scan();
   /// `alien_id`: of records with kAlien (soak::alien_id), else ignored.
   void scan_entry(const LedgerRecord& record, const std::string& alien_id);

@@ -65,6 +65,7 @@ struct AgentState {
 
 struct Observation {
   bool found = false;
+  bool refused = false;  ///< Found, and the engine refuses to read it as corrupt.
   ContentDigest digest;
 };
 
@@ -114,8 +115,10 @@ struct Oracle::State {
   bool learn(Document& document, const DocumentKey& key, const Observation& seen);
   void observe_unlisted(const DocumentKey& key, const Observation& seen);
   void read_failed(const LedgerRecord& record);
+  void scan_refused(const LedgerRecord& record);
   void judge(Document& document, const DocumentKey& key, const Observation& seen);
   [[nodiscard]] bool reported_lost(const Write& write) const;
+  [[nodiscard]] bool is_named(const Document& document) const;
   [[nodiscard]] bool is_reported_loss(const Document& document, const DocumentKey& key,
                                       const Observation& seen) const;
   void accept_loss(Documents::iterator position);

@@ -162,6 +162,9 @@ class Examination {
                 fmt::format("recovery found {} corrupt entries in {} corrupt segments{}",
                             recovery.corrupted_entries, recovery.corrupted_segments,
                             recovery.wal_lost ? ", and segments were missing" : ""));
+    } else if (recovery.lost_left_out > 0) {
+      fail_with(result, ImageResult::Outcome::kNotExamined,
+                "recovery named more ranges of lost seqs than the harness can take");
     } else {
       result.outcome = ImageResult::Outcome::kRight;
       parts_.oracle.losses_reported(recovery.lost);

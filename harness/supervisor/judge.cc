@@ -257,6 +257,10 @@ CheckResult evidence(const RunFacts& facts, const RunResult& result) {
   demand(facts.counts.verified_reads > 0, "nothing was read back");
   demand(seen.full_scans > 0, "the store was never scanned");
   demand(facts.final_check_done, "the last look at the whole store was not completed");
+  demand(facts.refused_scans.empty(),
+         facts.refused_scans.empty()
+             ? ""
+             : "the store could not be scanned to its end: " + first_of(facts.refused_scans));
   const bool killed = result.crashes > 0;
   demand(!killed || seen.kills_with_maybes > 0, "no kill interrupted a write");
   const bool lost_power =

@@ -19,6 +19,7 @@ struct RunFacts {
   std::vector<std::string> damaged_opens;      ///< Recovery saw what no fault of the run explains.
   std::vector<std::string> wrong_images;       ///< Crash images that did not recover rightly.
   std::vector<std::string> unexamined_images;  ///< The harness could not look at them.
+  std::vector<std::string> refused_scans;      ///< The store could not list itself.
   std::vector<std::string> idle_lives;         ///< Nothing acknowledged although agents ran.
   std::string harness_error;                   ///< Not the engine's fault; exit status 4.
   bool final_check_done = false;               ///< The whole store was read at the end, twice.

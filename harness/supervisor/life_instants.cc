@@ -84,8 +84,10 @@ void Life::starve(std::size_t index) {
   }
   if (!exit.has_value()) {
     worker_->unlimit_memory();
-    parts_.recorder.note("memory_limit_survived",
-                         fault.name + ": the worker needed no more memory");
+    if (parts_.signals.count() == 0) {  // Else the run was stopped before the time was over.
+      parts_.recorder.note("memory_limit_survived",
+                           fault.name + ": the worker needed no more memory");
+    }
     return;
   }
   constexpr WorkerExit kAborted{.killed = true, .status = SIGABRT};

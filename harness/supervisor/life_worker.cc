@@ -109,6 +109,12 @@ bool Life::take_ready(const std::string& cause, const ControlPacket& packet) {
     facts_.damaged_opens.push_back(
         fmt::format("after {} the store was gone and was made anew", cause));
   }
+  if (recovery.lost_left_out > 0) {  // They would be taken for losses that nobody reported.
+    return harness_error(
+        fmt::format("recovery named {} ranges of lost seqs more than the harness "
+                    "can take",
+                    recovery.lost_left_out));
+  }
   parts_.oracle.losses_reported(recovery.lost);
   if (recovery.found_damage() && !parts_.oracle.damaged()) {
     facts_.damaged_opens.push_back(
@@ -143,8 +149,14 @@ bool Life::scan() {
   if (!scanned.has_value()) {
     return handle(scanned.error(), "scanning the store");
   }
-  ++parts_.result.evidence.full_scans;
-  parts_.recorder.verified("all", *scanned, parts_.clock.seconds() - begin);
+  if (scanned->refusal.empty()) {
+    ++parts_.result.evidence.full_scans;
+  } else {
+    facts_.refused_scans.push_back(scanned->refusal);
+    parts_.recorder.trouble("scan_refused", scanned->refusal);
+  }
+  parts_.recorder.verified(scanned->refusal.empty() ? "all" : "by name", scanned->documents,
+                           parts_.clock.seconds() - begin);
   return no_violation();
 }
 

@@ -92,8 +92,9 @@ Recovery read_recovery(const RecoveryEvidence& evidence) {
           .wal_lost = evidence.wal_lost.load() != 0,
           .created = evidence.created.load() != 0,
           .clean_shutdown = evidence.clean_shutdown.load() != 0,
-          .lost = {evidence.lost.begin(), evidence.lost.begin() + static_cast<std::ptrdiff_t>(
-                                                                      evidence.lost_count.load())}};
+          .lost = {evidence.lost.begin(),
+                   evidence.lost.begin() + static_cast<std::ptrdiff_t>(evidence.lost_count.load())},
+          .lost_left_out = evidence.lost_left_out.load()};
 }
 
 Recorder::Recorder(report::EventLog& events, report::Terminal& terminal, const RunClock& clock,

@@ -44,6 +44,7 @@ struct Recovery {
   std::uint64_t quarantined_bytes = 0, corrupted_entries = 0, corrupted_segments = 0;
   bool wal_lost = false, created = false, clean_shutdown = false;
   std::vector<SeqRange> lost;
+  std::uint64_t lost_left_out = 0;  ///< Ranges that are not in `lost`.
 
   [[nodiscard]] bool found_damage() const {
     return corrupted_entries > 0 || corrupted_segments > 0 || wal_lost;

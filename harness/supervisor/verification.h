@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "harness/common/operation.h"
@@ -13,7 +14,13 @@ namespace soak::supervisor {
 /// Reads `keys`, while no agent runs; returns how many.
 Attempt<std::uint64_t> verify_keys(Loop& loop, oracle::Oracle& oracle,
                                    const std::vector<DocumentKey>& keys);
-/// Lists and reads the whole store, while no agent runs; returns how many documents it met.
-Attempt<std::uint64_t> full_scan(Loop& loop, oracle::Oracle& oracle);
+struct Scan {
+  std::uint64_t documents = 0;
+  /// Not empty: the store could not list itself. What must be there was read by name instead, which
+  /// does not find what must not be there.
+  std::string refusal{};
+};
+/// Lists and reads the whole store, while no agent runs.
+Attempt<Scan> full_scan(Loop& loop, oracle::Oracle& oracle);
 
 }  // namespace soak::supervisor

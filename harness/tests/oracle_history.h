@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "harness/common/operation.h"
 #include "harness/common/payload.h"
 #include "harness/common/shared_region.h"
@@ -99,6 +101,12 @@ class History {
   }
   /// The store is seen to hold write `op` of `key` (0: nothing).
   void read(const DocumentKey& key, std::uint64_t op) { oracle.verify(shows(key, op)); }
+  /// A scan lists `key`, and the store refuses to read it.
+  void scan_refusal(const DocumentKey& key) {
+    LedgerRecord record = failed_read(key, pluresdb::ErrorCode::kCorruption);
+    record.type = LedgerType::kScanEntry;
+    oracle.scan_entry(record, "");
+  }
   /// The same by the agent itself, while it runs.
   void agent_read(const DocumentKey& key, std::uint64_t op) { oracle.consume(shows(key, op)); }
   void read_bytes(const DocumentKey& key, const ContentDigest& seen) {
@@ -140,5 +148,21 @@ class History {
   std::uint32_t incarnation_ = 1;
   std::uint64_t seq_ = 0;
 };
+
+inline constexpr DocumentKey kNote = History::memory(7);
+inline constexpr DocumentKey kCapture = History::stdout_of(0);
+
+/// The kinds found since the last call; fails on protocol errors.
+inline std::vector<ViolationKind> found(History& history) {
+  EXPECT_EQ(history.oracle.counts().protocol_errors, 0U);
+  std::vector<ViolationKind> kinds;
+  for (const Violation& violation : history.oracle.take_violations()) {
+    EXPECT_FALSE(violation.document_id.empty());
+    EXPECT_FALSE(violation.detail.empty());
+    kinds.push_back(violation.kind);
+  }
+  return kinds;
+}
+using Kinds = std::vector<ViolationKind>;
 
 }  // namespace soak::oracle

@@ -18,22 +18,6 @@
 namespace soak::oracle {
 namespace {
 
-constexpr DocumentKey kNote = History::memory(7);
-constexpr DocumentKey kCapture = History::stdout_of(0);
-
-// The kinds found since the last call; fails on protocol errors.
-std::vector<ViolationKind> found(History& history) {
-  EXPECT_EQ(history.oracle.counts().protocol_errors, 0U);
-  std::vector<ViolationKind> kinds;
-  for (const Violation& violation : history.oracle.take_violations()) {
-    EXPECT_FALSE(violation.document_id.empty());
-    EXPECT_FALSE(violation.detail.empty());
-    kinds.push_back(violation.kind);
-  }
-  return kinds;
-}
-using Kinds = std::vector<ViolationKind>;
-
 TEST(Oracle, AcknowledgedWriteReadBackIsRight) {
   History history;
   const auto op = history.put(kNote);
@@ -552,73 +536,6 @@ TEST(Oracle, SeqsOfWritesThatMayBeLostMayComeAgain) {
   EXPECT_EQ(found(history), Kinds{});
 }
 
-// ---- Damage at rest
-// ------------------------------------------------------------------------------
-
-TEST(Oracle, AReportedLossIsCountedAndNoViolation) {
-  History history;
-  history.put(kCapture);
-  const std::uint64_t capture = history.seq();
-  const auto old_op = history.put(kNote);
-  history.put(kNote);
-  history.crash_with_damage({{capture, capture}, {history.seq(), history.seq()}});
-  history.read(kCapture, 0);
-  history.read(kNote, old_op);
-  EXPECT_EQ(found(history), Kinds{});
-  EXPECT_EQ(history.oracle.counts().reported_losses, 2U);
-  EXPECT_EQ(history.oracle.counts().lost_acknowledged_writes, 0U);
-  history.read(kCapture, 0);
-  EXPECT_EQ(history.oracle.counts().reported_losses, 2U) << "counted once";
-}
-
-TEST(Oracle, ALossThatNobodyReportedIsSilent) {
-  History history;
-  history.put(kCapture);
-  const std::uint64_t capture = history.seq();
-  history.put(kNote);
-  history.crash_with_damage({{history.seq(), history.seq()}});
-  history.read(kCapture, 0);
-  EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
-  ASSERT_LT(capture, history.seq());
-  EXPECT_EQ(history.oracle.counts().reported_losses, 0U);
-}
-
-TEST(Oracle, AnOlderLossIsSilentThoughTheNewestIsReported) {
-  for (const bool all_reported : {true, false}) {
-    History history;
-    const auto first = history.put(kNote);
-    history.put(kNote);
-    const std::uint64_t second = history.seq();
-    history.put(kNote);
-    history.crash_with_damage({{all_reported ? second : history.seq(), history.seq()}});
-    history.read(kNote, first);
-    EXPECT_EQ(found(history),
-              all_reported ? Kinds{} : Kinds{ViolationKind::kLostAcknowledgedWrite});
-  }
-}
-
-TEST(Oracle, AbsenceIsSilentUnlessAllWritesAreReported) {
-  for (const bool all_reported : {true, false}) {
-    History history;
-    history.put(kNote);
-    const std::uint64_t first = history.seq();
-    history.put(kNote);
-    history.crash_with_damage({{all_reported ? first : history.seq(), history.seq()}});
-    history.read(kNote, 0);
-    EXPECT_EQ(found(history),
-              all_reported ? Kinds{} : Kinds{ViolationKind::kLostAcknowledgedWrite});
-  }
-}
-
-TEST(Oracle, ALossReportedBeforeAnyDamageIsNoExcuse) {
-  History history;
-  history.put(kCapture);
-  history.oracle.losses_reported(std::vector<SeqRange>{{1, history.seq()}});
-  history.crash_with_damage({});
-  history.read(kCapture, 0);
-  EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
-}
-
 TEST(Oracle, TwoAgentsNeverGetOneSeq) {
   History history;
   history.put(History::memory(7, 0));
@@ -640,95 +557,6 @@ TEST(NumberSet, HoldsWhatWasPutInOnce) {
   EXPECT_FALSE(set.insert(3));
   set.clear();
   EXPECT_TRUE(set.insert(3));
-}
-
-TEST(Oracle, AReportWithoutDamageExcusesNothing) {
-  History history;
-  history.put(kCapture);
-  history.oracle.losses_reported(std::vector<SeqRange>{{1, history.seq()}});
-  history.crash();
-  history.read(kCapture, 0);
-  EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
-}
-
-TEST(Oracle, WrongBytesAreNeverAReportedLoss) {
-  History history;
-  history.put(kNote);
-  history.crash_with_damage({{1, history.seq()}});
-  history.read_bytes(kNote, {.length = 12, .hash = 99});
-  EXPECT_EQ(found(history), Kinds{ViolationKind::kCorruptRead});
-}
-
-TEST(Oracle, ADeleteThatIsReportedLostMayBeUndone) {
-  History history;
-  const auto op = history.put(kNote);
-  history.erase(kNote);
-  const std::uint64_t erased = history.seq();
-  const auto other = history.put(kCapture);
-  history.erase(kCapture);
-  history.crash_with_damage({{erased, erased}});
-  history.read(kNote, op);
-  EXPECT_EQ(found(history), Kinds{});
-  EXPECT_EQ(history.oracle.counts().reported_losses, 1U);
-  history.read(kCapture, other);
-  EXPECT_EQ(found(history), Kinds{ViolationKind::kResurrectedDelete}) << "its delete is not lost";
-}
-
-TEST(Oracle, ARefusedWriteIsNoLostDelete) {
-  History history;
-  const auto op = history.put(kNote, Outcome::kNotWritten);
-  history.put(kCapture);
-  history.crash_with_damage({{1, history.seq()}});
-  history.read(kNote, op);
-  EXPECT_NE(found(history), Kinds{});
-}
-
-TEST(Oracle, AMaybeThatWasSeenMayBeReportedLostUnderAnyLaterSeq) {
-  History history;
-  history.put(kCapture);
-  const auto op = history.put(kNote, Outcome::kMaybe);
-  history.crash();
-  history.read(kNote, op);
-  history.crash_with_damage({{history.seq() + 1, history.seq() + 1}});
-  history.read(kNote, 0);
-  EXPECT_EQ(found(history), Kinds{});
-  EXPECT_EQ(history.oracle.counts().reported_losses, 1U);
-}
-
-TEST(Oracle, AMaybeIsNoLossWhenOnlyEarlierSeqsAreReported) {
-  History history;
-  history.put(kCapture);
-  const std::uint64_t before = history.seq();
-  history.put(History::memory(8));
-  const auto op = history.put(kNote, Outcome::kMaybe);
-  history.crash();
-  history.read(kNote, op);
-  history.crash_with_damage({{before, before}});
-  history.read(kNote, 0);
-  EXPECT_EQ(found(history), Kinds{ViolationKind::kMaybeVanished});
-}
-
-TEST(Oracle, AReadRefusedAsCorruptIsAReportAfterDamageOnly) {
-  History history;
-  history.put(kNote);
-  history.put(kCapture);
-  history.crash_with_damage({});
-  history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
-  EXPECT_EQ(found(history), Kinds{});
-  EXPECT_EQ(history.oracle.counts().reported_losses, 1U);
-  history.oracle.verify(history.failed_read(kCapture, pluresdb::ErrorCode::kNotFound));
-  EXPECT_EQ(found(history), Kinds{ViolationKind::kReadFailed});
-}
-
-TEST(Oracle, AWriteAfterAReportedLossIsJudgedAgain) {
-  History history;
-  history.put(kNote);
-  history.crash_with_damage({{1, history.seq()}});
-  history.read(kNote, 0);
-  history.put(kNote);
-  history.crash();
-  history.read(kNote, 0);
-  EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
 }
 
 }  // namespace

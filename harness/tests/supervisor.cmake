@@ -37,6 +37,7 @@ endif()
 # scenarios/negative/slow-leak.toml, which takes eleven minutes (ci/time_to_find.py, by night).
 if(PLURESDB_TESTS)
   foreach(scenario
+      scenarios/negative/alien-behind-damage.toml
       scenarios/negative/alien-document.toml
       scenarios/negative/dropped-directory-sync.toml
       scenarios/negative/early-ack.toml

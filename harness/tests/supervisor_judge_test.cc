@@ -104,6 +104,12 @@ TEST_F(JudgeTest, ALostWriteFailsAndIsNamed) {
             std::string::npos);
 }
 
+TEST_F(JudgeTest, AScanThatWasRefusedProvesNothing) {
+  facts_.refused_scans = {"corruption: a table of the base store"};
+  expect("evidence", Verdict::kInconclusive);
+  EXPECT_NE(check("evidence").detail.find("corruption: a table"), std::string::npos);
+}
+
 TEST_F(JudgeTest, AMaybeThatVanishedFails) {
   facts_.counts.maybes_vanished = 1;
   expect("maybes_stay", Verdict::kFail);

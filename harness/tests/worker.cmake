@@ -4,6 +4,7 @@ pluresdb_test(worker_common_test.cc unit LIBS harness_common engine_base)
 pluresdb_test(worker_stats_test.cc unit LIBS harness_worker harness_metrics)
 pluresdb_test(worker_agent_test.cc unit LIBS harness_worker harness_oracle)
 pluresdb_test(worker_defect_test.cc unit LIBS harness_worker harness_scenario)
+pluresdb_test(worker_target_test.cc unit LIBS harness_worker)
 pluresdb_test(worker_process_test.cc crash LIBS harness_oracle harness_common faultinj fmt::fmt)
 if(PLURESDB_TESTS)
   target_compile_definitions(worker_defect_test PRIVATE

@@ -60,7 +60,7 @@ class ScriptedTarget final : public Target {
   Status scan(const Visit& visit) override {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, json] : documents_) {
-      if (!visit(id, json)) {
+      if (!visit(id, Json(json))) {
         break;
       }
     }

@@ -61,7 +61,9 @@ class MapTarget final : public Target {
   }
   Status scan(const Visit& visit) override {
     for (const auto& [id, json] : documents_) {
-      if (!visit(id, json)) {
+      const bool damaged = id == kDamagedId;
+      if (!visit(id,
+                 damaged ? Json(pluresdb::fail(ErrorCode::kCorruption, "damaged")) : Json(json))) {
         break;
       }
     }
@@ -107,8 +109,8 @@ class DefectTest : public testing::Test {
   }
   Documents scanned() {
     Documents seen;
-    EXPECT_TRUE(target_->scan([&](std::string_view id, std::string_view json) {
-      seen[std::string(id)] = json;
+    EXPECT_TRUE(target_->scan([&](std::string_view id, const Target::Json& json) {
+      seen[std::string(id)] = json ? std::string(*json) : "refused";
       return true;
     }));
     return seen;
@@ -239,7 +241,10 @@ TEST_F(DefectTest, NeverResumesRefusesFromTheSecondWorkerOn) {
 TEST_F(DefectTest, HiddenDamageKeepsQuietAboutALoss) {
   EXPECT_EQ(plant("").recovery().wal.lost.size(), 1U);
   EXPECT_EQ(target_->get(kDamagedId).error().code, ErrorCode::kCorruption);
+  stored_[std::string(kDamagedId)] = "{}";
+  EXPECT_EQ(scanned().size(), 1U);
   plant("hidden_damage");
+  EXPECT_EQ(scanned().size(), 0U);
   EXPECT_EQ(target_->recovery().wal.lost.size(), 0U);
   const auto read = target_->get(kDamagedId);
   ASSERT_TRUE(read.has_value());

@@ -203,13 +203,19 @@ Status CommandLoop::verify(const ControlPacket& command) {
 Result<std::uint64_t> CommandLoop::scan() {
   std::uint64_t count = 0;
   Status published;
-  TRY(target_.scan([&](std::string_view id, std::string_view json) {
+  TRY(target_.scan([&](std::string_view id, const Target::Json& json) {
     LedgerRecord record{.type = LedgerType::kScanEntry,
                         .operation = OperationKind::kRead,
                         .found = 1,
-                        .length = json.size(),
-                        .hash = content_hash(json),
                         .time_ns = monotonic_ns()};
+    if (json.has_value()) {
+      record.length = json->size();
+      record.hash = content_hash(*json);
+    } else {
+      record.outcome = Outcome::kFailed;
+      record.error_code = ledger_error_code(json.error().code);
+      errors_.add("scan", std::string(id), json.error());
+    }
     if (const auto key = names_.parse(id)) {
       record.agent = key->agent;
       record.stream = key->stream;

@@ -154,12 +154,13 @@ class WrongBytes final : public HonestTarget {
     return document;
   }
   Status scan(const Visit& visit) override {
-    return HonestTarget::scan([&](std::string_view id, std::string_view json) {
-      std::string document(json);
-      if (strikes_()) {
-        spoil(document);
+    return HonestTarget::scan([&](std::string_view id, const Json& json) {
+      if (!json || !strikes_()) {
+        return visit(id, json);
       }
-      return visit(id, document);
+      std::string document(*json);
+      spoil(document);
+      return visit(id, std::string_view(document));
     });
   }
 
@@ -249,7 +250,7 @@ class IncompleteScans final : public HonestTarget {
   using HonestTarget::HonestTarget;
   Status scan(const Visit& visit) override {
     return HonestTarget::scan(
-        [&](std::string_view id, std::string_view json) { return strikes_() || visit(id, json); });
+        [&](std::string_view id, const Json& json) { return strikes_() || visit(id, json); });
   }
 
  private:
@@ -291,6 +292,10 @@ class HiddenDamage final : public HonestTarget {
       return std::optional<std::string>();
     }
     return read;
+  }
+  Status scan(const Visit& visit) override {
+    return HonestTarget::scan(
+        [&](std::string_view id, const Json& json) { return !json || visit(id, json); });
   }
   pluresdb::RecoveryReport recovery() override {
     pluresdb::RecoveryReport report = HonestTarget::recovery();

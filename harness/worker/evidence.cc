@@ -70,6 +70,7 @@ void publish_recovery(const pluresdb::RecoveryReport& report, std::uint32_t inca
     evidence.lost[i] = {.first = report.wal.lost[i].first, .last = report.wal.lost[i].last};
   }
   set(evidence.lost_count, lost);
+  set(evidence.lost_left_out, report.wal.lost.size() - lost);
   evidence.incarnation.store(incarnation, std::memory_order_release);  // Everything before it.
 }
 

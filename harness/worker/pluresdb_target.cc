@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 namespace soak::worker {
 namespace {
 
+using pluresdb::ErrorCode;
 using pluresdb::Result;
 using pluresdb::Status;
 
@@ -50,16 +52,16 @@ class PluresdbTarget final : public Target {
   Status scan(const Visit& visit) override {
     std::string from;
     while (true) {
-      TRY_ASSIGN(const std::vector<pluresdb::Document> page, engine_->list({}, from, kScanPage));
-      for (const pluresdb::Document& document : page) {
-        if (!visit(document.id, document.json)) {
+      TRY_ASSIGN(const Page page, read_page(from));
+      for (const auto& [id, json] : page) {
+        if (!visit(id, json ? Json(*json) : Json(std::unexpected(json.error())))) {
           return {};
         }
       }
       if (page.size() < kScanPage) {
         return {};
       }
-      from = page.back().id + std::string(1, '\0');
+      from = page.back().first + std::string(1, '\0');
     }
   }
   Result<std::uint64_t> checkpoint() override { return engine_->checkpoint(); }
@@ -68,6 +70,44 @@ class PluresdbTarget final : public Target {
   Status close() override { return engine_->close(); }
 
  private:
+  using Page = std::vector<std::pair<std::string, Result<std::string>>>;
+
+  Result<Page> read_page(const std::string& from) {
+    Result<std::vector<pluresdb::Document>> documents = engine_->list({}, from, kScanPage);
+    if (!documents) {
+      return documents.error().code == ErrorCode::kCorruption
+                 ? read_by_name(from, documents.error())
+                 : Result<Page>(std::unexpected(documents.error()));
+    }
+    Page page;
+    for (pluresdb::Document& document : *documents) {
+      page.emplace_back(std::move(document.id), std::move(document.json));
+    }
+    return page;
+  }
+
+  /// Of a page that could not be listed, with `refusal`: which document is damaged.
+  Result<Page> read_by_name(const std::string& from, const pluresdb::Error& refusal) {
+    TRY_ASSIGN(const std::vector<std::string> ids, engine_->list_ids({}, from, kScanPage));
+    Page page;
+    bool reproduced = false;
+    for (const std::string& id : ids) {
+      Result<std::optional<std::string>> json = get(id);
+      if (!json && json.error().code != ErrorCode::kCorruption) {
+        return std::unexpected(json.error());
+      }
+      reproduced = reproduced || !json;
+      if (!json) {
+        page.emplace_back(id, std::unexpected(json.error()));
+      } else if (std::optional<std::string>& there = *json; there.has_value()) {
+        page.emplace_back(id, *std::move(there));
+      } else {
+        page.emplace_back(id, pluresdb::fail(ErrorCode::kCorruption, "listed, and not found"));
+      }
+    }
+    return reproduced ? Result<Page>(std::move(page)) : std::unexpected(refusal);
+  }
+
   std::unique_ptr<pluresdb::Engine> engine_;
 };
 

@@ -22,8 +22,10 @@ class Target {
                                               std::string_view json) = 0;
   virtual pluresdb::Result<std::uint64_t> erase(std::string_view actor, std::string_view id) = 0;
   virtual pluresdb::Result<std::optional<std::string>> get(std::string_view id) = 0;
-  /// Calls `visit` for every document in order of ids; stops early when it returns false.
-  using Visit = std::function<bool(std::string_view id, std::string_view json)>;
+  /// Calls `visit` for every document in order of ids; stops early when it returns false. `json`:
+  /// kCorruption of a document that is there and that the store refuses to read.
+  using Json = pluresdb::Result<std::string_view>;
+  using Visit = std::function<bool(std::string_view id, const Json& json)>;
   virtual pluresdb::Status scan(const Visit& visit) = 0;
   virtual pluresdb::Result<std::uint64_t> checkpoint() = 0;
   /// What the store has no number for stays zero.

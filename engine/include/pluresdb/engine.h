@@ -46,6 +46,11 @@ class Engine {
   /// To page: pass the last id plus a NUL byte as `from`.
   virtual Result<std::vector<Document>> list(std::string_view prefix, std::string_view from = {},
                                              std::size_t limit = 1000) = 0;
+  /// Ids of the documents that list() is about. Reads no values, so a document that get() and
+  /// list() refuse as damaged is named too.
+  virtual Result<std::vector<std::string>> list_ids(std::string_view prefix,
+                                                    std::string_view from = {},
+                                                    std::size_t limit = 1000) = 0;
   /// Makes the base store hold everything acknowledged so far, then deletes WAL segments that no
   /// reader needs. Returns the checkpoint seq. Thread: any; concurrent calls share one checkpoint.
   virtual Result<Seq> checkpoint() = 0;
