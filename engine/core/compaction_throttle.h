@@ -19,8 +19,8 @@ class CompactionThrottle {
   /// more than half of what it reads, so collection outruns any writer that overwrites.
   static constexpr std::uint64_t kCollectPerAppendedByte = 3;
   static constexpr std::uint64_t kCollectFloorBytesPerSecond = 4ULL << 20;
-  /// Every appended byte is read for compression at most once, and none has to be soon: little
-  /// while others write, the rest when they pause.
+  /// Every appended byte is read for compression at most once, and none has to be soon: less than
+  /// fast writers bring, the rest when they pause.
   static constexpr std::uint64_t kAppendedPerCompressedByte = 4;
   static constexpr std::uint64_t kCompressFloorBytesPerSecond = 16ULL << 20;
   /// Look-ups in the base store, in file reads the cost of looking at old segments.

@@ -266,7 +266,9 @@ class RocksBaseStore final : public BaseStore {
     if (!opened) {
       // Opening writes files. Where that fails, on a full disk above all, reads still work (D6).
       auto readable = RocksDatabase::open(options_, cache_, RocksDatabase::Mode::kReadOnly);
-      gate_.end_change(readable ? *std::move(readable) : nullptr);
+      const auto meta = readable ? read_meta((*readable)->db()) : std::unexpected(readable.error());
+      const bool is_ours = meta && check_owner(options_, *meta);
+      gate_.end_change(is_ours ? *std::move(readable) : nullptr);
       return std::unexpected(opened.error());
     }
     gate_.end_change(*std::move(opened));

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -330,9 +329,32 @@ TEST_F(BaseStoreTest, ABaseStoreOfVersionOneBelongsToWhoeverWritesIntoItNext) {
   EXPECT_EQ(refused.error().code, ErrorCode::kBaseLost);
 }
 
+TEST_F(BaseStoreTest, ABaseStoreThatWasExchangedIsNotReadAfterAReopen) {
+  auto mine = options();
+  mine.store_uuid.fill(std::byte{1});
+  auto others = mine;
+  others.store_uuid.fill(std::byte{2});
+  others.directory = directory_ / "others";
+  const auto [documents, meta] = make_checkpoint(1, 20);
+  {
+    auto foreign = BaseStore::create(others);
+    ASSERT_TRUE(foreign) << to_string(foreign.error());
+    ASSERT_TRUE(ingest(**foreign, documents, meta));
+    ASSERT_TRUE((*foreign)->close());
+  }
+  auto store = BaseStore::create(mine);
+  ASSERT_TRUE(store) << to_string(store.error());
+  std::filesystem::rename(mine.directory, directory_ / "away");
+  std::filesystem::rename(others.directory, mine.directory);
+  const Status reopened = (*store)->reopen();
+  ASSERT_FALSE(reopened);
+  EXPECT_EQ(reopened.error().code, ErrorCode::kBaseLost);
+  EXPECT_FALSE((*store)->meta());
+  EXPECT_FALSE((*store)->get(documents.begin()->first));
+}
+
 // A checkpoint that left all its bytes to one sync at its end would hold up the log's for as long.
 TEST(BaseStore, ACheckpointIsSyncedWhileItIsWritten) {
-  constexpr std::size_t kTextBytes = 4000;
   constexpr Seq kDocuments = 2000;
   SimulatedDisk disk;
   auto store = BaseStore::create({.directory = "base",
@@ -340,13 +362,7 @@ TEST(BaseStore, ACheckpointIsSyncedWhileItIsWritten) {
                                   .files = &disk,
                                   .background_threads = false});
   ASSERT_TRUE(store) << to_string(store.error());
-  std::mt19937_64 random(7);  // Nothing that could be compressed.
-  Documents documents;
-  for (Seq seq = 1; seq <= kDocuments; ++seq) {
-    std::string text(kTextBytes, ' ');
-    std::ranges::generate(text, [&random] { return static_cast<char>(random()); });
-    documents["document " + std::to_string(seq)] = inline_value(seq, text);
-  }
+  const Documents documents = incompressible_documents(7, kDocuments);
   std::size_t unsynced = 0;
   disk.set_observer([&] { unsynced = std::max(unsynced, disk.unsynced_growth()); });
   CheckpointMeta meta;

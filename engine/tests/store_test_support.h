@@ -1,8 +1,11 @@
 // What the tests of the base store share: a model, a source of documents, a directory of its own.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
+#include <random>
 #include <string>
 #include <utility>
 
@@ -80,6 +83,19 @@ inline BaseValue tombstone(Seq seq) {
   return {.kind = ValueKind::kTombstone,
           .stamp = {.hlc = (seq << 16U) + 7, .actor = "agent", .actor_seq = seq},
           .seq = seq};
+}
+
+/// Ids and texts of `count` documents of 4000 bytes that no compressor makes smaller.
+inline Documents incompressible_documents(std::uint64_t seed, std::size_t count) {
+  constexpr std::size_t kTextBytes = 4000;
+  std::mt19937_64 random(seed);
+  Documents documents;
+  for (Seq seq = 1; seq <= count; ++seq) {
+    std::string text(kTextBytes, ' ');
+    std::ranges::generate(text, [&random] { return static_cast<char>(random()); });
+    documents["document " + std::to_string(seq)] = inline_value(seq, text);
+  }
+  return documents;
 }
 
 /// Checkpoint `number` of a test: `count` documents among few ids, the third one deleted.

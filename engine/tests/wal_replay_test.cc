@@ -374,6 +374,22 @@ TEST(ScanCollection, SkipsSegmentsBelowTheFloor) {
   EXPECT_EQ(collector.records(2).front().seq, floor + 1);
 }
 
+TEST(ScanCollection, AHoleBelowTheFloorIsNoReasonToReadTwice) {
+  const auto disk = five_segments();
+  const auto whole = recover(*disk, true);
+  ASSERT_TRUE(succeeded(whole));
+  const Seq floor = whole->segments[1]->last_seq;
+  ASSERT_TRUE(succeeded(disk->remove(segment_path(2))));  // As compaction does.
+  ScanRecords collector;
+  const auto recovered = recover(*disk, true, floor, &collector);
+  ASSERT_TRUE(succeeded(recovered));
+  EXPECT_EQ(recovered->report.collected.segments, 2U);
+  EXPECT_EQ(collector.records(2).front().seq, floor + 1);
+  ScanRecords nothing;
+  ASSERT_TRUE(succeeded(recover(*disk, true, floor - 1, &nothing)));
+  EXPECT_EQ(nothing.segments(), 0U) << "what is missing is wanted";
+}
+
 TEST(ScanCollection, TakesNothingWhereARewrittenSegmentReachesAboveTheFloor) {
   const auto disk = five_segments();
   TestLog test(*disk);

@@ -24,6 +24,13 @@ bool may_share_seqs(const HeaderSurvey& survey, std::uint64_t id, Seq floor) {
          (header->second.rewritten && header->second.covers.last > floor);
 }
 
+/// Its successor is gone, but the next appended segment that is there begins at or below the floor.
+bool lies_below(const HeaderSurvey& survey, std::uint64_t id, Seq floor) {
+  const auto next = std::find_if(survey.headers.upper_bound(id), survey.headers.end(),
+                                 [](const auto& entry) { return !entry.second.rewritten; });
+  return next != survey.headers.end() && next->second.predecessor.last_seq <= floor;
+}
+
 bool is_flawless(const SegmentScan& scan) {
   return scan.header && !scan.sparse && !scan.torn && !scan.is_damaged() && scan.lost.empty() &&
          scan.problems.empty();
@@ -44,6 +51,9 @@ void ScanCollection::plan(const HeaderSurvey& survey, std::span<const std::uint6
     }
     const auto end = survey.known_ends.find(id);
     if (end == survey.known_ends.end()) {
+      if (lies_below(survey, id, floor_)) {
+        continue;
+      }
       break;
     }
     if (end->second.last_seq > floor_) {

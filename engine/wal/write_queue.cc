@@ -21,6 +21,8 @@ constexpr std::size_t kWokenTogether = 128;
 /// long after each time in vain: writers that do not come back at once are not waited for.
 constexpr int kPatiencePart = 4;
 constexpr int kMissesMax = 6;
+/// And never for longer than this, however long a device has held up the last group.
+constexpr auto kPatienceMax = std::chrono::milliseconds(2);
 /// A cheaper group, one without a sync, is not worth giving up the processor for.
 constexpr auto kGroupThatCosts = std::chrono::microseconds(40);
 
@@ -29,6 +31,7 @@ constexpr auto kGroupThatCosts = std::chrono::microseconds(40);
 void WriteQueue::enqueue(PendingWrite& write) {
   const base::MutexLock lock(mutex_);
   waiting_.push_back(&write);
+  waiting_bytes_ += write.bytes_bound;
   if (!write.is_async) {
     write.wake_ = lend_wake();
     blocking_.push_back(&write);
@@ -49,7 +52,7 @@ WriteQueue::Role WriteQueue::lead_or_wait(PendingWrite& write, std::uint64_t byt
   }
   is_led_ = true;
   if (!write.is_exclusive) {
-    gather();
+    gather(bytes_max);
   }
   take_group(bytes_max, group);
   if (!blocking_.empty() && blocking_.front() == &write) {
@@ -62,18 +65,22 @@ WriteQueue::Role WriteQueue::lead_or_wait(PendingWrite& write, std::uint64_t byt
 
 /// The writers of the last group are just returning: let them queue up again, or the writers would
 /// take turns in two halves with a sync for each. INV-WAL-5: nobody else leads meanwhile.
-void WriteQueue::gather() {
-  if (blocking_.size() >= crowd_ || last_lead_ < kGroupThatCosts) {
+void WriteQueue::gather(std::uint64_t bytes_max) {
+  const auto is_full = [this, bytes_max]() REQUIRES(mutex_) {
+    return blocking_.size() >= crowd_ || waiting_bytes_ >= bytes_max;
+  };
+  if (is_full() || last_lead_ < kGroupThatCosts) {
     return;
   }
-  const auto deadline =
-      std::chrono::steady_clock::now() + (last_lead_ / kPatiencePart) / (1LL << misses_);
+  const std::chrono::steady_clock::duration patience =
+      std::min<std::chrono::steady_clock::duration>(last_lead_ / kPatiencePart, kPatienceMax);
+  const auto deadline = std::chrono::steady_clock::now() + patience / (1LL << misses_);
   do {
     mutex_.unlock();
     std::this_thread::yield();
     mutex_.lock();
-  } while (blocking_.size() < crowd_ && std::chrono::steady_clock::now() < deadline);
-  if (blocking_.size() >= crowd_) {
+  } while (!is_full() && std::chrono::steady_clock::now() < deadline);
+  if (is_full()) {
     misses_ = std::max(misses_ - 1, 0);
   } else {
     misses_ = std::min(misses_ + 1, kMissesMax);
@@ -92,6 +99,7 @@ void WriteQueue::take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>&
     bytes += next.bytes_bound;
     group.push_back(&next);
     waiting_.pop_front();
+    waiting_bytes_ -= next.bytes_bound;
     if (!next.is_async) {
       DB_CHECK(blocking_.front() == &next);
       blocking_.pop_front();

@@ -68,13 +68,14 @@ class WriteQueue {
 
  private:
   base::CondVar* lend_wake() REQUIRES(mutex_);
-  void gather() REQUIRES(mutex_);
+  void gather(std::uint64_t bytes_max) REQUIRES(mutex_);
   void take_group(std::uint64_t bytes_max, std::vector<PendingWrite*>& group) REQUIRES(mutex_);
   /// Nobody leads: who is to be woken? Null: nobody waits.
   base::CondVar* next_leader() REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;
   std::deque<PendingWrite*> waiting_ GUARDED_BY(mutex_);
+  std::uint64_t waiting_bytes_ GUARDED_BY(mutex_) = 0;         // Bounds of waiting_, summed up.
   std::deque<PendingWrite*> blocking_ GUARDED_BY(mutex_);    // Those of waiting_ with a thread.
   std::vector<PendingWrite*> completed_ GUARDED_BY(mutex_);  // Async ones.
   std::deque<base::CondVar> wakes_ GUARDED_BY(mutex_);
