@@ -1,10 +1,18 @@
 #!/usr/bin/env python3
-"""Line coverage of engine/ per folder, and the error handling that no test has reached.
+"""Line coverage of the engine per folder, and the error handling that no test has reached.
 
-Usage: ci/coverage_report.py BUILD_TREE [--list]. Reads what gcov counted in a tree of the preset
-"coverage". An error-handling line is one that makes or hands on an error: fail(), unexpected(),
-TRY, TRY_ASSIGN. Of the macros, whose branch to the error stands on their own line, the branch
-counts.
+Usage: ci/coverage_report.py BUILD_TREE [--list] [--check]. Reads what gcov counted in a tree of the
+preset "coverage", for engine/ without its tests, benchmarks and examples; a file that no test has
+linked counts as never run.
+
+A line handles an error when it makes one (fail(), std::unexpected, any function that returns one),
+hands one on (TRY, TRY_ASSIGN), turns one into another or asks for its code (.error(), RocksDB's
+statuses). It is reached when all of it ran, in one process or another: the branch of a macro to the
+error stands on the macro's line, as does one arm of "ok ? x : fail()".
+
+--list   names each of those that was not reached, and every other line that never ran
+--check  exit 1 when a line that handles errors was not reached and does not stand, with its reason,
+         in ci/unreached.toml, or when a line stands there that is no longer in its file
 """
 import argparse
 import collections
@@ -13,86 +21,144 @@ import pathlib
 import re
 import subprocess
 import sys
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+REASONS = "ci/unreached.toml"
+NOT_ENGINE = ("engine/tests/", "engine/bench/", "engine/examples/")
 MACRO = re.compile(r"\bTRY(_ASSIGN)?\(")
-MAKES_ERROR = re.compile(r"\breturn\b.*\b(fail|unexpected)\(|\bfail\(ErrorCode|std::unexpected\(")
+MAKER = re.compile(r"\bstd::unexpected<Error> (\w+)\(")
+HANDLES = r"\bstd::unexpected\(|\.error\(\)|\bto_error\(|\bIOStatus::(?!OK\b)\w+\(|\b(?:{})\("
 COMMENT = re.compile(r"//.*")
+FILES_PER_CALL = 16
 
 
 class Line:
-    """What all object files together say about one line."""
+    """What all object files, and in each all functions that a template became, say about a line."""
 
     def __init__(self):
         self.count = 0
-        self.error_branch = 0  # Times that the rarer side of the last condition was taken.
+        self.whole = False  # No block of code on it was left out.
 
     def add(self, entry):
         self.count += entry["count"]
-        # Exceptions leave by branches of their own; what is left comes in pairs, the condition of
-        # the macro last.
-        branches = [branch["count"] for branch in entry["branches"] if not branch["throw"]]
-        if len(branches) >= 2:
-            self.error_branch += min(branches[-2:])
+        self.whole = self.whole or (entry["count"] > 0 and not entry["unexecuted_block"])
 
 
-def read(tree):
-    """{path below engine/: {line number: Line}}"""
+def gcov(notes):
+    """What gcov says about these files: one JSON document each."""
+    text = subprocess.run(["gcov", "--json-format", "--branch-probabilities", "--stdout", *notes],
+                          capture_output=True, text=True, check=True).stdout
+    return [json.loads(document) for document in filter(None, text.split("\n"))]
+
+
+def read(tree, root=ROOT):
+    """{path of a source below engine/: {line number: Line}}"""
     files = collections.defaultdict(lambda: collections.defaultdict(Line))
-    for data in sorted(tree.glob("engine/**/*.gcda")):
-        text = subprocess.run(["gcov", "--json-format", "--branch-probabilities", "--stdout", data],
-                              capture_output=True, text=True, check=True).stdout
-        for document in filter(None, text.split("\n")):
-            for file in json.loads(document)["files"]:
+    # The .gcno file is there, too, when no process wrote counts.
+    notes = sorted(tree.glob("engine/**/*.gcno"))
+    for i in range(0, len(notes), FILES_PER_CALL):
+        for document in gcov(notes[i:i + FILES_PER_CALL]):
+            for file in document["files"]:
                 path = pathlib.PurePosixPath(file["file"])
-                if not path.is_relative_to(ROOT / "engine"):
+                if not path.is_relative_to(root / "engine"):
                     continue
-                name = str(path.relative_to(ROOT))
-                if name.startswith("engine/tests/"):
+                name = str(path.relative_to(root))
+                if name.startswith(NOT_ENGINE) or not (root / name).exists():
                     continue
                 for entry in file["lines"]:
                     files[name][entry["line_number"]].add(entry)
     return files
 
 
-def unreached_errors(source, lines):
-    """(line number, text) of error handling in this source that never ran."""
-    for number, text in enumerate(source.split("\n"), 1):
-        code = COMMENT.sub("", text)
-        if number not in lines or text.lstrip().startswith("#"):
-            continue
-        line = lines[number]
-        if MACRO.search(code):
-            if line.count == 0 or line.error_branch == 0:
-                yield number, text.strip()
-        elif MAKES_ERROR.search(code) and line.count == 0:
-            yield number, text.strip()
+def error_pattern(sources):
+    """Matches the lines that handle errors, the macros aside."""
+    makers = {name for source in sources for name in MAKER.findall(source)}
+    return re.compile(HANDLES.format("|".join(sorted(makers | {"fail"}))))
+
+
+class Judged:
+    """The lines of one source that matter, each as (number, text)."""
+
+    def __init__(self, source, lines, pattern):
+        self.errors = 0
+        self.unreached = []
+        self.other = []
+        for number, text in enumerate(source.split("\n"), 1):
+            if number not in lines or text.lstrip().startswith("#"):
+                continue
+            line = lines[number]
+            code = COMMENT.sub("", text)
+            if MACRO.search(code) or pattern.search(code):
+                self.errors += 1
+                if not line.whole:
+                    self.unreached.append((number, text.strip()))
+            elif line.count == 0:
+                self.other.append((number, text.strip()))
+
+
+def judge(files, root=ROOT):
+    """{path: Judged}"""
+    sources = {name: (root / name).read_text(encoding="utf-8") for name in sorted(files)}
+    pattern = error_pattern(sources.values())
+    return {name: Judged(source, files[name], pattern) for name, source in sources.items()}
+
+
+def print_table(files, judged):
+    folders = collections.defaultdict(collections.Counter)
+    for name, lines in files.items():
+        for key in (str(pathlib.PurePosixPath(name).parent), "all"):
+            folders[key].update({
+                "lines": len(lines), "run": sum(line.count > 0 for line in lines.values()),
+                "errors": judged[name].errors, "unreached": len(judged[name].unreached)})
+    print(f"{'folder':24} {'lines':>6} {'run':>7} {'handle errors':>14} {'reached':>8} {'not':>4}")
+    for folder, sums in sorted(folders.items(), key=lambda item: (item[0] == "all", item[0])):
+        reached = sums["errors"] - sums["unreached"]
+        print(f"{folder:24} {sums['lines']:6} {100 * sums['run'] / sums['lines']:6.1f}% "
+              f"{sums['errors']:14} {reached:8} {sums['unreached']:4}")
+
+
+def print_list(title, lines_of, judged):
+    print(f"\n{title}:")
+    for name, one in judged.items():
+        for number, text in lines_of(one):
+            print(f"{name}:{number}: {text}")
+
+
+def problems(judged, reasons, root=ROOT):
+    """What has no reason, and which reasons have lost their line."""
+    found = []
+    known = {(entry["file"], entry["line"]) for entry in reasons}
+    for name, one in judged.items():
+        found += [f"{name}:{number}: not reached, and no reason in {REASONS}: {text}"
+                  for number, text in one.unreached if (name, text) not in known]
+    for name, text in sorted(known):
+        path = root / name
+        if not path.exists() or text not in [line.strip() for line in path.read_text().split("\n")]:
+            found.append(f"{REASONS}: {name} has no such line: {text}")
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("tree", type=pathlib.Path)
     parser.add_argument("--list", action="store_true", help="name each unreached line")
+    parser.add_argument("--check", action="store_true", help="fail on one without a reason")
     options = parser.parse_args()
     files = read(options.tree)
-    if not files:
+    if not any(line.count for lines in files.values() for line in lines.values()):
         print("coverage: no counts in this tree: build the preset \"coverage\", run its tests")
         return 1
-    folders = collections.defaultdict(lambda: [0, 0, 0])
-    listed = []
-    for name, lines in sorted(files.items()):
-        source = (ROOT / name).read_text(encoding="utf-8")
-        unreached = list(unreached_errors(source, lines))
-        listed += [f"{name}:{number}: {text}" for number, text in unreached]
-        folder = folders[str(pathlib.PurePosixPath(name).parent)]
-        folder[0] += len(lines)
-        folder[1] += sum(1 for line in lines.values() if line.count > 0)
-        folder[2] += len(unreached)
-    print(f"{'folder':28} {'lines':>6} {'run':>7} {'errors not reached':>19}")
-    for folder, (total, run, unreached) in sorted(folders.items()):
-        print(f"{folder:28} {total:6} {100 * run / total:6.1f}% {unreached:19}")
+    judged = judge(files)
+    print_table(files, judged)
     if options.list:
-        print("\n".join(listed))
+        print_list("error handling not reached", lambda one: one.unreached, judged)
+        print_list("other lines that never ran", lambda one: one.other, judged)
+    if options.check:
+        reasons = tomllib.loads((ROOT / REASONS).read_text())["unreached"]
+        found = problems(judged, reasons)
+        print("\n".join(found), file=sys.stderr)
+        return 1 if found else 0
     return 0
 
 

@@ -13,17 +13,19 @@ endfunction()
 # see in tests with one thread (property and golden ones among them), cannot judge the threads of the web server of
 # prometheus-cpp, which is built without it, and ends a process that has forked with threads. Runs of
 # whole scenarios are for the night (PLURESDB_SANITIZE_WHOLE): they wait more than they compute, and
-# what they run is tested in parts.
+# what they run is tested in parts. Coverage is of the engine: no scripts, nothing that takes hours.
 function(pluresdb_skips result)
   set(${result} FALSE PARENT_SCOPE)
-  if(NOT PLURESDB_SANITIZE)
-    return()
+  set(excluded_labels)
+  if(PLURESDB_COVERAGE)
+    set(excluded_labels long soak tool real_limits)
+  elseif(PLURESDB_SANITIZE)
+    set(excluded_labels long soak libfiu tool real_limits)
   endif()
-  set(excluded_labels long soak libfiu tool real_limits)
   if(PLURESDB_SANITIZE MATCHES thread)
     list(APPEND excluded_labels property golden one_thread web_server forks)
   endif()
-  if(NOT PLURESDB_SANITIZE_WHOLE)
+  if(PLURESDB_SANITIZE AND NOT PLURESDB_SANITIZE_WHOLE)
     list(APPEND excluded_labels negative)
     if(PLURESDB_SANITIZE MATCHES thread)
       list(APPEND excluded_labels scenario)
@@ -52,12 +54,14 @@ function(pluresdb_register name label)
     string(REGEX MATCH "^[a-z]+" sanitizer ${PLURESDB_SANITIZE})
     set(test_name ${sanitizer}.${test_name})
     list(APPEND labels sanitizer)
-    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 4")
     set(cases 200)
     list(APPEND ARG_ENVIRONMENT
       "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1"
       "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
       "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/ci/tsan.supp")
+  endif()
+  if(PLURESDB_SANITIZE OR PLURESDB_COVERAGE)
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 4")
   endif()
   if("property" IN_LIST labels OR "properties" IN_LIST labels)
     list(APPEND ARG_ENVIRONMENT "RC_PARAMS=max_success=${cases}")

@@ -168,6 +168,7 @@ Status Checkpointer::recover_base() {
   }
   base_in_doubt_ = false;
   meta_ = *std::move(meta);
+  stats_.checkpoint_seq = meta_.checkpoint_seq;  // Also of one that was reported as failed.
   return {};
 }
 

@@ -152,6 +152,7 @@ class Cursor final : public WalCursor {
       return {};
     });
     if (!read && !stopped) {
+      entries_.clear();  // The next call reads them again.
       return read;
     }
     next_seq_ = stopped && !entries_.empty() ? entries_.back().seq + 1 : last_seq_ + 1;

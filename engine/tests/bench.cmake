@@ -1,4 +1,7 @@
-# Tests of engine/bench/peers.
+# Tests of engine/bench, which is no part of the engine.
+if(PLURESDB_COVERAGE)
+  return()
+endif()
 pluresdb_test(bench_peers_parts_test.cc unit LIBS bench_peers simdjson::simdjson fmt::fmt EXTRA_LABELS forks)
 pluresdb_test(bench_peers_test.cc tool LIBS engine_base simdjson::simdjson fmt::fmt TIMEOUT 300)
 if(TARGET bench_peers_test)

@@ -26,6 +26,7 @@ pluresdb_test(core_restore_test.cc unit LIBS core_test_support TIMEOUT 300 EXTRA
 pluresdb_test(core_crash_test.cc crash LIBS core_test_support TIMEOUT 600 EXTRA_LABELS one_thread)
 pluresdb_test(core_sync_test.cc crash LIBS core_test_support TIMEOUT 600 EXTRA_LABELS one_thread)
 pluresdb_test(core_failure_test.cc crash LIBS core_test_support TIMEOUT 600 EXTRA_LABELS one_thread)
+pluresdb_test(core_error_paths_test.cc unit LIBS core_test_support EXTRA_LABELS one_thread)
 pluresdb_test(core_rewrite_test.cc crash LIBS core_test_support TIMEOUT 600)
 pluresdb_test(core_wal_size_test.cc unit LIBS core_test_support)
 pluresdb_test(core_agents_test.cc unit LIBS core_test_support)

@@ -1,6 +1,9 @@
 // Checkpoints that fail, half or wholly, on a base store that is made up.
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -8,6 +11,7 @@
 #include "engine/core/checkpointer.h"
 #include "engine/core/compactor.h"
 #include "engine/core/disk_space.h"
+#include "engine/core/document_reader.h"
 #include "engine/core/document_table.h"
 #include "engine/core/store_identity.h"
 #include "engine/store/base_store.h"
@@ -133,6 +137,90 @@ TEST_F(CheckpointerTest, BaseStoreThatFellBackAndOpensOnlyForReadingIsNotReadEit
   base_.durable = {};
   ASSERT_FALSE(checkpointer->cover(2).has_value());
   EXPECT_FALSE(checkpointer->base_is_trusted());
+}
+
+TEST_F(CheckpointerTest, ABaseStoreThatDoesNotSayWhereItEndsIsNotBelieved) {
+  const auto checkpointer = make();
+  write(1, "x");
+  base_.failures = 1;
+  base_.takes_effect = true;
+  base_.meta_fails = true;
+  const Status outcome = checkpointer->cover(1);
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().context, "meta");
+  EXPECT_EQ(table_.stats().documents, 1U) << "still the only one to have it for sure";
+  base_.meta_fails = false;
+  EXPECT_TRUE(checkpointer->cover(1).has_value());
+  EXPECT_EQ(checkpointer->stats().checkpoint_seq, 1U);
+}
+
+TEST_F(CheckpointerTest, EveryoneWhoWaitsForAFailingCheckpointIsTold) {
+  const auto checkpointer = make();
+  write(1, "x");
+  base_.failures = 1000;
+  std::vector<std::thread> waiting;
+  std::atomic<int> told = 0;
+  for (int i = 0; i < 8; ++i) {
+    waiting.emplace_back([&] { told += checkpointer->cover(1).has_value() ? 0 : 1; });
+  }
+  for (std::thread& thread : waiting) {
+    thread.join();
+  }
+  EXPECT_EQ(told, 8);
+  EXPECT_EQ(table_.stats().documents, 1U);
+}
+
+// INV-CORE-8, seen by who reads: what the table still has is true, all else would be older.
+TEST_F(CheckpointerTest, ReadsAreRefusedWhenTheBaseStoreFellBack) {
+  const auto checkpointer = make();
+  DocumentReader reader(table_, base_, log_, *checkpointer);
+  write(1, "x");
+  ASSERT_TRUE(checkpointer->checkpoint().has_value());
+  write(2, "y");
+  base_.failures = 1000;
+  base_.durable = {};
+  ASSERT_FALSE(checkpointer->cover(2).has_value());
+  EXPECT_TRUE(reader.get("y").has_value());
+  EXPECT_EQ(reader.get("x").error().code, ErrorCode::kBaseLost);
+  EXPECT_EQ(reader.list("", "", 10).error().code, ErrorCode::kBaseLost);
+}
+
+TEST_F(CheckpointerTest, WhatCannotBeReadOfTheBaseStoreIsAnErrorAndNoAbsence) {
+  const auto checkpointer = make();
+  DocumentReader reader(table_, base_, log_, *checkpointer);
+  write(1, "x");
+  write(2, "y");
+  ASSERT_TRUE(checkpointer->checkpoint().has_value());
+  ASSERT_EQ(reader.list("", "", 10)->size(), 2U);
+  base_.cursor_fails = true;
+  EXPECT_EQ(reader.list("", "", 10).error().context, "cursor");
+  base_.cursor_fails = false;
+  base_.reads_fail = true;
+  EXPECT_EQ(reader.get("x").error().context, "get");
+  EXPECT_EQ(reader.list("", "", 10).error().context, "next");
+  base_.reads_fail = false;
+  EXPECT_EQ((*reader.get("x"))->json, "1");
+}
+
+// The log has lost the value; whether a later write explains that is for the base store to say.
+TEST_F(CheckpointerTest, AMissingValueIsNotTakenForADeletedDocumentWhenNobodyKnows) {
+  const auto checkpointer = make();
+  DocumentReader reader(table_, base_, log_, *checkpointer);
+  base_.values["x"] = in_log(1);
+  EXPECT_EQ(reader.get("x").error().code, ErrorCode::kCorruption) << "no later write";
+  log_.before_read = [this] { base_.reads_fail = true; };
+  EXPECT_EQ(reader.get("x").error().context, "get");
+}
+
+TEST_F(CheckpointerTest, NoneMakesNoCheckpointOfWhatTheLogCannotSync) {
+  const auto checkpointer = make(Durability::kNone);
+  write(1, "x");
+  log_.sync_fails = true;
+  EXPECT_EQ(checkpointer->cover(1).error().context, "sync");
+  EXPECT_EQ(base_.ingests, 0);
+  EXPECT_EQ(table_.stats().documents, 1U);
+  log_.sync_fails = false;
+  EXPECT_TRUE(checkpointer->cover(1).has_value());
 }
 
 TEST_F(CheckpointerTest, NoneSyncsTheLogBeforeTheBaseStoreKnowsItsSeqs) {

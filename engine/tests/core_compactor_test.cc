@@ -167,6 +167,24 @@ TEST_F(CompactorTest, EveryErrorOfAPassIsCountedAndTheLastIsTold) {
   EXPECT_EQ(compactor_.counts().failures, 3U);
 }
 
+// Whether a value is live cannot be said when the base store cannot be read: its segment stays.
+TEST_F(CompactorTest, NothingThatCannotBeJudgedGoes) {
+  base_.reads_fail = true;
+  const Status outcome = run(60, 60);
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_TRUE(outcome.error().context.starts_with("get; 2 more of this pass failed"))
+      << outcome.error().context;
+  EXPECT_EQ(log_.removed, (std::vector<std::uint64_t>{1, 5})) << "what holds no large value";
+  EXPECT_TRUE(log_.rewritten.empty());
+}
+
+TEST_F(CompactorTest, WhatCannotBeRewrittenYetIsNoFailure) {
+  log_.needed_ids = {2, 3, 4};
+  EXPECT_TRUE(run(60, 60).has_value());
+  EXPECT_EQ(compactor_.counts().rewritten, 0U);
+  EXPECT_EQ(compactor_.counts().failures, 0U);
+}
+
 TEST_F(CompactorTest, LimitedPassesGoOnWhereTheLastOneStopped) {
   ASSERT_TRUE(run(60, 60, {.lookups = 1}).has_value());
   EXPECT_EQ(log_.rewritten.size(), 1U) << "segment 2";

@@ -38,22 +38,30 @@ inline StoreIdentity created(pluresdb::testing::MemoryDisk& disk, const Identity
 
 class FakeBase final : public store::BaseStore {
  public:
+  class FakeCursor;
   std::map<std::string, store::BaseValue, std::less<>> values;
   store::CheckpointMeta durable;
   int failures = 0;           ///< So many ingests fail.
   bool takes_effect = false;  ///< Though they fail.
   int reopen_failures = 0;
+  bool meta_fails = false;
+  bool reads_fail = false;  ///< get() and next() of a cursor.
+  bool cursor_fails = false;
   int ingests = 0;
   int reopens = 0;
 
-  Result<store::CheckpointMeta> meta() override { return durable; }
+  Result<store::CheckpointMeta> meta() override {
+    return meta_fails ? Result<store::CheckpointMeta>(fail(ErrorCode::kIo, "meta", EIO))
+                      : Result<store::CheckpointMeta>(durable);
+  }
   Result<std::optional<store::BaseValue>> get(std::string_view id) override {
+    if (reads_fail) {
+      return fail(ErrorCode::kIo, "get", EIO);
+    }
     const auto found = values.find(id);
     return found == values.end() ? std::nullopt : std::optional(found->second);
   }
-  Result<std::unique_ptr<store::BaseCursor>> cursor(std::string_view) override {
-    return fail(ErrorCode::kIo, "not used");
-  }
+  Result<std::unique_ptr<store::BaseCursor>> cursor(std::string_view from) override;
   Status ingest(store::CheckpointSource& source, const store::CheckpointMeta& meta) override {
     ++ingests;
     const bool fails = failures > 0;
@@ -80,6 +88,36 @@ class FakeBase final : public store::BaseStore {
   Status close() override { return {}; }
 };
 
+/// Fails from the moment on at which the store's reads do.
+class FakeBase::FakeCursor final : public store::BaseCursor {
+ public:
+  FakeCursor(const FakeBase& base, std::string_view from)
+      : base_(base), next_(base.values.lower_bound(from)) {}
+  Result<bool> next(std::string& id, store::BaseValue& value) override {
+    if (base_.reads_fail) {
+      return fail(ErrorCode::kIo, "next", EIO);
+    }
+    if (next_ == base_.values.end()) {
+      return false;
+    }
+    id = next_->first;
+    value = next_->second;
+    ++next_;
+    return true;
+  }
+
+ private:
+  const FakeBase& base_;
+  std::map<std::string, store::BaseValue, std::less<>>::const_iterator next_;
+};
+
+inline Result<std::unique_ptr<store::BaseCursor>> FakeBase::cursor(std::string_view from) {
+  if (cursor_fails) {
+    return fail(ErrorCode::kIo, "cursor", EIO);
+  }
+  return std::make_unique<FakeCursor>(*this, from);
+}
+
 struct FakeValue {
   Seq seq;
   std::string id;
@@ -89,7 +127,9 @@ struct FakeValue {
 class FakeLog final : public wal::Log {
  public:
   std::set<std::uint64_t> damaged_ids;  ///< Segments whose rewriting fails.
+  std::set<std::uint64_t> needed_ids;   ///< Segments that cannot be rewritten yet.
   std::uint64_t unreadable_id = 0;      ///< One whose values cannot be listed.
+  bool sync_fails = false;
   std::vector<wal::SegmentInfo> infos;
   std::map<std::uint64_t, std::vector<FakeValue>> large_values;
   std::vector<std::uint64_t> removed;
@@ -98,6 +138,7 @@ class FakeLog final : public wal::Log {
   Seq durable_seq = ~0ULL;
   int syncs = 0;
   std::function<void()> before_change = [] {};
+  std::function<void()> before_read = [] {};
   wal::LogRecovery nothing;
 
   void start(wal::LogClient&) override {}
@@ -112,13 +153,14 @@ class FakeLog final : public wal::Log {
   }
   Status sync() override {
     ++syncs;
-    return {};
+    return sync_fails ? Status(fail(ErrorCode::kIo, "sync", EIO)) : Status{};
   }
   Status replay(Seq, bool, const std::function<Status(const wal::RecordView&)>&) override {
     return {};
   }
   Status replay_windows(Seq, base::WorkerTeam&, wal::ReplaySink&) override { return {}; }
   Result<std::string> read_value(Seq, std::uint64_t, std::uint32_t) override {
+    before_read();
     return fail(ErrorCode::kNotFound, "");
   }
   std::vector<wal::SegmentInfo> segments() const override { return infos; }
@@ -146,6 +188,9 @@ class FakeLog final : public wal::Log {
       const std::function<bool(const wal::RecordView&)>& keep) override {
     before_change();
     for (const std::uint64_t id : ids) {
+      if (needed_ids.contains(id)) {
+        return fail(ErrorCode::kInvalidArgument, std::to_string(id) + " is needed");
+      }
       if (damaged_ids.contains(id)) {
         return fail(ErrorCode::kCorruption, std::to_string(id) + " is damaged");
       }

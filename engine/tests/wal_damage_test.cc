@@ -254,6 +254,32 @@ TEST(WalDamage, DamagedBytesAreKeptAside) {
       kept, base::ByteSpan(bytes).subspan(group.begin, group.end - group.begin)));
 }
 
+/// Who copied them may have died before the name of the copy was durable: an open that finds the
+/// copy must sync the directory again, and can only believe it when that succeeds.
+TEST(WalDamage, ACopyThatIsThereCountsWhenItsNameIsDurable) {
+  const SmallLog log(true);
+  const auto disk = log.disk.clone();
+  auto bytes = log.files.at(1).bytes;
+  bytes[log.files.at(1).groups[1].begin + 100] ^= std::byte{1};
+  disk->set_contents(segment_path(1), bytes);
+  TestLog test(*disk);
+  const auto directory_syncs_fail = [](DiskOperation operation, const std::string& path) {
+    return operation == DiskOperation::kSyncDirectory && path == kQuarantine
+               ? std::optional(Error{.code = ErrorCode::kIo, .context = "planted"})
+               : std::nullopt;
+  };
+  for (const char* time : {"when it is made", "when it is found"}) {
+    disk->set_fault(directory_syncs_fail);
+    const Status opened = test.open();
+    ASSERT_TRUE(failed_with(opened, ErrorCode::kIo)) << time;
+    EXPECT_EQ(opened.error().context, "planted") << time;
+    disk->set_fault(nullptr);
+    EXPECT_EQ(disk->list(kQuarantine)->size(), 1U) << time;
+  }
+  ASSERT_TRUE(succeeded(test.open()));
+  EXPECT_GT(test.log->recovery().quarantined_bytes, 0U);
+}
+
 TEST(WalDamage, DamagedBytesThatFoundNoPlaceInQuarantineStayWhereTheyAre) {
   const SmallLog log(true);
   const auto disk = log.disk.clone();

@@ -1,19 +1,28 @@
 // What a failing file does to a write: rewritten elsewhere (D5), refused (D6), or unknown.
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "engine/base/bytes.h"
+#include "engine/base/crc32c.h"
+#include "engine/base/worker_team.h"
+#include "engine/tests/wal_layout.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
 #include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
+#include <pluresdb/document.h>
 #include <pluresdb/error.h>
 #include <pluresdb/options.h>
+#include <pluresdb/stats.h>
 
 namespace pluresdb::wal_test {
 namespace {
@@ -30,6 +39,14 @@ MemoryDisk::Fault fail_next(DiskOperation kind, int count, std::string name_end,
     return Error{.code = code, .sys_errno = EIO, .injected = true, .context = "fault " + path};
   };
 }
+
+struct CountingSink final : wal::ReplaySink {
+  std::size_t records = 0;
+  void take(std::size_t /*slot*/, std::span<const wal::RecordView> taken) override {
+    records += taken.size();
+  }
+  Status end_window(std::size_t /*slots*/) override { return {}; }
+};
 
 class WalFailure : public testing::Test {
  protected:
@@ -290,6 +307,95 @@ TEST_F(WalFailure, NoneSurvivesAFailedWrite) {
   EXPECT_EQ(test_.put("third", "3").value_or(0), 3U);
   EXPECT_EQ(test_.seqs(), seqs_between(1, 3));
   expect_after_power_loss(seqs_between(1, 3));
+}
+
+TEST_F(WalFailure, NoneTurnsReadOnlyWhenAFullSegmentCannotBeSynced) {
+  test_.options.durability = Durability::kNone;
+  open();
+  ASSERT_TRUE(succeeded(test_.log->sync()));
+  disk_.set_fault(fail_next(DiskOperation::kSync, 1, segment_path(1)));
+  Result<Seq> last = test_.put("more", payload(3000, 1));
+  while (last && *last < 100) {
+    last = test_.put("more", payload(3000, *last));
+  }
+  EXPECT_TRUE(failed_with(last, ErrorCode::kReadOnly)) << "the group that needed a new segment";
+  EXPECT_TRUE(test_.log->stats().read_only);
+  EXPECT_TRUE(failed_with(test_.log->sync(), ErrorCode::kReadOnly)) << "no sync is repeated";
+  EXPECT_EQ(test_.log->segments().size(), 1U);
+  EXPECT_GT(test_.seqs().size(), 10U);
+  expect_after_power_loss(seqs_between(1, 1));
+}
+
+/// Fills a segment, so that the next group begins another one.
+void write_three_segments(TestLog& test) {
+  for (std::uint64_t i = 0; test.log->segments().size() < 3; ++i) {
+    ASSERT_TRUE(succeeded(test.put("doc", payload(i % 2 == 0 ? 5000 : 3000, i))));
+  }
+}
+
+TEST_F(WalFailure, ASegmentThatGotNoRecordIsNotRewritten) {
+  open();
+  disk_.set_fault(fail_next(DiskOperation::kWrite, 100, ".wal"));
+  EXPECT_TRUE(failed_with(test_.put("unknown", "2"), ErrorCode::kIndeterminate));
+  disk_.set_fault(nullptr);
+  ASSERT_TRUE(succeeded(test_.open()));
+  ASSERT_TRUE(succeeded(test_.put("third", "3")));
+  const auto segments = test_.log->segments();
+  ASSERT_EQ(segments.size(), 3U);
+  ASSERT_EQ(segments[1].last_seq, 0U);
+  const std::uint64_t empty[] = {segments[1].id};
+  const auto rewritten = test_.log->rewrite_segments(empty, [](const auto&) { return true; });
+  ASSERT_TRUE(failed_with(rewritten, ErrorCode::kInvalidArgument));
+  EXPECT_EQ(rewritten.error().context, "no record to rewrite");
+}
+
+/// The record of a large value is damaged after the log was opened: its value would go unseen.
+TEST_F(WalFailure, ARewriteThatFindsFewerValuesThanThereWereKeepsItsInput) {
+  open();
+  write_three_segments(test_);
+  const std::uint64_t input[] = {1};
+  const auto before = test_.log->segments();
+  auto bytes = disk_.contents(segment_path(1));
+  const auto groups = layout_of(bytes).groups;
+  bytes[groups[1].begin + wal::kGroupHeaderBytes + 40] ^= std::byte{1};  // In the record's chunk.
+  disk_.set_contents(segment_path(1), bytes);
+  const auto rewritten = test_.log->rewrite_segments(input, [](const auto&) { return true; });
+  ASSERT_TRUE(failed_with(rewritten, ErrorCode::kCorruption));
+  EXPECT_NE(rewritten.error().context.find("large values"), std::string::npos);
+  EXPECT_EQ(test_.log->segments().size(), before.size());
+  EXPECT_EQ(disk_.contents(segment_path(1)), bytes);
+}
+
+/// Somebody removes a file under the open log: what was in it is lost, named, and no error of what
+/// reads the others.
+TEST_F(WalFailure, AFileThatVanishedUnderTheOpenLogIsNamedAndHidesNothingElse) {
+  open();
+  write_three_segments(test_);
+  const auto first = test_.log->segments().front();
+  const std::string value = payload(5000, 0);
+  const auto crc = base::crc32c(base::as_bytes(value));
+  test_.log = nullptr;
+  const auto log = wal::Log::open(test_.options, 0);  // Which holds no file open yet.
+  ASSERT_TRUE(succeeded(log));
+  ASSERT_TRUE(succeeded(disk_.remove(segment_path(1))));
+  EXPECT_TRUE(failed_with((*log)->read_value(2, value.size(), crc), ErrorCode::kNotFound));
+  const auto nothing = [](Seq, auto, std::uint64_t) { return Status{}; };
+  EXPECT_TRUE(failed_with((*log)->visit_large_values(99, nothing), ErrorCode::kNotFound));
+  std::vector<Seq> left;
+  ASSERT_TRUE(succeeded((*log)->replay(0, true, [&left](const wal::RecordView& record) {
+    left.push_back(record.seq);
+    return Status{};
+  })));
+  ASSERT_FALSE(left.empty());
+  EXPECT_EQ(left.front(), first.last_seq + 1);
+  const auto report = (*log)->validate();
+  ASSERT_TRUE(succeeded(report));
+  ASSERT_EQ(report->lost.size(), 1U);
+  EXPECT_EQ(report->lost.front(), (SeqRange{.first = 1, .last = first.last_seq}));
+  base::WorkerTeam team(1);
+  CountingSink sink;
+  ASSERT_TRUE(succeeded((*log)->replay_windows(0, team, sink)));
+  EXPECT_EQ(sink.records, left.size());
 }
 
 /// Every single operation fails once: nothing acknowledged may be missing, whatever was answered.

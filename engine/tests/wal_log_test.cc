@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include "engine/base/bytes.h"
 #include "engine/base/crc32c.h"
@@ -143,6 +144,52 @@ TEST(WalLog, RefusesWhatItCannotStore) {
   EXPECT_TRUE(failed_with(test.put(std::string(4097, 'x'), "1"), ErrorCode::kInvalidArgument));
   EXPECT_TRUE(test.seqs().empty());
   EXPECT_EQ(test.put(std::string(4096, 'x'), "1", std::string(255, 'y')).value_or(0), 1U);
+}
+
+/// Zeros of which nobody has to keep any: a size is refused before a byte is looked at, or summed.
+class ManyZeros {
+ public:
+  explicit ManyZeros(std::size_t size_bytes)
+      : size_bytes_(size_bytes),
+        bytes_(::mmap(nullptr, size_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                      -1, 0)) {}
+  ~ManyZeros() { ::munmap(bytes_, size_bytes_); }
+  ManyZeros(const ManyZeros&) = delete;
+  ManyZeros& operator=(const ManyZeros&) = delete;
+  ManyZeros(ManyZeros&&) = delete;
+  ManyZeros& operator=(ManyZeros&&) = delete;
+
+  [[nodiscard]] bool is_mapped() const { return bytes_ != MAP_FAILED; }
+  [[nodiscard]] std::string_view text(std::size_t size_bytes) const {
+    return {static_cast<const char*>(bytes_), size_bytes};
+  }
+
+ private:
+  const std::size_t size_bytes_;
+  void* const bytes_;
+};
+
+TEST(WalLog, RefusesWhatIsTooLarge) {
+  constexpr std::size_t kValueMax = 512ULL << 20;
+  const ManyZeros zeros(kValueMax + 1);
+  ASSERT_TRUE(zeros.is_mapped());
+  MemoryDisk disk;
+  TestLog test(disk);
+  ASSERT_TRUE(succeeded(test.open()));
+  const wal::AppendRequest too_large{.actor = "a", .id = "x", .value = zeros.text(kValueMax + 1)};
+  const wal::AppendRequest small{.actor = "a", .id = "x", .value = "1"};
+  EXPECT_TRUE(failed_with(test.log->append(too_large), ErrorCode::kInvalidArgument));
+  const std::vector<wal::AppendRequest> one_too_large{small, too_large};
+  EXPECT_TRUE(failed_with(test.log->append_batch(one_too_large), ErrorCode::kInvalidArgument));
+  bool called = false;
+  EXPECT_TRUE(failed_with(test.log->append_async(too_large, [&](auto) { called = true; }),
+                          ErrorCode::kInvalidArgument));
+  EXPECT_FALSE(called) << "a refused write has no outcome";
+  const std::vector<wal::AppendRequest> more_than_a_group(
+      3, {.actor = "a", .id = "x", .value = zeros.text(kValueMax / 4 * 3)});
+  EXPECT_TRUE(failed_with(test.log->append_batch(more_than_a_group), ErrorCode::kInvalidArgument));
+  EXPECT_TRUE(test.seqs().empty());
+  EXPECT_EQ(test.log->append(small).value_or(0), 1U);
 }
 
 TEST(WalLog, NoneWritesWithoutSyncAndSyncMakesDurable) {

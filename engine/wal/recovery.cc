@@ -50,7 +50,7 @@ class Recovery {
     TRY_ASSIGN(headers_, survey_headers(options_, ids_));
     TRY(scan_all());
     name_unbounded_losses();
-    TRY(drop_superseded());
+    TRY(remove_superseded(forget_superseded()));
     note_missing_segments();
     TRY(quarantine_damage());
     TRY(make_trusted_durable());
@@ -71,13 +71,13 @@ class Recovery {
     for (const auto& [id, found] : found_) {
       examined.segments.push_back({.scan = found.scan, .known_end = found.known_end});
     }
-    TRY(drop_superseded());
+    forget_superseded();
     for (ExaminedSegment& segment : examined.segments) {
       segment.superseded = !found_.contains(segment.scan.id);
     }
     note_missing_segments();
     choose_next();
-    TRY_ASSIGN(examined.log, build());
+    examined.log = build();
     examined.temporary_files = std::move(temporary_files_);
     return examined;
   }
@@ -219,9 +219,10 @@ class Recovery {
     return *scan.header;
   }
 
-  /// A crash between the rename of a rewritten file and the removal of its inputs leaves both.
-  Status drop_superseded() {
-    std::vector<std::uint64_t> dropped;
+  /// A crash between the rename of a rewritten file and the removal of its inputs leaves both. The
+  /// inputs that do not count any more.
+  std::vector<std::uint64_t> forget_superseded() {
+    std::vector<std::uint64_t> superseded;
     for (const auto& [id, found] : found_) {
       if (!found.scan.sparse || !found.scan.header) {
         continue;
@@ -235,20 +236,28 @@ class Recovery {
         }
       }
       if (usable) {  // Else what is left of the inputs stays too, and is read first.
-        dropped.insert(dropped.end(), inputs.begin(), inputs.end());
+        superseded.insert(superseded.end(), inputs.begin(), inputs.end());
       }
     }
-    if (!dropped.empty() && !examining_) {  // The name of their replacement may not be durable yet.
-      TRY(files_.sync_directory(options_.directory));
+    std::ranges::sort(superseded);
+    const auto repeated = std::ranges::unique(superseded);
+    superseded.erase(repeated.begin(), repeated.end());
+    for (const std::uint64_t id : superseded) {
+      found_.erase(id);
+      std::erase(ids_, id);
     }
-    for (const std::uint64_t id : dropped) {
-      if (found_.erase(id) > 0) {
-        std::erase(ids_, id);
-        if (!examining_) {
-          TRY(files_.remove(path_of(id)));
-          directory_changed_ = true;
-        }
-      }
+    return superseded;
+  }
+
+  Status remove_superseded(const std::vector<std::uint64_t>& superseded) {
+    if (superseded.empty()) {
+      return {};
+    }
+    // The name of their replacement may not be durable yet.
+    TRY(files_.sync_directory(options_.directory));
+    for (const std::uint64_t id : superseded) {
+      TRY(files_.remove(path_of(id)));
+      directory_changed_ = true;
     }
     return {};
   }
@@ -442,7 +451,7 @@ class Recovery {
     return segment;
   }
 
-  Result<RecoveredLog> build() {
+  RecoveredLog build() {
     LogRecovery& report = log_.report;
     const SegmentScan* last = newest();
     report.clean_shutdown = last != nullptr && last->clean;

@@ -95,9 +95,14 @@ Result<base::ByteSpan> SegmentReader::view(std::uint64_t offset, std::uint64_t c
 }
 
 Result<Frame> SegmentReader::frame_at(std::uint64_t offset) {
+  TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kGroupHeaderBytes));
+  return frame_in(bytes, offset);
+}
+
+/// `bytes`: what stands at `offset`.
+Frame SegmentReader::frame_in(base::ByteSpan bytes, std::uint64_t offset) const {
   Frame frame;
   frame.offset = offset;
-  TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kGroupHeaderBytes));
   if (const auto group = decode_group_header(bytes, salt_, offset)) {
     frame.kind = FrameKind::kGroup;
     frame.group = *group;
@@ -125,7 +130,7 @@ Result<Frame> SegmentReader::find_frame(std::uint64_t offset) {
     }
     offset += at;
     if (at + kGroupHeaderBytes <= bytes.size()) {
-      TRY_ASSIGN(const Frame frame, frame_at(offset));
+      const Frame frame = frame_in(bytes.subspan(at, kGroupHeaderBytes), offset);
       if (frame.kind != FrameKind::kNone) {
         return frame;
       }

@@ -103,6 +103,7 @@ class SegmentReader {
     bool intact = true;
     std::uint64_t end = 0;  ///< Of the last chunk whose header is intact.
   };
+  [[nodiscard]] Frame frame_in(base::ByteSpan bytes, std::uint64_t offset) const;
   Result<ValueWalk> walk_value(std::uint64_t offset, const RecordView& record, ValueMode mode,
                                std::string* value);
   Result<std::optional<base::ByteSpan>> read_payload(const ChunkHeader& chunk,

@@ -136,11 +136,6 @@ void SegmentSet::publish(Segment& segment, const GroupBuilder& group, std::uint6
   }
 }
 
-void SegmentSet::set_file_bytes(Segment& segment, std::uint64_t file_bytes) {
-  const base::MutexLock lock(mutex_);
-  segment.file_bytes = file_bytes;
-}
-
 void SegmentSet::retire(Segment& segment, bool sealed, std::uint64_t file_bytes) {
   const base::MutexLock lock(mutex_);
   segment.active = false;

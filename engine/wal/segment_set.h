@@ -80,7 +80,6 @@ class SegmentSet {
 
   /// The group placed at `offset` of `segment` may be read from now on.
   void publish(Segment& segment, const GroupBuilder& group, std::uint64_t offset, Hlc hlc);
-  void set_file_bytes(Segment& segment, std::uint64_t file_bytes);
   /// `segment` takes no more groups; what lies beyond its valid end is void.
   void retire(Segment& segment, bool sealed, std::uint64_t file_bytes);
   /// A successor that names the end of segment `id` is durable.
