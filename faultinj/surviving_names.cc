@@ -75,6 +75,7 @@ class Names {
   /// Moves everything to where it belongs; what has no name ends up set aside.
   Result<MovedFiles> settle() {
     std::vector<std::string> before;
+    before.reserve(entries_.size());
     for (const Thing& thing : entries_) {
       before.push_back(thing.place);
     }
@@ -129,18 +130,18 @@ class Names {
     for (const auto& [entry, path] : wanted) {
       Thing& thing = entries_[entry];
       if (!thing.is_directory && thing.place != path) {
-        const auto move = [&](const std::string& full) -> Status {
-          TRY(files_.rename(join_path(root_, thing.place), full));
-          thing.place = path;
-          return {};
-        };
-        const Status moved = unless_homeless(path, move);
-        if (!moved) {
-          return moved;
-        }
+        TRY(move(thing, path));
       }
     }
     return {};
+  }
+
+  Status move(Thing& thing, const std::string& path) {
+    return unless_homeless(path, [&](const std::string& full) -> Status {
+      TRY(files_.rename(join_path(root_, thing.place), full));
+      thing.place = path;
+      return {};
+    });
   }
 
   Result<std::optional<Entry>> go_back_over(const DirectoryChange& change) {
