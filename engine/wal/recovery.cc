@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -221,27 +222,20 @@ class Recovery {
 
   /// A crash between the rename of a rewritten file and the removal of its inputs leaves both. The
   /// inputs that do not count any more.
-  std::vector<std::uint64_t> forget_superseded() {
-    std::vector<std::uint64_t> superseded;
+  std::set<std::uint64_t> forget_superseded() {
+    std::set<std::uint64_t> superseded;
     for (const auto& [id, found] : found_) {
-      if (!found.scan.sparse || !found.scan.header) {
-        continue;
+      const bool usable = found.scan.sealed && !found.scan.is_damaged();
+      if (!found.scan.sparse || !found.scan.header || !usable) {
+        continue;  // Where it is damaged what is left of its inputs stays too, and is read first.
       }
       const SeqRange covers = header_of(found.scan).covers;
-      const bool usable = found.scan.sealed && !found.scan.is_damaged();
-      std::vector<std::uint64_t> inputs;
       for (const auto& [other_id, other] : found_) {
         if (other_id < id && is_inside(other.scan, covers)) {
-          inputs.push_back(other_id);
+          superseded.insert(other_id);
         }
       }
-      if (usable) {  // Else what is left of the inputs stays too, and is read first.
-        superseded.insert(superseded.end(), inputs.begin(), inputs.end());
-      }
     }
-    std::ranges::sort(superseded);
-    const auto repeated = std::ranges::unique(superseded);
-    superseded.erase(repeated.begin(), repeated.end());
     for (const std::uint64_t id : superseded) {
       found_.erase(id);
       std::erase(ids_, id);
@@ -249,7 +243,7 @@ class Recovery {
     return superseded;
   }
 
-  Status remove_superseded(const std::vector<std::uint64_t>& superseded) {
+  Status remove_superseded(const std::set<std::uint64_t>& superseded) {
     if (superseded.empty()) {
       return {};
     }
