@@ -75,7 +75,7 @@ class WriteQueue {
 
   mutable base::Mutex mutex_;
   std::deque<PendingWrite*> waiting_ GUARDED_BY(mutex_);
-  std::uint64_t waiting_bytes_ GUARDED_BY(mutex_) = 0;         // Bounds of waiting_, summed up.
+  std::uint64_t waiting_bytes_ GUARDED_BY(mutex_) = 0;       // Bounds of waiting_, summed up.
   std::deque<PendingWrite*> blocking_ GUARDED_BY(mutex_);    // Those of waiting_ with a thread.
   std::vector<PendingWrite*> completed_ GUARDED_BY(mutex_);  // Async ones.
   std::deque<base::CondVar> wakes_ GUARDED_BY(mutex_);
