@@ -29,7 +29,26 @@ void expect_complete_folder(const fs::path& run) {
   EXPECT_TRUE(has(read_file(run / "events.ndjson"), "\"verdict\""));
 }
 
-class SoakScenario : public SoakRuns {};
+// AddressSanitizer without memory for its report may hang instead of ending the process.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kEndsWithoutMemory = false;
+#else
+constexpr bool kEndsWithoutMemory = true;
+#endif
+
+class SoakScenario : public SoakRuns {
+ protected:
+  /// smoke/first-run.toml, under AddressSanitizer without its limit of memory.
+  static std::string first_run() {
+    std::string text = read_file(scenario("smoke/first-run.toml"));
+    const std::size_t begin = text.find("[[faults]]\nname = \"no memory\"");
+    EXPECT_NE(begin, std::string::npos);
+    if (!kEndsWithoutMemory && begin != std::string::npos) {
+      text.erase(begin, text.find("[[faults]]", begin + 1) - begin);
+    }
+    return text;
+  }
+};
 
 TEST_F(SoakScenario, QuickPassesWithEvidence) {
   start(scenario("smoke/quick.toml"));
@@ -54,17 +73,18 @@ TEST_F(SoakScenario, QuickPassesWithEvidence) {
 
 TEST_F(SoakScenario, FirstRunPassesInAShortVersion) {
   // Whether a torn write ends up as a torn tail is chance: sure within a minute, not in 15 s.
-  start(scenario("smoke/first-run.toml"),
+  start(write_scenario(first_run()),
         {"--duration", "15s", "--set",
          R"(must_reach=["wal_replayed", "unsynced_bytes_discarded", "kill_left_maybes"])"});
   EXPECT_EQ(finish(), 0) << screen();
   expect_complete_folder(run());
   const Summary result = summary();
   EXPECT_EQ(result.text("/verdict"), "pass");
-  for (const char* kind : {"crash", "power_loss", "disk_full", "sync_error", "torn_write",
-                           "memory_limit", "pause", "clock_jump", "crash_image"}) {
+  for (const char* kind : {"crash", "power_loss", "disk_full", "sync_error", "torn_write", "pause",
+                           "clock_jump", "crash_image"}) {
     EXPECT_GE(result.fired(kind), 1U) << kind;
   }
+  EXPECT_EQ(result.fired("memory_limit") >= 1U, kEndsWithoutMemory);
 }
 
 TEST_F(SoakScenario, AFaultThatCannotFireIsInconclusive) {
