@@ -113,7 +113,7 @@ class Problems(unittest.TestCase):
 
     def problems(self, *lines):
         return coverage_report.problems(
-            self.judged, [{"file": file, "line": line} for file, line in lines], self.root)
+            self.judged, [{"file": file, "lines": [line]} for file, line in lines], self.root)
 
     def test_a_line_without_a_reason_is_one(self):
         self.assertEqual(len(self.problems()), 1)
@@ -123,10 +123,17 @@ class Problems(unittest.TestCase):
         self.assertEqual(self.problems(("a.cc", "TRY(a());")), [])
         self.assertEqual(len(self.problems(("b.cc", "TRY(a());"))), 2)
 
+    def test_a_reason_is_for_one_line(self):
+        (self.root / "a.cc").write_text("  TRY(a());\n  TRY(a());\n")
+        lines = {1: counted(1, True), 2: counted(1, True)}
+        self.judged = coverage_report.judge({"a.cc": lines}, self.root)
+        self.assertEqual(len(self.problems(("a.cc", "TRY(a());"))), 1)
+        self.assertEqual(self.problems(("a.cc", "TRY(a());"), ("a.cc", "TRY(a());")), [])
+
     def test_a_reason_for_a_line_that_is_gone_is_one(self):
         found = self.problems(("a.cc", "TRY(a());"), ("a.cc", "TRY(gone());"))
         self.assertEqual(len(found), 1)
-        self.assertIn("no such line: TRY(gone());", found[0])
+        self.assertIn("no such line, or not so often: TRY(gone());", found[0])
 
     def test_a_reason_for_a_line_that_was_reached_is_none(self):
         # Whether threads meet there differs from run to run.

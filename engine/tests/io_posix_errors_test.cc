@@ -71,8 +71,10 @@ int __wrap_ftruncate(int file, off_t size) {
 int __real_posix_fallocate(int file, off_t offset, off_t size);
 int __wrap_posix_fallocate(int file, off_t offset, off_t size);
 int __wrap_posix_fallocate(int file, off_t offset, off_t size) {
-  return fails("posix_fallocate") ? plan().error_number
-                                  : __real_posix_fallocate(file, offset, size);
+  const int untouched = errno;  // It returns its error.
+  const bool failing = fails("posix_fallocate");
+  errno = untouched;
+  return failing ? plan().error_number : __real_posix_fallocate(file, offset, size);
 }
 int __real_fstat(int file, struct stat* status);
 int __wrap_fstat(int file, struct stat* status);

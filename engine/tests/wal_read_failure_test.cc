@@ -41,12 +41,17 @@ namespace {
 
 /// Nothing reads so often: a loop that comes here does not end.
 constexpr std::uint64_t kReadsMax = 500;
-/// More than one value of it fits into no window.
+/// Of a value in two chunks.
 constexpr std::uint64_t kLarge = 300ULL << 10;
+/// In one group, with which it is larger than a window.
+constexpr std::uint64_t kSmallRecords = 200;
+constexpr std::uint64_t kSmall = 3000;
+static_assert(kSmallRecords * kSmall > wal::kReadWindowBytes);
+constexpr std::uint64_t kRecordsPerSegment = kSmallRecords + 3;
 
 wal::LogOptions options_of(io::FileSystem& files) {
   wal::LogOptions options = test_options(files);
-  options.segment_bytes = 1ULL << 20;
+  options.segment_bytes = 5ULL << 18;
   return options;
 }
 
@@ -54,13 +59,13 @@ wal::LogOptions options_of(io::FileSystem& files) {
 // -----------------------------------------------------------------------------------------
 
 /// Segments 1 and 2 are sealed, 3 is not; each has a large value, a group of many small records,
-/// another large value and small groups.
+/// another value and a small group.
 void write_segments(MemoryDisk& disk) {
   TestLog test(options_of(disk));
   ASSERT_TRUE(succeeded(test.open()));
   std::vector<std::string> values;
-  for (std::uint64_t i = 0; i < 60; ++i) {
-    values.push_back(payload(3000, i));
+  for (std::uint64_t i = 0; i < kSmallRecords; ++i) {
+    values.push_back(payload(kSmall, i));
   }
   for (std::uint64_t segment = 1; segment <= 3; ++segment) {
     ASSERT_TRUE(succeeded(test.put("large", payload(kLarge, segment))));
@@ -69,7 +74,7 @@ void write_segments(MemoryDisk& disk) {
       batch.push_back({.actor = "a", .id = "small", .value = value});
     }
     ASSERT_TRUE(succeeded(test.log->append_batch(batch)));
-    ASSERT_TRUE(succeeded(test.put("later", payload(kLarge, 10 + segment))));
+    ASSERT_TRUE(succeeded(test.put("later", payload(kLarge / 2, 10 + segment))));
     ASSERT_TRUE(succeeded(test.put("end", payload(100, segment))));
     ASSERT_EQ(test.log->segments().back().id, segment);
   }
@@ -230,7 +235,7 @@ Outcome read_values(wal::Log& log) {
   std::string text;
   for (std::uint64_t segment = 1; segment <= 3; ++segment) {
     const std::string expected = payload(kLarge, segment);
-    const Seq seq = 1 + (segment - 1) * 63;
+    const Seq seq = 1 + (segment - 1) * kRecordsPerSegment;
     const auto value = log.read_value(seq, expected.size(), base::crc32c(base::as_bytes(expected)));
     if (value) {
       EXPECT_EQ(*value, expected);
