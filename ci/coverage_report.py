@@ -163,7 +163,8 @@ def main():
     if options.check:
         reasons = tomllib.loads((ROOT / REASONS).read_text())["unreached"]
         found = problems(judged, reasons)
-        print("\n".join(found), file=sys.stderr)
+        for problem in found:
+            print(problem, file=sys.stderr)
         return 1 if found else 0
     return 0
 

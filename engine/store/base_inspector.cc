@@ -5,7 +5,6 @@
 #include <expected>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -69,21 +68,6 @@ class RocksInspector final : public BaseInspector {
   Result<std::uint32_t> format_version() override {
     TRY_ASSIGN(const std::string bytes, meta_bytes());
     return meta_version(bytes);
-  }
-
-  Result<std::optional<BaseValue>> get(std::string_view id) override {
-    std::string bytes;
-    const auto status =
-        database_->db().Get(rocksdb::ReadOptions(), slice(document_key(id)), &bytes);
-    if (status.IsNotFound()) {
-      return std::nullopt;
-    }
-    if (!status.ok()) {
-      return std::unexpected(to_error(status, "read the base store"));
-    }
-    std::optional<BaseValue> value(std::in_place);
-    TRY(decode_value(bytes, *value));
-    return value;
   }
 
   Result<std::unique_ptr<BaseCursor>> cursor(std::string_view from) override {

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +29,6 @@ class BaseInspector {
   virtual Result<CheckpointMeta> meta() = 0;
   /// Of the files, not of this program.
   virtual Result<std::uint32_t> format_version() = 0;
-  virtual Result<std::optional<BaseValue>> get(std::string_view id) = 0;
   /// As BaseStore::cursor. Must end before the inspector does.
   virtual Result<std::unique_ptr<BaseCursor>> cursor(std::string_view from) = 0;
   /// The tables that the MANIFEST names, by name.
