@@ -236,13 +236,20 @@ TEST(WalDamage, AZeroedFileIsLostExactly) {
   EXPECT_EQ(join(outcome.readable, outcome.lost), all_seqs(log));
 }
 
+/// The disk of `log` with a flipped bit in the second group of segment `id`.
+std::unique_ptr<MemoryDisk> with_damaged_group(const SmallLog& log, std::uint64_t id) {
+  auto disk = log.disk.clone();
+  auto bytes = log.files.at(id).bytes;
+  bytes[log.files.at(id).groups[1].begin + 100] ^= std::byte{1};
+  disk->set_contents(segment_path(id), bytes);
+  return disk;
+}
+
 TEST(WalDamage, DamagedBytesAreKeptAside) {
   const SmallLog log(true);
-  const auto disk = log.disk.clone();
-  auto bytes = log.files.at(2).bytes;
+  const auto disk = with_damaged_group(log, 2);
+  const auto bytes = disk->contents(segment_path(2));
   const Group& group = log.files.at(2).groups[1];
-  bytes[group.begin + 100] ^= std::byte{1};
-  disk->set_contents(segment_path(2), bytes);
   TestLog test(*disk);
   ASSERT_TRUE(succeeded(test.open()));
   EXPECT_EQ(test.log->recovery().quarantined_bytes, group.end - group.begin);
@@ -258,10 +265,7 @@ TEST(WalDamage, DamagedBytesAreKeptAside) {
 /// copy must sync the directory again, and can only believe it when that succeeds.
 TEST(WalDamage, ACopyThatIsThereCountsWhenItsNameIsDurable) {
   const SmallLog log(true);
-  const auto disk = log.disk.clone();
-  auto bytes = log.files.at(1).bytes;
-  bytes[log.files.at(1).groups[1].begin + 100] ^= std::byte{1};
-  disk->set_contents(segment_path(1), bytes);
+  const auto disk = with_damaged_group(log, 1);
   TestLog test(*disk);
   const auto directory_syncs_fail = [](DiskOperation operation, const std::string& path) {
     return operation == DiskOperation::kSyncDirectory && path == kQuarantine
@@ -282,10 +286,8 @@ TEST(WalDamage, ACopyThatIsThereCountsWhenItsNameIsDurable) {
 
 TEST(WalDamage, DamagedBytesThatFoundNoPlaceInQuarantineStayWhereTheyAre) {
   const SmallLog log(true);
-  const auto disk = log.disk.clone();
-  auto bytes = log.files.at(1).bytes;
-  bytes[log.files.at(1).groups[1].begin + 100] ^= std::byte{1};
-  disk->set_contents(segment_path(1), bytes);
+  const auto disk = with_damaged_group(log, 1);
+  const auto bytes = disk->contents(segment_path(1));
   TestLog test(*disk);
   disk->set_fault([](DiskOperation operation, const std::string& path) -> std::optional<Error> {
     const bool is_refused = operation == DiskOperation::kWrite && path.starts_with(kQuarantine);
