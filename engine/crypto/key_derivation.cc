@@ -31,7 +31,7 @@ constexpr std::uint32_t kMemoryKibPerLane = 8;             // Argon2's own lower
 constexpr std::uint64_t kMemoryKibTimesPasses = 4U << 20;  // 4 GiB written: seconds.
 // OWASP's floor.
 constexpr Argon2Parameters kWeakestNewSlot = {.memory_kib = 19U << 10, .passes = 2, .lanes = 1};
-constexpr std::size_t kHkdfBytesMax = 255 * 32;  // RFC 5869.
+constexpr std::size_t kHkdfBytesMax = std::size_t{255} * 32;  // RFC 5869.
 
 bool in_bounds(const Argon2Parameters& parameters) {
   return parameters.passes >= 1 && parameters.passes <= kPassesMax && parameters.lanes >= 1 &&
