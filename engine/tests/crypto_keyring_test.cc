@@ -463,12 +463,11 @@ TEST_F(KeyringTest, NoMovedPartIsBelieved) {
 
 TEST_F(KeyringTest, ImpossibleSlotsAreRefusedBeforeAnySecretIsTried) {
   const Bytes whole = contents_of(disk_, kFirst);
-  disk_.destroy(kSecond);
   const std::size_t slot_bytes = 296;
   const auto refused = [&](const char* what, Bytes file) {
     fix_checksum(file);
-    put_file(disk_, kFirst, file);
-    EXPECT_EQ(code_of(unlock(disk_, "d:d")), ErrorCode::kCorruption) << what;
+    EXPECT_TRUE(got(is_whole_keyring(file))) << what;
+    EXPECT_EQ(code_of(parse_keyring(file, weak_policy())), ErrorCode::kCorruption) << what;
   };
   Bytes twice = whole;
   std::copy_n(whole.begin() + 64, 16, twice.begin() + 64 + std::ptrdiff_t(slot_bytes));
@@ -484,8 +483,50 @@ TEST_F(KeyringTest, ImpossibleSlotsAreRefusedBeforeAnySecretIsTried) {
   stale[64 + 3 * slot_bytes + 17] = std::byte{2};
   refused("a stale slot with a key", stale);
   Bytes zero = whole;
-  std::fill_n(zero.begin() + 64, 16, std::byte{0});
+  base::store(zero, 64, SlotId{});
   refused("no id", zero);
+}
+
+/// `whole` with one part repeated until there are `count`, each with a number of its own at its
+/// beginning; lengths and checksum fit.
+Bytes with_many(const Bytes& whole, std::size_t part, std::size_t part_bytes,
+                std::size_t count_offset, std::uint16_t count) {
+  Bytes file(whole.begin(), whole.begin() + std::ptrdiff_t(part));
+  for (std::uint32_t i = 1; i <= count; ++i) {
+    Bytes copy(whole.begin() + std::ptrdiff_t(part),
+               whole.begin() + std::ptrdiff_t(part + part_bytes));
+    base::store(copy, 0, i);
+    base::append_bytes(file, copy);
+  }
+  base::append_bytes(file, base::ByteSpan(whole).subspan(part + part_bytes));
+  base::store(file, count_offset, count);
+  base::store(file, 12, static_cast<std::uint32_t>(file.size()));
+  fix_checksum(file);
+  return file;
+}
+
+// One part more than there may be is refused for that reason alone: as many as there may be are
+// not.
+TEST(KeyringLimits, HoldForEveryPart) {
+  MemoryDisk disk;
+  ASSERT_TRUE(disk.create_directory("/s").has_value());
+  auto keyring = got(Keyring::create(place_on(disk), store_id(7), secret("d:d"), "", kNow));
+  const auto other = got(keyring.add_slot(secret("d:e"), "", kNow));
+  ASSERT_TRUE(keyring.revoke(other, secrets({"d:d"}), kNow).has_value());
+  Bytes whole = contents_of(disk, kFirst);      // One slot, one old generation, one tombstone.
+  base::store(whole, 40, std::uint32_t{5000});  // A newest generation with room below it.
+  const std::size_t generation = 64 + 296;
+  const std::size_t tombstone = generation + 120;
+  const auto parses = [](const Bytes& file) {
+    EXPECT_TRUE(got(is_whole_keyring(file)));
+    return parse_keyring(file, weak_policy()).has_value();
+  };
+  EXPECT_TRUE(parses(with_many(whole, 64, 296, 44, kSlotsMax)));
+  EXPECT_FALSE(parses(with_many(whole, 64, 296, 44, kSlotsMax + 1)));
+  EXPECT_TRUE(parses(with_many(whole, generation, 120, 46, kOldGenerationsMax)));
+  EXPECT_FALSE(parses(with_many(whole, generation, 120, 46, kOldGenerationsMax + 1)));
+  EXPECT_TRUE(parses(with_many(whole, tombstone, 32, 48, kTombstonesMax)));
+  EXPECT_FALSE(parses(with_many(whole, tombstone, 32, 48, kTombstonesMax + 1)));
 }
 
 TEST(KeyringOnDisk, IsReadableByItsOwnerOnlyAndFollowsNoLink) {

@@ -20,8 +20,11 @@
 #include "engine/base/bytes.h"
 #include "engine/crypto/chunk_sealer.h"
 #include "engine/crypto/file_key.h"
+#include "engine/crypto/keyring.h"
 #include "engine/crypto/master_keys.h"
 #include "engine/crypto/secret_bytes.h"
+#include "engine/tests/core_memory_disk.h"
+#include "engine/tests/crypto_keyring_support.h"
 #include "engine/tests/crypto_test_support.h"
 #include <pluresdb/error.h>
 
@@ -121,6 +124,23 @@ RC_GTEST_PROP(Nonces, NoPairOfKeyAndNonceComesTwice, ()) {
   }
   RC_ASSERT(ledger.uses() == writer.seals());  // All were seen.
   RC_ASSERT(ledger.repeated() == 0U);
+}
+
+// Slots, labels and older master keys are encrypted, too, and again with every change.
+TEST(Nonces, NoneComesTwiceInTheLifeOfAKeyring) {
+  Ledger& ledger = Ledger::instance();
+  ledger.clear();
+  pluresdb::testing::MemoryDisk disk;
+  Keyring keyring = testing::make_keyring(disk);
+  ASSERT_TRUE(
+      keyring.change_secret(testing::slot_of(keyring, "a"), testing::secret("p:new")).has_value());
+  ASSERT_TRUE(keyring.rotate(testing::secrets({"p:new", "d:d", "r:r"})).has_value());
+  ASSERT_TRUE(
+      keyring.revoke(testing::slot_of(keyring, "d"), testing::secrets({"p:new"}), testing::kNow)
+          .has_value());
+  ASSERT_TRUE(keyring.drop_generations(2).has_value());
+  EXPECT_GT(ledger.uses(), 40U);
+  EXPECT_EQ(ledger.repeated(), 0U);
 }
 
 // The ledger is no use if it misses what it is there for: one key, given to two writers.
