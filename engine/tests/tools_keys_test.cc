@@ -275,13 +275,12 @@ class Terminal {
     }
     answered_ = seen_.size();
   }
-  /// Types once the terminal hides what is typed.
+  /// To be called when the prompt has come: by then the terminal hides what is typed.
   void type(const std::string& text) {
     termios state{};
-    do {
-      ASSERT_EQ(tcgetattr(master_, &state), 0);
-    } while ((state.c_lflag & ECHO) != 0U);
-    ASSERT_EQ(write(master_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    EXPECT_EQ(tcgetattr(master_, &state), 0);
+    EXPECT_EQ(state.c_lflag & ECHO, 0U) << "it would show what is typed";
+    EXPECT_EQ(write(master_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }
   int wait() {
     char byte = 0;
