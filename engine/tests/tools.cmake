@@ -1,9 +1,10 @@
 # Tests of engine/tools: they run the real programs.
 pluresdb_test(tools_inspect_test.cc unit LIBS core_test_support simdjson::simdjson)
 pluresdb_test(tools_validate_test.cc unit LIBS core_test_support simdjson::simdjson)
-foreach(test tools_inspect_test tools_validate_test)
+pluresdb_test(tools_keys_test.cc unit LIBS core_test_support simdjson::simdjson TIMEOUT 300 EXTRA_LABELS forks)
+foreach(test tools_inspect_test tools_validate_test tools_keys_test)
   if(TARGET ${test})
     target_compile_definitions(${test} PRIVATE PLURESDB_BIN="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-    add_dependencies(${test} pluresdb-inspect pluresdb-validate)
+    add_dependencies(${test} pluresdb-inspect pluresdb-validate pluresdb-keys)
   endif()
 endforeach()

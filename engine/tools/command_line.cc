@@ -18,6 +18,21 @@ constexpr const char* kFooter =
 
 }  // namespace
 
+int print_output(const char* name, const ToolOutput& output) {
+  if (!output.error.empty()) {
+    const std::string line = fmt::format("{}: {}\n", name, sanitised(output.error));
+    (void)std::fputs(line.c_str(), stderr);
+  }
+  const bool written =
+      std::fwrite(output.text.data(), 1, output.text.size(), stdout) == output.text.size() &&
+      std::fflush(stdout) == 0;
+  if (!written) {
+    (void)std::fprintf(stderr, "%s: the output could not be written\n", name);
+    return output.status == kExitOk ? static_cast<int>(kExitProblem) : output.status;
+  }
+  return output.status;
+}
+
 int run_tool(int argc, char** argv, const ToolDescription& description,
              const std::function<ToolOutput(const ToolArguments&)>& tool) {
   CLI::App app(description.purpose, description.name);
@@ -38,19 +53,7 @@ int run_tool(int argc, char** argv, const ToolDescription& description,
                        app.count("--data-dir") == 0 ? "required" : "empty");
     return kExitUsage;
   }
-  const ToolOutput output = tool(arguments);
-  if (!output.error.empty()) {
-    const std::string line = fmt::format("{}: {}\n", description.name, sanitised(output.error));
-    (void)std::fputs(line.c_str(), stderr);
-  }
-  const bool written =
-      std::fwrite(output.text.data(), 1, output.text.size(), stdout) == output.text.size() &&
-      std::fflush(stdout) == 0;
-  if (!written) {
-    (void)std::fprintf(stderr, "%s: the output could not be written\n", description.name);
-    return output.status == kExitOk ? static_cast<int>(kExitProblem) : output.status;
-  }
-  return output.status;
+  return print_output(description.name, tool(arguments));
 }
 
 }  // namespace pluresdb::tools

@@ -1,4 +1,5 @@
-// The command line that all tools share: --data-dir, --json, --help, one flag of their own.
+// The command line that tools share which only look: --data-dir, --json, --help, one flag of their
+// own. And what comes of every tool.
 #pragma once
 
 #include <functional>
@@ -28,12 +29,14 @@ struct ToolArguments {
   bool flag = false;
 };
 
-/// Parses, runs `tool`, prints what it returns; the exit status of the process.
 struct ToolOutput {
   int status = kExitOk;
   std::string text;   ///< For stdout.
   std::string error;  ///< For stderr, without the tool's name.
 };
+/// Prints it; the exit status of the process.
+int print_output(const char* name, const ToolOutput& output);
+/// Parses, runs `tool`, prints what it returns; the exit status of the process.
 int run_tool(int argc, char** argv, const ToolDescription& description,
              const std::function<ToolOutput(const ToolArguments&)>& tool);
 

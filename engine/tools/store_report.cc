@@ -45,24 +45,6 @@ std::string uuid_text(const std::array<std::byte, 16>& uuid) {
   return text;
 }
 
-std::string time_text(std::int64_t microseconds) {
-  using std::chrono::days;
-  using std::chrono::seconds;
-  constexpr std::int64_t kMicrosecondsPerSecond = 1'000'000;
-  constexpr std::int64_t kYear10000 = 253'402'300'800;
-  const std::int64_t since_1970 = microseconds / kMicrosecondsPerSecond;
-  if (microseconds < 0 || since_1970 >= kYear10000) {
-    return fmt::format("{} microseconds since 1970", microseconds);  // No date that anyone meant.
-  }
-  const std::chrono::sys_seconds instant{seconds(since_1970)};
-  const auto day = std::chrono::floor<days>(instant);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss time(instant - day);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     time.hours().count(), time.minutes().count(), time.seconds().count());
-}
-
 std::string line(std::string_view label, std::string_view text) {
   return fmt::format("{:<11} {}\n", label, text);
 }

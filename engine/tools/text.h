@@ -18,6 +18,8 @@ std::string sanitised(std::string_view text);
 std::string grouped(std::uint64_t number);
 /// "1.5 KiB", "312 bytes".
 std::string byte_text(std::uint64_t bytes);
+/// "2026-11-25T02:37:13Z", of microseconds since 1970.
+std::string time_text(std::int64_t microseconds);
 /// "7" or "7 .. 9".
 std::string range_text(const SeqRange& range);
 /// "3 entries: seqs 7 .. 9", at most a few ranges.
