@@ -43,8 +43,9 @@ using wal::Evidence;
 using wal::Found;
 using wal::Ruling;
 
-constexpr std::array kFound = {Found::kWholeGroup, Found::kZeros, Found::kDamagedGroup,
-                               Found::kNoFrame, Found::kDamagedFooter};
+constexpr std::array kFound = {Found::kWholeGroup,    Found::kZeros,         Found::kDamagedGroup,
+                               Found::kNoFrame,       Found::kDamagedFooter, Found::kTamperedFrame,
+                               Found::kTamperedGroup, Found::kTamperedFooter};
 constexpr std::array kEvidence = {Evidence::kNone, Evidence::kDurable, Evidence::kVoid};
 
 TEST(TailRules, EachCaseHasExactlyOneRow) {
@@ -63,13 +64,17 @@ TEST(TailRules, EachCaseHasExactlyOneRow) {
 /// The table of docs/formats/wal.md once more: the tests below follow the one of the code.
 TEST(TailRules, AreThoseOfTheDocument) {
   using R = Ruling;
-  const std::array<std::array<R, 3>, 5> document = {{
+  const std::array<std::array<R, 3>, 8> document = {{
       // unproven, durable, void
       {R::kCounts, R::kCounts, R::kIgnored},  // whole group
       {R::kEnd, R::kCorrupt, R::kIgnored},    // zeros
       {R::kTorn, R::kCorrupt, R::kIgnored},   // damaged group
       {R::kTorn, R::kCorrupt, R::kIgnored},   // no frame
       {R::kTorn, R::kCorrupt, R::kIgnored},   // damaged footer
+      // Red in wal_tampering_test when they are not followed.
+      {R::kCorrupt, R::kCorrupt, R::kIgnored},  // frame header tampered with
+      {R::kCorrupt, R::kCorrupt, R::kIgnored},  // chunk tampered with
+      {R::kCorrupt, R::kCorrupt, R::kCorrupt},  // footer or trailer tampered with
   }};
   for (std::size_t found = 0; found < kFound.size(); ++found) {
     for (std::size_t evidence = 0; evidence < kEvidence.size(); ++evidence) {
