@@ -28,10 +28,10 @@ namespace {
 
 /// What the writers know.
 struct History {
-  const crypto::MasterKeys* keys = nullptr;  // Of an encrypted log.
-  std::map<Seq, std::string> acknowledged;   // seq -> value
-  std::set<std::string> attempted;           // Values, each different.
-  std::set<Seq> given_up;                    // May be removed: compaction was told so.
+  const crypto::MasterKeys* keys = nullptr;   // Of an encrypted log.
+  std::map<Seq, std::string> acknowledged{};  // seq -> value
+  std::set<std::string> attempted{};          // Values, each different.
+  std::set<Seq> given_up{};                   // May be removed: compaction was told so.
 };
 
 wal::LogOptions small_segments(MemoryDisk& disk, const History& history) {

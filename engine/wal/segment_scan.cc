@@ -361,7 +361,11 @@ class Scanner {
       // Sealed, not yet cut to its length: the trailer stands behind the footer.
       TRY_ASSIGN(trailer_, reader.trailer_at(frame.end - scan_.access.layout().trailer_bytes()));
     }
-    is_seal_tampered_ = is_seal_tampered_ || reader.tampered() > 0;
+    // A group that stands there lies behind the known end.
+    TRY_ASSIGN(const base::ByteSpan magic, reader.view(footer_at, sizeof(kFooterMagic)));
+    const bool claims_footer =
+        magic.size() == sizeof(kFooterMagic) && base::load<std::uint32_t>(magic, 0) == kFooterMagic;
+    is_seal_tampered_ = is_seal_tampered_ || (claims_footer && reader.tampered() > 0);
     const Evidence evidence = trailer_ || sparse_  ? Evidence::kDurable
                               : request_.known_end ? Evidence::kVoid
                                                    : Evidence::kNone;
