@@ -59,6 +59,7 @@ class Ledger {
 }  // namespace
 
 // OpenSSL's, in its own terms; a test includes no OpenSSL.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int EVP_EncryptInit_ex2(void* context, const void* cipher, const unsigned char* key,
                                    const unsigned char* nonce, const void* parameters) {
   using Function =
@@ -172,7 +173,7 @@ TEST(WalNonces, NoPlaceIsSealedTwiceOnADiskThatIsFullAgainAndAgain) {
 TEST(WalNonces, NoPlaceIsSealedTwiceOverAThousandReopenings) {
   Ledger::instance().clear();
   MemoryDisk disk;
-  wal::LogOptions options = options_of(disk);
+  const wal::LogOptions options = options_of(disk);
   for (int life = 0; life < 1000; ++life) {
     TestLog test(options);
     ASSERT_TRUE(succeeded(test.open()));

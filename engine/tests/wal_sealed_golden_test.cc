@@ -20,21 +20,37 @@
 
 namespace {
 
-std::uint64_t g_random = 0;
-
-int fill(unsigned char* out, int count) {
-  for (int i = 0; i < count; ++i) {
-    g_random = g_random * 6364136223846793005ULL + 1442695040888963407ULL;
-    out[i] = static_cast<unsigned char>(g_random >> 33U);
+/// What is behind OpenSSL's generators here.
+class Generator {
+ public:
+  static Generator& instance() {
+    static Generator generator;
+    return generator;
   }
-  return 1;
-}
+  void restart() { state_ = 1; }
+  int fill(unsigned char* out, int count) {
+    for (int i = 0; i < count; ++i) {
+      state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
+      out[i] = static_cast<unsigned char>(state_ >> 33U);
+    }
+    return 1;
+  }
+
+ private:
+  std::uint64_t state_ = 1;
+};
 
 }  // namespace
 
 // OpenSSL's, in its own terms; a test includes no OpenSSL.
-extern "C" int RAND_bytes(unsigned char* out, int count) { return fill(out, count); }
-extern "C" int RAND_priv_bytes(unsigned char* out, int count) { return fill(out, count); }
+// NOLINTBEGIN(readability-identifier-naming)
+extern "C" int RAND_bytes(unsigned char* out, int count) {
+  return Generator::instance().fill(out, count);
+}
+extern "C" int RAND_priv_bytes(unsigned char* out, int count) {
+  return Generator::instance().fill(out, count);
+}
+// NOLINTEND(readability-identifier-naming)
 
 namespace pluresdb::wal_test {
 namespace {
@@ -48,7 +64,7 @@ wal::LogOptions sealed_golden_options(io::FileSystem& disk) {
 
 TEST(WalSealedGolden, TheSameInputGivesTheSameBytes) {
   MemoryDisk disk;
-  g_random = 1;
+  Generator::instance().restart();
   write_golden_log(sealed_golden_options(disk));
   const auto written = disk.files();
   if (std::getenv("PLURESDB_WRITE_GOLDEN") != nullptr) {

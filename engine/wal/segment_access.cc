@@ -39,42 +39,45 @@ Result<Copy> read_copy(io::File& file, std::uint64_t offset) {
   return copy;
 }
 
-Status check_version(const Copy& copy, const std::string& name) {
-  if (copy.read.header) {
-    return {};
+/// The key of the file, as its header has it.
+Result<std::shared_ptr<const crypto::ChunkOpener>> make_opener(const Copy& copy,
+                                                               const crypto::Envelope& envelope,
+                                                               const std::string& name,
+                                                               const crypto::MasterKeys& keys) {
+  auto key = crypto::open_file_key(keys, envelope, part_bound_to_envelope(copy.bytes));
+  if (!key) {
+    key.error().context = name + ": " + key.error().context;
+    return std::unexpected(std::move(key).error());
   }
-  return fail(ErrorCode::kUnsupportedVersion,
-              fmt::format("{} has format version {}, this program reads up to {}: use the program "
-                          "that wrote it",
-                          name, copy.read.version, kFormatVersion));
+  TRY_ASSIGN(auto opener, crypto::ChunkOpener::create(*key));
+  return std::make_shared<const crypto::ChunkOpener>(std::move(opener));
 }
 
 /// Of a whole copy: fills `opened` with it, or says why it cannot be.
 Status take_copy(const Copy& copy, const std::string& name, const crypto::MasterKeys* keys,
                  OpenedHeader& opened) {
-  TRY(check_version(copy, name));
-  const SegmentHeader& header = *copy.read.header;
-  std::shared_ptr<const crypto::ChunkOpener> opener;
-  if (keys == nullptr && header.envelope) {
+  const std::optional<SegmentHeader>& header = copy.read.header;
+  if (!header) {
+    return fail(ErrorCode::kUnsupportedVersion,
+                fmt::format("{} has format version {}, this program reads up to {}: use the "
+                            "program that wrote it",
+                            name, copy.read.version, kFormatVersion));
+  }
+  if (keys == nullptr && header->envelope) {
     return fail(ErrorCode::kKeyUnavailable, name + " is encrypted, and no keys were given");
   }
-  if (keys != nullptr && !header.envelope) {
+  if (keys != nullptr && !header->envelope) {
     return fail(ErrorCode::kCorruption, name +
                                             " is not encrypted, in a log that is: somebody put it "
                                             "there. Move it out of the directory");
   }
-  if (keys != nullptr) {
-    auto key = crypto::open_file_key(*keys, *header.envelope, part_bound_to_envelope(copy.bytes));
-    if (!key) {
-      key.error().context = name + ": " + key.error().context;
-      return std::unexpected(std::move(key).error());
-    }
-    TRY_ASSIGN(auto made, crypto::ChunkOpener::create(*key));
-    opener = std::make_shared<const crypto::ChunkOpener>(std::move(made));
+  SegmentAccess access{.salt = header->salt};
+  if (keys != nullptr && header->envelope) {
+    TRY_ASSIGN(access.opener, make_opener(copy, *header->envelope, name, *keys));
   }
   opened.header = header;
   opened.version = copy.read.version;
-  opened.access = {.salt = header.salt, .opener = std::move(opener)};
+  opened.access = std::move(access);
   return {};
 }
 
@@ -109,8 +112,8 @@ Result<OpenedHeader> open_header(io::File& file, std::uint64_t id, const std::st
     const Status taken = take_copy(copy, name, keys, found);
     if (!taken) {
       outcome = outcome ? taken : outcome;
-    } else if (!opened.header ||
-               (keys != nullptr && opened.header->id != id && found.header->id == id)) {
+    } else if (!opened.header || (keys != nullptr && opened.header->id != id && found.header &&
+                                  found.header->id == id)) {
       opened.header = found.header;
       opened.version = found.version;
       opened.access = found.access;
