@@ -16,7 +16,15 @@ pluresdb_test(wal_format_test.cc unit LIBS engine_wal)
 pluresdb_test(wal_property_test.cc property LIBS engine_wal rapidcheck)
 # A unit test, so that ThreadSanitizer runs it: it has threads.
 pluresdb_test(wal_replay_test.cc unit LIBS engine_wal rapidcheck TIMEOUT 300 EXTRA_LABELS properties)
+pluresdb_test(wal_sealed_test.cc unit LIBS engine_wal)
+pluresdb_test(wal_tampering_test.cc unit LIBS engine_wal TIMEOUT 300 EXTRA_LABELS one_thread)
+pluresdb_test(wal_nonce_test.cc crash LIBS engine_wal ${CMAKE_DL_LIBS} EXTRA_LABELS one_thread)
 pluresdb_test(wal_golden_test.cc golden LIBS engine_wal)
+pluresdb_test(wal_sealed_golden_test.cc golden LIBS engine_wal)
+if(TARGET wal_sealed_golden_test)
+  target_compile_definitions(wal_sealed_golden_test PRIVATE
+    PLURESDB_GOLDEN_3_DIRECTORY="${CMAKE_CURRENT_SOURCE_DIR}/golden/wal-version-3")
+endif()
 if(TARGET wal_golden_test)
   target_compile_definitions(wal_golden_test PRIVATE
     PLURESDB_GOLDEN_DIRECTORY="${CMAKE_CURRENT_SOURCE_DIR}/golden/wal"

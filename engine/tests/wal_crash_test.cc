@@ -15,7 +15,9 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/crypto/master_keys.h"
 #include "engine/tests/wal_memory_disk.h"
+#include "engine/tests/wal_sealed_support.h"
 #include "engine/tests/wal_test_support.h"
 #include "engine/wal/log.h"
 #include <pluresdb/document.h>
@@ -26,13 +28,15 @@ namespace {
 
 /// What the writers know.
 struct History {
-  std::map<Seq, std::string> acknowledged;  // seq -> value
-  std::set<std::string> attempted;          // Values, each different.
-  std::set<Seq> given_up;                   // May be removed: compaction was told so.
+  const crypto::MasterKeys* keys = nullptr;   // Of an encrypted log.
+  std::map<Seq, std::string> acknowledged{};  // seq -> value
+  std::set<std::string> attempted{};          // Values, each different.
+  std::set<Seq> given_up{};                   // May be removed: compaction was told so.
 };
 
-wal::LogOptions small_segments(MemoryDisk& disk) {
+wal::LogOptions small_segments(MemoryDisk& disk, const History& history) {
   wal::LogOptions options = test_options(disk);
+  options.keys = history.keys;
   options.segment_bytes = 24ULL << 10;
   options.compress_rewritten = true;
   return options;
@@ -52,7 +56,7 @@ bool append(TestLog& test, History& history, std::size_t bytes) {
 
 /// Stops at the first failure.
 void run_workload(MemoryDisk& disk, History& history) {
-  TestLog test(small_segments(disk));
+  TestLog test(small_segments(disk, history));
   if (!test.open()) {
     return;
   }
@@ -132,7 +136,7 @@ bool recover_twice(const MemoryDisk& crashed, const History& before, const Death
   const auto disk = crashed.clone();
   disk->crash_at(ordinal);
   std::map<Seq, std::string> seen;
-  TestLog test(small_segments(*disk));
+  TestLog test(small_segments(*disk, history));
   const Status opened = test.open();
   const bool was_hit = disk->has_crashed();  // Not every failure keeps a log closed.
   EXPECT_TRUE(was_hit || succeeded(opened));
@@ -163,21 +167,22 @@ bool recover_twice(const MemoryDisk& crashed, const History& before, const Death
   return was_hit;
 }
 
-std::uint64_t workload_operations() {
+std::uint64_t workload_operations(const crypto::MasterKeys* keys = nullptr) {
   MemoryDisk disk;
-  History history;
+  History history{.keys = keys};
   run_workload(disk, history);
   EXPECT_EQ(history.acknowledged.size(), 17U) << "the workload must run through";
   return disk.change_count();
 }
 
-void crash_everywhere(const Death& death, std::uint64_t recovery_step) {
-  const std::uint64_t operations = workload_operations();
+void crash_everywhere(const Death& death, std::uint64_t recovery_step,
+                      const crypto::MasterKeys* keys = nullptr) {
+  const std::uint64_t operations = workload_operations(keys);
   ASSERT_GT(operations, 80U);
   for (std::uint64_t ordinal = 0; ordinal < operations; ++ordinal) {
     SCOPED_TRACE("stopped at operation " + std::to_string(ordinal));
     MemoryDisk disk;
-    History history;
+    History history{.keys = keys};
     disk.crash_at(ordinal);
     run_workload(disk, history);
     ASSERT_TRUE(disk.has_crashed());
@@ -201,6 +206,12 @@ TEST(WalCrash, PowerLossThatKeepsAnyPartOfTheUnsyncedBytesLosesNothing) {
   }
 }
 
+TEST(WalCrash, AnEncryptedLogLosesNothingEither) {
+  crash_everywhere({}, 3, &test_keys());
+  crash_everywhere({.power = true}, 3, &test_keys());
+  crash_everywhere({.power = true, .kept_part = 1}, 3, &test_keys());
+}
+
 TEST(WalCrash, RecoveringAgainChangesNothing) {
   const std::uint64_t operations = workload_operations();
   for (std::uint64_t ordinal = 0; ordinal < operations; ++ordinal) {
@@ -210,7 +221,7 @@ TEST(WalCrash, RecoveringAgainChangesNothing) {
     disk.crash_at(ordinal);
     run_workload(disk, history);
     disk.lose_power(ordinal);
-    TestLog test(small_segments(disk));
+    TestLog test(small_segments(disk, history));
     ASSERT_TRUE(succeeded(test.open()));
     const auto files = disk.files();
     const auto found = verify(test, history);
@@ -297,7 +308,7 @@ TEST(WalCrash, RecoveryCutOffAgainAndAgainEndsInTheSameStateWithBoundedWork) {
     Work most;
     Served expected;
     {
-      TestLog test(small_segments(*undisturbed));
+      TestLog test(small_segments(*undisturbed, history));
       ASSERT_TRUE(succeeded(recover(*undisturbed, most, test)));
       expected = served(test);
     }
@@ -312,7 +323,7 @@ TEST(WalCrash, RecoveryCutOffAgainAndAgainEndsInTheSameStateWithBoundedWork) {
       const auto before = disk->files();
       disk->crash_at(lives);
       Work work;
-      TestLog test(small_segments(*disk));
+      TestLog test(small_segments(*disk, history));
       is_done = recover(*disk, work, test).has_value() && !disk->has_crashed();
       EXPECT_LE(work.operations, most.operations + 1);
       EXPECT_LE(work.written_bytes, most.written_bytes);
@@ -326,7 +337,7 @@ TEST(WalCrash, RecoveryCutOffAgainAndAgainEndsInTheSameStateWithBoundedWork) {
     }
     longest = std::max(longest, lives);
     // A fixpoint: recovering what was recovered changes nothing and costs no more.
-    TestLog test(small_segments(*undisturbed));
+    TestLog test(small_segments(*undisturbed, history));
     undisturbed->lose_power();
     ASSERT_TRUE(succeeded(test.open()));
     const auto files_then = undisturbed->files();

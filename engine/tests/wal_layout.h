@@ -8,9 +8,11 @@
 #include <gtest/gtest.h>
 
 #include "engine/base/bytes.h"
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
+#include "engine/wal/segment_access.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_reader.h"
 #include <pluresdb/document.h>
@@ -31,16 +33,19 @@ struct Layout {
   std::uint64_t groups_end = wal::kSegmentHeaderBytes;
 };
 
-inline Layout layout_of(const std::vector<std::byte>& bytes) {
+/// `keys`: of an encrypted log.
+inline Layout layout_of(const std::vector<std::byte>& bytes,
+                        const crypto::MasterKeys* keys = nullptr) {
   Layout layout;
   layout.bytes = bytes;
   MemoryDisk disk;
   disk.set_contents("segment", bytes);
   const auto file = disk.open("segment", io::OpenMode::kRead);
   EXPECT_TRUE(succeeded(file));
-  const auto header = wal::decode_segment_header(base::ByteSpan(bytes)).header;
-  EXPECT_TRUE(header.has_value());
-  wal::SegmentReader reader(**file, header->salt, bytes.size());
+  const auto opened = wal::open_header(**file, 0, "segment", keys);
+  EXPECT_TRUE(succeeded(opened));
+  EXPECT_TRUE(opened->header.has_value());
+  wal::SegmentReader reader(**file, opened->access, bytes.size());
   while (true) {
     const auto frame = reader.frame_at(layout.groups_end);
     EXPECT_TRUE(succeeded(frame));

@@ -380,7 +380,7 @@ TEST(WalLog, ANewerFormatVersionIsRefusedWithAClearMessage) {
   disk.set_contents(segment_path(1), bytes);
   const auto opened = test.open();
   EXPECT_TRUE(failed_with(opened, ErrorCode::kUnsupportedVersion));
-  EXPECT_NE(to_string(opened.error()).find("version 3"), std::string::npos);
+  EXPECT_NE(to_string(opened.error()).find("version 4"), std::string::npos);
 }
 
 TEST(WalLog, ASegmentOfAnotherStoreIsRefused) {

@@ -16,6 +16,7 @@
 #include "engine/base/crc32c.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
+#include "engine/wal/frame_seal.h"
 #include "engine/wal/group_builder.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
@@ -128,7 +129,7 @@ RC_GTEST_PROP(WalProperty, AGroupReadsBackWhereverItIsPlaced, ()) {
     const auto file = disk.open("file", io::OpenMode::kCreateOrEmpty);
     RC_ASSERT(file.has_value());
     RC_ASSERT((*file)->write(offset, bytes).has_value());
-    wal::SegmentReader reader(**file, salt, offset + bytes.size());
+    wal::SegmentReader reader(**file, wal::SegmentAccess{.salt = salt}, offset + bytes.size());
     const auto frame = reader.find_frame(0);
     RC_ASSERT(frame.has_value());
     RC_ASSERT(frame->kind == wal::FrameKind::kGroup);

@@ -16,9 +16,11 @@
 #include <gtest/gtest.h>
 
 #include "engine/base/bytes.h"
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
 #include "engine/tests/wal_layout.h"
 #include "engine/tests/wal_memory_disk.h"
+#include "engine/tests/wal_sealed_support.h"
 #include "engine/tests/wal_test_support.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_scan.h"
@@ -43,8 +45,9 @@ using wal::Evidence;
 using wal::Found;
 using wal::Ruling;
 
-constexpr std::array kFound = {Found::kWholeGroup, Found::kZeros, Found::kDamagedGroup,
-                               Found::kNoFrame, Found::kDamagedFooter};
+constexpr std::array kFound = {Found::kWholeGroup,    Found::kZeros,         Found::kDamagedGroup,
+                               Found::kNoFrame,       Found::kDamagedFooter, Found::kTamperedFrame,
+                               Found::kTamperedGroup, Found::kTamperedFooter};
 constexpr std::array kEvidence = {Evidence::kNone, Evidence::kDurable, Evidence::kVoid};
 
 TEST(TailRules, EachCaseHasExactlyOneRow) {
@@ -63,13 +66,16 @@ TEST(TailRules, EachCaseHasExactlyOneRow) {
 /// The table of docs/formats/wal.md once more: the tests below follow the one of the code.
 TEST(TailRules, AreThoseOfTheDocument) {
   using R = Ruling;
-  const std::array<std::array<R, 3>, 5> document = {{
+  const std::array<std::array<R, 3>, 8> document = {{
       // unproven, durable, void
-      {R::kCounts, R::kCounts, R::kIgnored},  // whole group
-      {R::kEnd, R::kCorrupt, R::kIgnored},    // zeros
-      {R::kTorn, R::kCorrupt, R::kIgnored},   // damaged group
-      {R::kTorn, R::kCorrupt, R::kIgnored},   // no frame
-      {R::kTorn, R::kCorrupt, R::kIgnored},   // damaged footer
+      {R::kCounts, R::kCounts, R::kIgnored},    // whole group
+      {R::kEnd, R::kCorrupt, R::kIgnored},      // zeros
+      {R::kTorn, R::kCorrupt, R::kIgnored},     // damaged group
+      {R::kTorn, R::kCorrupt, R::kIgnored},     // no frame
+      {R::kTorn, R::kCorrupt, R::kIgnored},     // damaged footer
+      {R::kCorrupt, R::kCorrupt, R::kIgnored},  // frame header tampered with
+      {R::kCorrupt, R::kCorrupt, R::kIgnored},  // chunk tampered with
+      {R::kCorrupt, R::kCorrupt, R::kCorrupt},  // footer or trailer tampered with
   }};
   for (std::size_t found = 0; found < kFound.size(); ++found) {
     for (std::size_t evidence = 0; evidence < kEvidence.size(); ++evidence) {
@@ -80,10 +86,12 @@ TEST(TailRules, AreThoseOfTheDocument) {
 }
 
 /// A log of `segments` files. Groups of two records, every fourth one with a large value.
-std::vector<Layout> small_log(std::size_t segments, bool is_closed) {
+std::vector<Layout> small_log(std::size_t segments, bool is_closed,
+                              const crypto::MasterKeys* keys = nullptr) {
   MemoryDisk disk;
   TestLog test(disk);
-  test.options.segment_bytes = 7ULL << 10;
+  test.options.keys = keys;
+  test.options.segment_bytes = (keys == nullptr ? 7ULL : 10ULL) << 10;
   test.options.large_value_bytes = 500;
   EXPECT_TRUE(succeeded(test.open()));
   std::uint64_t written = 0;
@@ -102,7 +110,7 @@ std::vector<Layout> small_log(std::size_t segments, bool is_closed) {
   }
   std::vector<Layout> layouts;
   for (std::uint64_t id = 1; id <= segments; ++id) {
-    layouts.push_back(layout_of(disk.contents(segment_path(id))));
+    layouts.push_back(layout_of(disk.contents(segment_path(id)), keys));
     EXPECT_FALSE(layouts.back().groups.empty());
   }
   return layouts;
@@ -114,12 +122,13 @@ struct Seen {
 };
 
 Seen scan_of(std::uint64_t id, const std::vector<std::byte>& bytes,
-             std::optional<wal::Predecessor> known_end) {
+             std::optional<wal::Predecessor> known_end, const crypto::MasterKeys* keys = nullptr) {
   MemoryDisk disk;
   disk.set_contents("segment", bytes);
   const auto file = disk.open("segment", io::OpenMode::kRead);
   EXPECT_TRUE(succeeded(file));
-  auto scan = wal::scan_segment(**file, {.name = "segment", .id = id, .known_end = known_end});
+  auto scan = wal::scan_segment(
+      **file, {.name = "segment", .id = id, .known_end = known_end, .keys = keys});
   EXPECT_TRUE(succeeded(scan));
   Seen seen;
   seen.scan = *std::move(scan);
@@ -142,6 +151,25 @@ std::set<Seq> seqs_of(const Group& group) {
 // --- One test per row ---------------------------------------------------------------------------
 
 class TailRuleRow : public testing::TestWithParam<wal::TailRule> {};
+
+bool is_tampering(Found found) {
+  return found == Found::kTamperedFrame || found == Found::kTamperedGroup ||
+         found == Found::kTamperedFooter;
+}
+
+/// Checksums are right again afterwards.
+void tamper(Layout& layout, Found found, bool keep_trailer) {
+  const SealedLayout intact = sealed_layout_of(layout.bytes);
+  const std::uint64_t begin = layout.groups.back().begin;
+  std::uint64_t at = keep_trailer ? intact.footer_body.begin : intact.trailer.end - 1;
+  if (found == Found::kTamperedFrame) {
+    at = begin + wal::kGroupHeaderBytes;  // The tag.
+  } else if (found == Found::kTamperedGroup) {
+    at = begin + wal::FrameLayout(true).group_header_bytes() + wal::kChunkHeaderBytes;
+  }
+  layout.bytes[at] ^= std::byte{1};
+  repair_checksums(intact, layout.bytes);
+}
 
 /// The place under test is the last group of a segment that a crash left, or the footer of a
 /// closed one.
@@ -166,13 +194,19 @@ void damage(Layout& layout, Found found, bool keep_trailer) {
         layout.bytes.resize(layout.bytes.size() - wal::kTrailerBytes);
       }
       break;
+    case Found::kTamperedFrame:
+    case Found::kTamperedGroup:
+    case Found::kTamperedFooter:
+      tamper(layout, found, keep_trailer);
+      break;
   }
 }
 
 TEST_P(TailRuleRow, HoldsForTheScan) {
   const wal::TailRule row = GetParam();
-  const bool is_footer = row.found == Found::kDamagedFooter;
-  Layout layout = small_log(1, is_footer).front();
+  const bool is_footer = row.found == Found::kDamagedFooter || row.found == Found::kTamperedFooter;
+  const crypto::MasterKeys* const keys = is_tampering(row.found) ? &test_keys() : nullptr;
+  Layout layout = small_log(1, is_footer, keys).front();
   const Group last = layout.groups.back();
   damage(layout, row.found, row.evidence == Evidence::kDurable);
   std::optional<wal::Predecessor> known_end;
@@ -182,8 +216,10 @@ TEST_P(TailRuleRow, HoldsForTheScan) {
   } else if (row.evidence == Evidence::kDurable && !is_footer) {
     known_end = wal::Predecessor{1, last.end, last.last_seq};
   }
-  const auto [scan, lost] = scan_of(1, layout.bytes, known_end);
+  const auto [scan, lost] = scan_of(1, layout.bytes, known_end, keys);
 
+  const bool is_looked_at = row.ruling != Ruling::kIgnored;
+  EXPECT_EQ(scan.tampered_places, is_tampering(row.found) && is_looked_at ? 1U : 0U);
   const std::uint64_t before = is_footer ? last.last_seq : last.first_seq - 1;
   switch (row.ruling) {
     case Ruling::kCounts:
@@ -217,8 +253,9 @@ TEST_P(TailRuleRow, HoldsForTheScan) {
 }
 
 std::string name_of(const testing::TestParamInfo<wal::TailRule>& info) {
-  constexpr std::array kFoundNames = {"WholeGroup", "Zeros", "DamagedGroup", "NoFrame",
-                                      "DamagedFooter"};
+  constexpr std::array kFoundNames = {"WholeGroup",    "Zeros",         "DamagedGroup",
+                                      "NoFrame",       "DamagedFooter", "TamperedFrame",
+                                      "TamperedGroup", "TamperedFooter"};
   constexpr std::array kEvidenceNames = {"Unproven", "Durable", "Void"};
   return std::string(kFoundNames.at(static_cast<std::size_t>(info.param.found))) +
          kEvidenceNames.at(static_cast<std::size_t>(info.param.evidence));

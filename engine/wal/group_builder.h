@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/bytes.h"
+#include "engine/crypto/chunk_sealer.h"
 #include "engine/wal/chunk_compression.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
@@ -16,7 +17,7 @@
 namespace pluresdb::wal {
 
 /// Upper bound of the bytes a group gets by adding `record`, chunk headers included.
-std::uint64_t group_bytes_bound(const RecordView& record);
+std::uint64_t group_bytes_bound(const RecordView& record, FrameLayout layout = FrameLayout());
 
 /// kInvalidArgument when the request is not one that a record can hold.
 Status check_request(const AppendRequest& request);
@@ -26,7 +27,9 @@ class GroupBuilder {
  public:
   /// Chunks are compressed by `compressor`, where that is worth it; it must outlive the builder.
   /// Null: all stay plain, as in every segment that is appended to.
-  explicit GroupBuilder(ChunkCompressor* compressor = nullptr) : compressor_(compressor) {}
+  /// `layout`: of the files that the group will stand in.
+  explicit GroupBuilder(ChunkCompressor* compressor = nullptr, FrameLayout layout = FrameLayout())
+      : compressor_(compressor), layout_(layout) {}
   /// Starts an empty group. `bytes_expected`: memory to reserve for it.
   void clear(std::uint64_t bytes_expected = 0);
   /// Adds a record; the seqs must ascend. A value_in_log record brings its value along.
@@ -35,6 +38,11 @@ class GroupBuilder {
   /// called again for another place.
   base::ByteSpan place(std::uint64_t salt, std::uint64_t offset, std::uint64_t durable_offset,
                        std::uint32_t flags);
+  /// The same, encrypted for that place by `sealer`, which no other call may give that place again.
+  /// The plain bytes stay as they are, for another file. kLocked, kKeyUnavailable.
+  Result<base::ByteSpan> place_sealed(crypto::ChunkSealer& sealer, std::uint64_t salt,
+                                      std::uint64_t offset, std::uint64_t durable_offset,
+                                      std::uint32_t flags);
   /// The large values; offsets count from the group's start.
   [[nodiscard]] const std::vector<ValueLocation>& values() const { return values_; }
   /// The seqs of its records as closed ranges.
@@ -53,9 +61,14 @@ class GroupBuilder {
   void open_record_chunk(Seq first_seq);
   void close_record_chunk();
   void add_value(const RecordView& record);
+  void end_chunk();
+  base::ByteSpan encode_headers(std::uint64_t salt, std::uint64_t offset,
+                                std::uint64_t durable_offset, std::uint32_t flags);
 
   ChunkCompressor* compressor_;
-  std::vector<std::byte> bytes_;
+  FrameLayout layout_;
+  std::vector<std::byte> bytes_;  // Plain. With a layout of encrypted files: room for the tags.
+  std::vector<std::byte> sealed_;
   std::vector<Chunk> chunks_;
   std::vector<ValueLocation> values_;  // Offsets from the group's start.
   SegmentIndex runs_;                  // Only its runs.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <ranges>
@@ -10,9 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/frame_seal.h"
 #include "engine/wal/log.h"
+#include "engine/wal/segment_access.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_reader.h"
 #include <pluresdb/document.h>
@@ -37,7 +37,7 @@ Result<Seq> any_seq_of(io::File& file, std::uint64_t known_end) {
   if (salt == 0) {
     return Seq{0};
   }
-  SegmentReader reader(file, salt, size_bytes);
+  SegmentReader reader(file, SegmentAccess{.salt = salt}, size_bytes);
   TRY_ASSIGN(Frame frame, reader.find_frame(kSegmentHeaderBytes));
   while (frame.kind == FrameKind::kGroup && frame.group.record_count == 0) {  // Watermarks.
     TRY_ASSIGN(frame, reader.find_frame(frame.end));
@@ -70,13 +70,11 @@ bool seems_rewritten(const std::vector<Surveyed>& files, std::size_t index) {
 Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const std::uint64_t> ids) {
   HeaderSurvey survey;
   std::vector<Surveyed> files;
-  std::vector<std::byte> bytes(kSegmentHeaderBytes);
   for (const std::uint64_t id : ids) {
     const std::string path = io::join_path(options.directory, segment_name(id));
     TRY_ASSIGN(const std::unique_ptr<io::File> file,
                options.files->open(path, io::OpenMode::kRead));
-    TRY_ASSIGN(const std::size_t count, file->read(0, bytes));
-    const SegmentHeaderRead read = decode_segment_header(base::ByteSpan(bytes).first(count));
+    TRY_ASSIGN(const OpenedHeader read, open_header(*file, id, path, options.keys));  // INV-WAL-17
     files.emplace_back();
     files.back().id = id;
     if (!read.header) {  // Reported by the scan.
@@ -107,8 +105,8 @@ Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const s
   }
   // Where such a file ends is known when all headers are read.
   for (Surveyed& headerless : files) {
-    if (headerless.has_header || headerless.first_seq != 0) {
-      continue;
+    if (headerless.has_header || headerless.first_seq != 0 || options.keys != nullptr) {
+      continue;  // Without its header nobody reads an encrypted file.
     }
     const std::string path = io::join_path(options.directory, segment_name(headerless.id));
     TRY_ASSIGN(const std::unique_ptr<io::File> file,

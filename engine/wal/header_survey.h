@@ -22,7 +22,7 @@ struct HeaderSurvey {
 };
 
 /// Reads the header of each segment, of one without a header all that it needs; `ids` ascend.
-/// kCorruption: one belongs to another store. kIo.
+/// kCorruption: one belongs to another store. Errors of open_header; kIo.
 Result<HeaderSurvey> survey_headers(const LogOptions& options, std::span<const std::uint64_t> ids);
 
 }  // namespace pluresdb::wal

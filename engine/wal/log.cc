@@ -57,6 +57,7 @@ class LogImpl final : public Log {
         segments_(*options_.files),
         pool_(options_, recovered.next_segment_id),
         appender_(options_, pool_, segments_, recovered.previous),
+        builder_(nullptr, FrameLayout(options_.keys != nullptr)),
         group_bytes_max_(std::min(kGroupBytesMax, options_.segment_bytes / 2)),
         next_seq_(recovered.next_seq) {
     for (auto& segment : recovered.segments) {
@@ -151,7 +152,7 @@ class LogImpl final : public Log {
 
   Result<ValidationReport> validate() override {
     ValidationReport report = missing_;
-    TRY(validate_segments(segments_, report));
+    TRY(validate_segments(segments_, options_.keys, report));
     std::ranges::sort(report.lost, {}, &SeqRange::first);
     return report;
   }
@@ -178,7 +179,7 @@ class LogImpl final : public Log {
     return record;
   }
   [[nodiscard]] std::uint64_t bytes_bound(const AppendRequest& request) const {
-    return group_bytes_bound(view_of(request, 0));
+    return group_bytes_bound(view_of(request, 0), FrameLayout(options_.keys != nullptr));
   }
 
   Result<Seq> submit(PendingWrite& write);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/base/worker_team.h"
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -107,6 +108,9 @@ struct LogOptions {
   bool compress_rewritten = false;
   std::array<std::byte, 16> store_uuid{};
   io::FileSystem* files = nullptr;  ///< Never null.
+  /// Not null: every file is encrypted, and a plain one is refused; null: the other way round. They
+  /// outlive the log.
+  const crypto::MasterKeys* keys = nullptr;
   std::function<std::uint64_t()>
       new_salt;  ///< Of a new file. Empty: random (all but golden files).
 };
@@ -153,6 +157,8 @@ class Log {
   /// Scans the directory, quarantines damage, syncs what it trusts. Writes no segment yet: the
   /// first append does (so a store opens on a full disk). `seq_floor`: every new seq will be
   /// greater. `collector`: gets records above the floor as they are scanned, where that is safe.
+  /// What cannot be read or proven with LogOptions::keys is refused before anything is changed:
+  /// kKeyUnavailable, kCorruption.
   static Result<std::unique_ptr<Log>> open(const LogOptions& options, Seq seq_floor,
                                            RecordCollector* collector = nullptr);
   virtual ~Log() = default;

@@ -34,7 +34,7 @@ Status LogBuilder::begin_segment() {
                           {.temporary_path = io::join_path(options_.directory, rewrite_name(id)),
                            .id = id,
                            .salt = random_salt(),
-                           .capacity_bytes = SegmentWriter::capacity_for(0, 0)}));
+                           .capacity_bytes = SegmentWriter::capacity_for(0, 0, FrameLayout())}));
   return {};
 }
 

@@ -189,10 +189,10 @@ std::vector<SeqRange> missing_from(const std::vector<SeqRange>& wanted,
 
 Result<std::vector<std::string>> check_footer_index(io::File& file, const std::string& name,
                                                     const SegmentScan& scan) {
-  if (!scan.sealed || scan.salt == 0) {
+  if (!scan.sealed || scan.access.salt == 0) {
     return std::vector<std::string>{};
   }
-  SegmentReader reader(file, scan.salt, scan.file_bytes);
+  SegmentReader reader(file, scan.access, scan.file_bytes);
   TRY_ASSIGN(const Frame frame, reader.frame_at(scan.valid_end));
   if (frame.kind != FrameKind::kFooter) {
     return std::vector<std::string>{};

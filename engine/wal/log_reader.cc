@@ -13,7 +13,9 @@
 
 #include <fmt/format.h>
 
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/frame_seal.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_reader.h"
@@ -27,7 +29,7 @@ namespace pluresdb::wal {
 
 Status visit_records(io::File& file, const ReadSpan& span, ValueMode mode,
                      const RecordVisitor& visit) {
-  SegmentReader reader(file, span.segment->salt, span.valid_end);
+  SegmentReader reader(file, span.segment->access, span.valid_end);
   return visit_records(reader, span, mode, visit);
 }
 
@@ -99,9 +101,10 @@ Result<std::string> read_large_value(SegmentSet& segments, Seq seq, std::uint64_
       return std::unexpected(file.error());
     }
     // Hardly a byte more than the value is read; compressed it ends before the second of these.
+    const SegmentAccess& access = place->segment->access;
     const std::uint64_t end =
-        std::min(place->end, location.offset + encoded_value_bytes(value_bytes));
-    SegmentReader reader(**file, place->segment->salt, end);
+        std::min(place->end, location.offset + encoded_value_bytes(value_bytes, access.layout()));
+    SegmentReader reader(**file, access, end);
     RecordView record;
     record.seq = seq;
     record.value_bytes = value_bytes;
@@ -133,11 +136,13 @@ Status visit_large_values_of(
       return {};
     }
     return visit(record.view.seq, record.view.id,
-                 kChunkHeaderBytes + encoded_record_bytes(record.view) + record.value_stored_bytes);
+                 kChunkHeaderBytes + segment->access.layout().tag_bytes() +
+                     encoded_record_bytes(record.view) + record.value_stored_bytes);
   });
 }
 
-Status validate_segments(SegmentSet& segments, ValidationReport& report) {
+Status validate_segments(SegmentSet& segments, const crypto::MasterKeys* keys,
+                         ValidationReport& report) {
   const std::vector<Segment> all = segments.snapshot();
   const std::shared_ptr<Segment> newest = segments.newest();
   for (const Segment& segment : all) {
@@ -165,7 +170,8 @@ Status validate_segments(SegmentSet& segments, ValidationReport& report) {
                                      .first_seq_at_least = segment.lowest_seq,
                                      .has_successor = newest != nullptr && segment.id < newest->id,
                                      .is_rewritten = segment.rewritten,
-                                     .verify_values = true}));
+                                     .verify_values = true,
+                                     .keys = keys}));
     if (scan.loss_is_unbounded) {
       std::vector<SeqRange> others;
       for (const Segment& other : all) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/crypto/master_keys.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_reader.h"
 #include "engine/wal/segment_set.h"
@@ -24,8 +25,9 @@ Status visit_large_values_of(
     SegmentSet& segments, std::uint64_t segment_id,
     const std::function<Status(Seq, std::string_view, std::uint64_t)>& visit);
 /// Scans every segment again, the active one up to its last finished group, and adds what is found
-/// to `report`.
-Status validate_segments(SegmentSet& segments, ValidationReport& report);
+/// to `report`. `keys`: LogOptions::keys.
+Status validate_segments(SegmentSet& segments, const crypto::MasterKeys* keys,
+                         ValidationReport& report);
 
 /// Visits every readable record between the offsets of one segment, in file order.
 Status visit_records(io::File& file, const ReadSpan& span, ValueMode mode,

@@ -43,11 +43,11 @@ class Slot {
     if (!file) {
       return std::unexpected(file.error());
     }
-    SegmentReader reader(**file, piece.segment->salt, piece.valid_end);
-    reader.adopt_window(std::move(window_));
+    SegmentReader reader(**file, piece.segment->access, piece.valid_end);
+    reader.adopt_memory(std::move(memory_));
     reader.limit_read_ahead(piece.end_offset);
     next = std::max(next, piece.range.first);
-    // A compressed chunk is unpacked elsewhere.
+    // What was compressed takes more room than a window has.
     const bool fits_window =
         !piece.segment->compressed && piece.end_offset - piece.start_offset <= kReadWindowBytes;
     Status outcome = visit(reader, piece, next, !fits_window);
@@ -55,7 +55,7 @@ class Slot {
       // Damage made the reader look further: what was decoded before points to bytes that are gone.
       outcome = visit(reader, piece, next, true);
     }
-    window_ = reader.release_window();
+    memory_ = reader.release_memory();
     return outcome;
   }
 
@@ -95,7 +95,7 @@ class Slot {
   }
 
   std::vector<RecordView> records_;
-  std::vector<std::byte> window_;
+  SegmentReader::Memory memory_;
   std::vector<std::vector<std::byte>> copies_;  // None ever grows beyond its reserve.
 };
 

@@ -202,7 +202,8 @@ class Recovery {
                                 .has_successor = id < headers_.newest_appended_id,
                                 .is_rewritten = headers_.headerless_rewritten.contains(id),
                                 .verify_values = true,
-                                .visit = std::move(visit)});
+                                 .visit = std::move(visit),
+                                 .keys = options_.keys});
   }
 
   /// The newest file that appends went to; rewritten ones have ids but no place in that chain.
@@ -331,7 +332,7 @@ class Recovery {
   Result<std::uint64_t> seal_end_of(const SegmentScan& scan) const {
     TRY_ASSIGN(const std::unique_ptr<io::File> file,
                files_.open(path_of(scan.id), io::OpenMode::kRead));
-    SegmentReader reader(*file, scan.salt, scan.file_bytes);
+    SegmentReader reader(*file, scan.access, scan.file_bytes);
     TRY_ASSIGN(const Frame frame, reader.frame_at(scan.valid_end));
     return frame.kind == FrameKind::kFooter ? frame.end : scan.file_bytes;
   }
@@ -416,7 +417,7 @@ class Recovery {
     auto segment = std::make_shared<Segment>();
     segment->id = id;
     segment->path = path_of(id);
-    segment->salt = scan.salt;
+    segment->access = scan.access;
     segment->rewritten = scan.sparse;
     segment->covers = scan.sparse ? covers_of(scan) : SeqRange{};
     segment->lowest_seq = scan.sparse ? segment->covers.first : found.first_seq_at_least;

@@ -94,6 +94,7 @@ void add_to_report(ValidationReport& report, const SegmentScan& scan) {
     ++report.valid_segments;
   }
   report.torn_tails += scan.torn ? 1 : 0;
+  report.tampered_places += scan.tampered_places;
   report.problems.insert(report.problems.end(), scan.problems.begin(), scan.problems.end());
 }
 

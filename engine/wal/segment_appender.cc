@@ -43,6 +43,7 @@ SegmentAppender::SegmentAppender(const LogOptions& options, SegmentPool& pool, S
     : options_(options),
       pool_(pool),
       segments_(segments),
+      layout_(options.keys != nullptr),
       group_flags_(options.durability == Durability::kNone ? kGroupUnsynced : kGroupSynced),
       previous_(previous),
       last_written_seq_(previous.last_seq) {}
@@ -144,8 +145,9 @@ void SegmentAppender::trim_predecessor() {
 }
 
 Status SegmentAppender::try_open_segment(const GroupBuilder& group, Hlc hlc_floor) {
-  TRY_ASSIGN(std::unique_ptr<SegmentWriter> writer,
-             pool_.take(SegmentWriter::capacity_for(group.bytes(), group.values().size())));
+  TRY_ASSIGN(
+      std::unique_ptr<SegmentWriter> writer,
+      pool_.take(SegmentWriter::capacity_for(group.bytes(), group.values().size(), layout_)));
   Status opened = retire_active();
   const SegmentHeader header{.first_seq = group.first_seq(),
                              .predecessor = previous_,
@@ -164,7 +166,7 @@ Status SegmentAppender::try_open_segment(const GroupBuilder& group, Hlc hlc_floo
   auto segment = std::make_shared<Segment>();
   segment->id = writer->id();
   segment->path = writer->path();
-  segment->salt = writer->salt();
+  segment->access = writer->access();
   segment->lowest_seq = previous_.last_seq + 1;
   segment->predecessor_id = previous_.id;
   segment->last_written_seq = previous_.last_seq;
@@ -187,8 +189,8 @@ bool SegmentAppender::has_small_groups() const {
 
 /// The first segment of a log was made in a hurry; a filled one is worth the change.
 bool SegmentAppender::would_rather_go_on_in_the_spare(const GroupBuilder& group) const {
-  const bool fits =
-      SegmentWriter::capacity_for(group.bytes(), group.values().size()) <= options_.segment_bytes;
+  const bool fits = SegmentWriter::capacity_for(group.bytes(), group.values().size(), layout_) <=
+                    options_.segment_bytes;
   return fits && !active_->is_zero_filled() && has_small_groups() && pool_.has_filled_spare();
 }
 
@@ -304,14 +306,14 @@ Status SegmentAppender::sync() {
 
 bool SegmentAppender::wants_watermark() const {
   return watermark_wanted_ && !is_poisoned() && active_ != nullptr &&
-         active_->has_room(kGroupHeaderBytes, 0);
+         active_->has_room(layout_.group_header_bytes(), 0);
 }
 
 void SegmentAppender::write_watermark() {
   DB_CHECK(wants_watermark());
   DB_CHECK(active_->durable_offset() == active_->offset());
   const std::uint64_t offset = active_->offset();
-  GroupBuilder empty;
+  GroupBuilder empty(nullptr, layout_);
   empty.clear();
   Status written = active_->append(empty, kGroupWatermark);
   if (written) {

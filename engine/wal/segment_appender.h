@@ -11,6 +11,7 @@
 #include "engine/base/mutex.h"
 #include "engine/wal/group_builder.h"
 #include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
 #include "engine/wal/segment_pool.h"
 #include "engine/wal/segment_set.h"
 #include "engine/wal/segment_writer.h"
@@ -80,6 +81,7 @@ class SegmentAppender {
   const LogOptions& options_;
   SegmentPool& pool_;
   SegmentSet& segments_;
+  const FrameLayout layout_;
   const std::uint32_t group_flags_;
   std::unique_ptr<SegmentWriter> active_;
   std::shared_ptr<Segment> active_segment_;  // Shared with readers.

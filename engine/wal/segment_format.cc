@@ -13,6 +13,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
 #include "engine/base/crc32c.h"
+#include "engine/crypto/file_key.h"
 #include "engine/wal/log.h"
 #include "pluresdb/document.h"
 
@@ -23,10 +24,9 @@ using base::ByteSpan;
 using base::MutableByteSpan;
 
 constexpr std::uint64_t kSegmentMagic = 0x314C4157'52554C50;  // "PLURWAL1"
-constexpr std::uint32_t kTrailerMagic = 0x4C545257;           // "WRTL"
 constexpr std::uint32_t kFlagRewritten = 1;
 constexpr std::uint32_t kFlagCompressed = 2;
-constexpr std::uint32_t kFlagClean = 1;
+constexpr std::uint32_t kFlagEncrypted = 4;
 constexpr std::uint16_t kRecordValueInLog = 1;
 /// A compressed chunk has its plain kind and this much more.
 constexpr std::uint16_t kCompressedKinds = 2;
@@ -48,6 +48,7 @@ constexpr std::size_t kCoversFirst = 88;
 constexpr std::size_t kCoversLast = 96;
 constexpr std::size_t kCapacity = 104;
 constexpr std::size_t kFlags = 112;
+constexpr std::size_t kEnvelope = kEnvelopeOffset;
 }  // namespace segment_field
 
 std::uint32_t crc_from(ByteSpan bytes, std::size_t begin) {
@@ -62,15 +63,41 @@ std::uint32_t place_seed(std::uint64_t salt, std::uint64_t offset) {
   return base::crc32c(place);
 }
 
-std::optional<SegmentHeader> decode_copy(ByteSpan copy, std::uint32_t& version) {
-  namespace field = segment_field;
-  if (base::load<std::uint64_t>(copy, field::kMagic) != kSegmentMagic ||
-      base::load<std::uint32_t>(copy, field::kCrc) != crc_from(copy, field::kVersion)) {
-    return std::nullopt;
+bool is_known_type(std::uint16_t type) {
+  return type >= static_cast<std::uint16_t>(OperationType::kPut) &&
+         type <= static_cast<std::uint16_t>(OperationType::kCheckpoint);
+}
+
+std::uint32_t version_of(const SegmentHeader& header) {
+  if (header.envelope) {
+    return kEncryptedFormatVersion;
   }
-  version = base::load<std::uint32_t>(copy, field::kVersion);
-  if (version == 0 || version > kFormatVersion) {
-    return std::nullopt;
+  return header.compressed ? kCompressedFormatVersion : kPlainFormatVersion;
+}
+
+std::uint32_t flags_of(const SegmentHeader& header) {
+  return (header.rewritten ? kFlagRewritten : 0U) | (header.compressed ? kFlagCompressed : 0U) |
+         (header.envelope ? kFlagEncrypted : 0U);
+}
+
+}  // namespace
+
+HeaderCopyRead decode_header_copy(ByteSpan copy) {
+  namespace field = segment_field;
+  if (copy.size() != kSegmentHeaderCopyBytes ||
+      base::load<std::uint64_t>(copy, field::kMagic) != kSegmentMagic ||
+      base::load<std::uint32_t>(copy, field::kCrc) != crc_from(copy, field::kVersion)) {
+    return {};
+  }
+  const auto version = base::load<std::uint32_t>(copy, field::kVersion);
+  const auto flags = base::load<std::uint32_t>(copy, field::kFlags);
+  const bool is_encrypted = (flags & kFlagEncrypted) != 0;
+  if (version == 0 || (version == kEncryptedFormatVersion) != is_encrypted) {
+    return version > kFormatVersion ? HeaderCopyRead{.header = {}, .version = version}
+                                    : HeaderCopyRead{};
+  }
+  if (version > kFormatVersion) {
+    return {.header = {}, .version = version};
   }
   SegmentHeader header;
   header.id = base::load<std::uint64_t>(copy, field::kId);
@@ -84,18 +111,13 @@ std::optional<SegmentHeader> decode_copy(ByteSpan copy, std::uint32_t& version) 
   header.covers.first = base::load<std::uint64_t>(copy, field::kCoversFirst);
   header.covers.last = base::load<std::uint64_t>(copy, field::kCoversLast);
   header.capacity_bytes = base::load<std::uint64_t>(copy, field::kCapacity);
-  const auto flags = base::load<std::uint32_t>(copy, field::kFlags);
   header.rewritten = (flags & kFlagRewritten) != 0;
   header.compressed = version >= kCompressedFormatVersion && (flags & kFlagCompressed) != 0;
-  return header;
+  if (is_encrypted) {
+    header.envelope = base::load<crypto::Envelope>(copy, field::kEnvelope);
+  }
+  return {.header = header, .version = version};
 }
-
-bool is_known_type(std::uint16_t type) {
-  return type >= static_cast<std::uint16_t>(OperationType::kPut) &&
-         type <= static_cast<std::uint16_t>(OperationType::kCheckpoint);
-}
-
-}  // namespace
 
 void encode_segment_header(const SegmentHeader& header, MutableByteSpan out) {
   namespace field = segment_field;
@@ -104,8 +126,7 @@ void encode_segment_header(const SegmentHeader& header, MutableByteSpan out) {
   std::ranges::fill(out, std::byte{0});
   const MutableByteSpan copy = out.first(kSegmentHeaderCopyBytes);
   base::store(copy, field::kMagic, kSegmentMagic);
-  base::store(copy, field::kVersion,
-              header.compressed ? kCompressedFormatVersion : kPlainFormatVersion);
+  base::store(copy, field::kVersion, version_of(header));
   base::store(copy, field::kId, header.id);
   base::store(copy, field::kSalt, header.salt);
   base::store(copy, field::kFirstSeq, header.first_seq);
@@ -117,9 +138,10 @@ void encode_segment_header(const SegmentHeader& header, MutableByteSpan out) {
   base::store(copy, field::kCoversFirst, header.covers.first);
   base::store(copy, field::kCoversLast, header.covers.last);
   base::store(copy, field::kCapacity, header.capacity_bytes);
-  base::store(
-      copy, field::kFlags,
-      (header.rewritten ? kFlagRewritten : 0U) | (header.compressed ? kFlagCompressed : 0U));
+  base::store(copy, field::kFlags, flags_of(header));
+  if (header.envelope) {
+    base::store(copy, field::kEnvelope, *header.envelope);
+  }
   base::store(copy, field::kCrc, crc_from(copy, field::kVersion));
   std::ranges::copy(copy, out.begin() + kSegmentHeaderCopyBytes);
 }
@@ -128,26 +150,34 @@ SegmentHeaderRead decode_segment_header(ByteSpan bytes) {
   SegmentHeaderRead read;
   for (std::size_t copy = 0; copy < 2; ++copy) {
     const std::size_t begin = copy * kSegmentHeaderCopyBytes;
-    std::optional<SegmentHeader> header;
-    std::uint32_t version = 0;
+    HeaderCopyRead found;
     if (bytes.size() >= begin + kSegmentHeaderCopyBytes) {
-      header = decode_copy(bytes.subspan(begin, kSegmentHeaderCopyBytes), version);
+      found = decode_header_copy(bytes.subspan(begin, kSegmentHeaderCopyBytes));
     }
-    if (!header && version == 0) {
+    if (!found.header && found.version == 0) {
       read.copy_damaged = true;
     }
-    read.newer_version = std::max(read.newer_version, header ? 0 : version);
-    if (header && !read.header) {
-      read.header = header;
-      read.version = version;
+    read.newer_version = std::max(read.newer_version, found.header ? 0 : found.version);
+    if (found.header && !read.header) {
+      read.header = found.header;
+      read.version = found.version;
     }
   }
   return read;
 }
 
+std::array<std::byte, kEnvelopeOffset> part_bound_to_envelope(ByteSpan copy) {
+  auto part = base::load<std::array<std::byte, kEnvelopeOffset>>(copy, 0);
+  base::store(MutableByteSpan(part), segment_field::kCrc, std::uint32_t{0});
+  return part;
+}
+
+void finish_header(MutableByteSpan header) { base::store(header, 4, crc_from(header, 8)); }
+
 void encode_group_header(const GroupHeader& header, std::uint64_t salt, std::uint64_t offset,
                          MutableByteSpan out) {
-  DB_CHECK(out.size() == kGroupHeaderBytes);
+  DB_CHECK(out.size() == FrameLayout().group_header_bytes() ||
+           out.size() == FrameLayout(true).group_header_bytes());
   base::store(out, 0, kGroupMagic);
   base::store(out, 8, salt);
   base::store(out, 16, offset);
@@ -158,15 +188,15 @@ void encode_group_header(const GroupHeader& header, std::uint64_t salt, std::uin
   base::store(out, 52, header.body_bytes);
   base::store(out, 56, header.chunk_count);
   base::store(out, 60, header.flags);
-  base::store(out, 4, crc_from(out, 8));
+  finish_header(out);
 }
 
 std::optional<GroupHeader> decode_group_header(ByteSpan bytes, std::uint64_t salt,
-                                               std::uint64_t offset) {
-  if (bytes.size() < kGroupHeaderBytes) {
+                                               std::uint64_t offset, FrameLayout layout) {
+  if (bytes.size() < layout.group_header_bytes()) {
     return std::nullopt;
   }
-  bytes = bytes.first(kGroupHeaderBytes);
+  bytes = bytes.first(layout.group_header_bytes());
   if (base::load<std::uint32_t>(bytes, 0) != kGroupMagic ||
       base::load<std::uint64_t>(bytes, 8) != salt ||
       base::load<std::uint64_t>(bytes, 16) != offset ||
@@ -214,14 +244,19 @@ void encode_chunk_header(const ChunkHeader& header, std::uint64_t salt, std::uin
     base::store(out, 20, header.plain_bytes);
   }
   base::store(out, 12, header.payload_bytes);
-  base::store(out, 16, header.payload_crc);
   base::store(out, 24, header.first_seq);
-  base::store(out, 4, base::crc32c(out.subspan(8), place_seed(salt, offset)));
+  finish_chunk_header(header.payload_crc, salt, offset, out);
+}
+
+void finish_chunk_header(std::uint32_t payload_crc, std::uint64_t salt, std::uint64_t offset,
+                         MutableByteSpan header) {
+  base::store(header, 16, payload_crc);
+  base::store(header, 4, base::crc32c(header.subspan(8), place_seed(salt, offset)));
 }
 static_assert(kValueBytesMax / kValueChunkBytesMax <= std::numeric_limits<std::uint16_t>::max());
 
 std::optional<ChunkHeader> decode_chunk_header(ByteSpan bytes, std::uint64_t salt,
-                                               std::uint64_t offset) {
+                                               std::uint64_t offset, FrameLayout layout) {
   if (bytes.size() < kChunkHeaderBytes) {
     return std::nullopt;
   }
@@ -245,8 +280,9 @@ std::optional<ChunkHeader> decode_chunk_header(ByteSpan bytes, std::uint64_t sal
   header.record_count = is_records || !is_compressed ? records_or_part : std::uint16_t{0};
   header.value_part = is_compressed ? (is_records ? 0U : records_or_part) : part_or_plain_bytes;
   const std::uint64_t bytes_max = is_records ? kRecordChunkBytesMax : kValueChunkBytesMax;
-  if ((!is_records && header.kind != ChunkKind::kValue) || header.payload_bytes == 0 ||
-      header.payload_bytes > bytes_max) {
+  if ((!is_records && header.kind != ChunkKind::kValue) ||
+      header.payload_bytes <= layout.tag_bytes() ||
+      header.payload_bytes > bytes_max + layout.tag_bytes()) {
     return std::nullopt;
   }
   // What a reader allocates for the plain bytes is bounded here.
@@ -263,9 +299,9 @@ std::uint64_t encoded_record_bytes(const RecordView& record) {
                         kAlignment);
 }
 
-std::uint64_t encoded_value_bytes(std::uint64_t value_bytes) {
+std::uint64_t encoded_value_bytes(std::uint64_t value_bytes, FrameLayout layout) {
   const std::uint64_t parts = (value_bytes + kValueChunkBytesMax - 1) / kValueChunkBytesMax;
-  return parts * kChunkHeaderBytes + base::align_up(value_bytes, kAlignment);
+  return parts * (kChunkHeaderBytes + layout.tag_bytes()) + base::align_up(value_bytes, kAlignment);
 }
 static_assert(kValueChunkBytesMax % kAlignment == 0);
 
@@ -327,159 +363,6 @@ bool decode_record(ByteSpan payload, std::size_t& offset, RecordView& record) {
   const bool is_whole = end <= payload.size();
   offset = is_whole ? end : offset;
   return is_whole;
-}
-
-void add_group_location(std::vector<GroupLocation>& groups, GroupLocation location) {
-  constexpr std::uint64_t kStepBytes = 64ULL << 10;
-  if (groups.empty() || location.offset - groups.back().offset >= kStepBytes) {
-    groups.push_back(location);
-  }
-}
-
-void SegmentIndex::add_run(SeqRange run) {
-  if (!runs.empty() && runs.back().last + 1 == run.first) {
-    runs.back().last = run.last;
-    return;
-  }
-  runs.push_back(run);
-}
-
-namespace {
-constexpr std::uint64_t kRunBytes = 16;
-constexpr std::uint64_t kValueEntryBytes = 24;
-constexpr std::uint64_t kGroupEntryBytes = 16;
-constexpr std::uint64_t kIndexCountsBytes = 16;
-}  // namespace
-
-std::uint64_t SegmentIndex::encoded_bytes() const {
-  return kFooterHeaderBytes + kTrailerBytes + kIndexCountsBytes + runs.size() * kRunBytes +
-         values.size() * kValueEntryBytes + groups.size() * kGroupEntryBytes;
-}
-
-std::vector<std::byte> encode_footer(FooterHeader header, const SegmentIndex& index,
-                                     std::uint64_t salt, std::uint64_t offset) {
-  std::vector<std::byte> out(kFooterHeaderBytes);
-  base::append(out, static_cast<std::uint32_t>(index.runs.size()));
-  base::append(out, static_cast<std::uint32_t>(index.values.size()));
-  base::append(out, static_cast<std::uint32_t>(index.groups.size()));
-  base::append(out, std::uint32_t{0});
-  for (const SeqRange& run : index.runs) {
-    base::append(out, run.first);
-    base::append(out, run.last);
-  }
-  for (const ValueLocation& value : index.values) {
-    base::append(out, value.seq);
-    base::append(out, value.offset);
-    base::append(out, value.value_bytes);
-    base::append(out, value.value_crc);
-  }
-  for (const GroupLocation& group : index.groups) {
-    base::append(out, group.first_seq);
-    base::append(out, group.offset);
-  }
-  header.body_bytes = static_cast<std::uint32_t>(out.size() - kFooterHeaderBytes);
-  header.body_crc = crc_from(out, kFooterHeaderBytes);
-  const auto head = MutableByteSpan(out).first(kFooterHeaderBytes);
-  base::store(head, 0, kFooterMagic);
-  base::store(head, 8, salt);
-  base::store(head, 16, offset);
-  base::store(head, 24, header.first_seq);
-  base::store(head, 32, header.last_seq);
-  base::store(head, 40, header.next_segment_id);
-  base::store(head, 48, header.body_bytes);
-  base::store(head, 52, header.body_crc);
-  base::store(head, 56, header.clean ? kFlagClean : 0U);
-  base::store(head, 4, crc_from(head, 8));
-
-  std::array<std::byte, kTrailerBytes> trailer_bytes{};
-  const MutableByteSpan trailer(trailer_bytes);
-  base::store(trailer, 0, kTrailerMagic);
-  base::store(trailer, 8, salt);
-  base::store(trailer, 16, offset + out.size());
-  base::store(trailer, 24, offset);
-  base::store(trailer, 32, header.last_seq);
-  base::store(trailer, 40, header.next_segment_id);
-  base::store(trailer, 48, header.clean ? kFlagClean : 0U);
-  base::store(trailer, 4, crc_from(trailer, 8));
-  base::append_bytes(out, trailer);
-  DB_CHECK(out.size() == index.encoded_bytes());
-  return out;
-}
-
-std::optional<FooterHeader> decode_footer_header(ByteSpan bytes, std::uint64_t salt,
-                                                 std::uint64_t offset) {
-  if (bytes.size() < kFooterHeaderBytes) {
-    return std::nullopt;
-  }
-  bytes = bytes.first(kFooterHeaderBytes);
-  if (base::load<std::uint32_t>(bytes, 0) != kFooterMagic ||
-      base::load<std::uint64_t>(bytes, 8) != salt ||
-      base::load<std::uint64_t>(bytes, 16) != offset ||
-      base::load<std::uint32_t>(bytes, 4) != crc_from(bytes, 8)) {
-    return std::nullopt;
-  }
-  FooterHeader header;
-  header.first_seq = base::load<std::uint64_t>(bytes, 24);
-  header.last_seq = base::load<std::uint64_t>(bytes, 32);
-  header.next_segment_id = base::load<std::uint64_t>(bytes, 40);
-  header.body_bytes = base::load<std::uint32_t>(bytes, 48);
-  header.body_crc = base::load<std::uint32_t>(bytes, 52);
-  header.clean = (base::load<std::uint32_t>(bytes, 56) & kFlagClean) != 0;
-  if (header.body_bytes > kFooterBodyBytesMax) {
-    return std::nullopt;
-  }
-  return header;
-}
-
-std::optional<SegmentIndex> decode_footer_body(const FooterHeader& header, ByteSpan body) {
-  if (body.size() != header.body_bytes || base::crc32c(body) != header.body_crc) {
-    return std::nullopt;
-  }
-  base::Reader reader(body);
-  const std::uint64_t runs = reader.read<std::uint32_t>();
-  const std::uint64_t values = reader.read<std::uint32_t>();
-  const std::uint64_t groups = reader.read<std::uint32_t>();
-  static_cast<void>(reader.read<std::uint32_t>());
-  if (!reader.ok() || runs * kRunBytes + values * kValueEntryBytes + groups * kGroupEntryBytes !=
-                          reader.remaining()) {
-    return std::nullopt;
-  }
-  SegmentIndex index;
-  for (std::uint64_t i = 0; i < runs; ++i) {
-    const auto first = reader.read<std::uint64_t>();
-    index.runs.push_back({.first = first, .last = reader.read<std::uint64_t>()});
-  }
-  for (std::uint64_t i = 0; i < values; ++i) {
-    ValueLocation value;
-    value.seq = reader.read<std::uint64_t>();
-    value.offset = reader.read<std::uint64_t>();
-    value.value_bytes = reader.read<std::uint32_t>();
-    value.value_crc = reader.read<std::uint32_t>();
-    index.values.push_back(value);
-  }
-  for (std::uint64_t i = 0; i < groups; ++i) {
-    const auto first = reader.read<std::uint64_t>();
-    index.groups.push_back({.first_seq = first, .offset = reader.read<std::uint64_t>()});
-  }
-  return index;
-}
-
-std::optional<Trailer> decode_trailer(ByteSpan bytes, std::uint64_t salt, std::uint64_t offset) {
-  if (bytes.size() != kTrailerBytes || base::load<std::uint32_t>(bytes, 0) != kTrailerMagic ||
-      base::load<std::uint64_t>(bytes, 8) != salt ||
-      base::load<std::uint64_t>(bytes, 16) != offset ||
-      base::load<std::uint32_t>(bytes, 4) != crc_from(bytes, 8)) {
-    return std::nullopt;
-  }
-  Trailer trailer;
-  trailer.footer_offset = base::load<std::uint64_t>(bytes, 24);
-  trailer.last_seq = base::load<std::uint64_t>(bytes, 32);
-  trailer.next_segment_id = base::load<std::uint64_t>(bytes, 40);
-  trailer.clean = (base::load<std::uint32_t>(bytes, 48) & kFlagClean) != 0;
-  if (trailer.footer_offset < kSegmentHeaderBytes || trailer.footer_offset > offset) {
-    return std::nullopt;
-  }
-  return trailer;
 }
 
 }  // namespace pluresdb::wal

@@ -30,7 +30,8 @@ Result<std::unique_ptr<SegmentWriter>> SegmentPool::make(std::uint64_t capacity_
       *options_.files, {.temporary_path = io::join_path(options_.directory, spare_name(id)),
                         .id = id,
                         .salt = options_.new_salt ? options_.new_salt() : random_salt(),
-                        .capacity_bytes = capacity_bytes});
+                        .capacity_bytes = capacity_bytes,
+                        .keys = options_.keys});
 }
 
 Result<std::unique_ptr<SegmentWriter>> SegmentPool::prepare(std::unique_ptr<SegmentWriter> spare,

@@ -13,6 +13,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
 #include "engine/base/crc32c.h"
+#include "engine/wal/frame_seal.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/error.h>
@@ -50,7 +51,7 @@ Result<std::optional<FileTrailer>> read_file_trailer(io::File& file, std::uint64
 }
 
 Result<std::uint64_t> find_salt(io::File& file, std::uint64_t size_bytes, std::uint64_t known_end) {
-  SegmentReader reader(file, 0, size_bytes);
+  SegmentReader reader(file, SegmentAccess{}, size_bytes);
   for (const std::uint64_t offset : {kSegmentHeaderBytes, known_end}) {
     TRY_ASSIGN(const base::ByteSpan bytes, reader.view(offset, kGroupHeaderBytes));
     if (offset < kSegmentHeaderBytes || bytes.size() < kGroupHeaderBytes) {
@@ -69,7 +70,7 @@ Result<std::uint64_t> find_salt(io::File& file, std::uint64_t size_bytes, std::u
   if (!found) {
     return 0;
   }
-  SegmentReader sealed(file, found->salt, size_bytes);
+  SegmentReader sealed(file, SegmentAccess{.salt = found->salt}, size_bytes);
   TRY_ASSIGN(const Frame footer, sealed.frame_at(found->trailer.footer_offset));
   return footer.kind == FrameKind::kFooter && footer.end == size_bytes ? found->salt : 0;
 }
@@ -94,26 +95,54 @@ Result<base::ByteSpan> SegmentReader::view(std::uint64_t offset, std::uint64_t c
   return base::ByteSpan(window_).subspan(offset - window_offset_, count);
 }
 
-Result<Frame> SegmentReader::frame_at(std::uint64_t offset) {
-  TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kGroupHeaderBytes));
-  return frame_in(bytes, offset);
+/// Of a header whose checksum is right.
+Result<bool> SegmentReader::is_authentic_header(std::uint64_t offset, base::ByteSpan header) {
+  if (access_.opener == nullptr) {
+    return true;
+  }
+  TRY_ASSIGN(const bool authentic, is_authentic(*access_.opener, offset, header));
+  tampered_ += authentic ? 0U : 1U;
+  return authentic;
 }
 
-/// `bytes`: what stands at `offset`.
-Frame SegmentReader::frame_in(base::ByteSpan bytes, std::uint64_t offset) const {
+Result<Frame> SegmentReader::frame_at(std::uint64_t offset) {
+  const FrameLayout layout = access_.layout();
   Frame frame;
   frame.offset = offset;
-  if (const auto group = decode_group_header(bytes, salt_, offset)) {
+  TRY_ASSIGN(const base::ByteSpan bytes, view(offset, layout.group_header_bytes()));
+  const auto group = decode_group_header(bytes, access_.salt, offset, layout);
+  const auto footer =
+      group ? std::nullopt : decode_footer_header(bytes, access_.salt, offset, layout);
+  if (!group && !footer) {
+    return frame;
+  }
+  TRY_ASSIGN(const bool authentic, is_authentic_header(offset, bytes));  // INV-WAL-15
+  if (!authentic) {
+    return frame;
+  }
+  if (group) {
     frame.kind = FrameKind::kGroup;
     frame.group = *group;
-    frame.end = offset + kGroupHeaderBytes + group->body_bytes;
-  } else if (const auto footer = decode_footer_header(bytes, salt_, offset)) {
+    frame.end = offset + layout.group_header_bytes() + group->body_bytes;
+  } else {
     frame.kind = FrameKind::kFooter;
     frame.footer = *footer;
-    frame.end = offset + kFooterHeaderBytes + footer->body_bytes + kTrailerBytes;
+    frame.end = offset + layout.footer_header_bytes() + footer->body_bytes +
+                layout.third_copy_bytes() + layout.trailer_bytes();
   }
   frame.complete = frame.end <= end_;
   return frame;
+}
+
+Result<std::optional<Trailer>> SegmentReader::trailer_at(std::uint64_t offset) {
+  const FrameLayout layout = access_.layout();
+  TRY_ASSIGN(const base::ByteSpan bytes, view(offset, layout.trailer_bytes()));
+  const auto trailer = decode_trailer(bytes, access_.salt, offset, layout);
+  if (!trailer) {
+    return std::optional<Trailer>{};
+  }
+  TRY_ASSIGN(const bool authentic, is_authentic_header(offset, bytes));
+  return authentic ? trailer : std::nullopt;
 }
 
 Result<Frame> SegmentReader::find_frame(std::uint64_t offset) {
@@ -130,7 +159,7 @@ Result<Frame> SegmentReader::find_frame(std::uint64_t offset) {
     }
     offset += at;
     if (at + kGroupHeaderBytes <= bytes.size()) {
-      const Frame frame = frame_in(bytes.subspan(at, kGroupHeaderBytes), offset);
+      TRY_ASSIGN(const Frame frame, frame_at(offset));
       if (frame.kind != FrameKind::kNone) {
         return frame;
       }
@@ -140,57 +169,118 @@ Result<Frame> SegmentReader::find_frame(std::uint64_t offset) {
   return Frame{};
 }
 
+Result<std::optional<ChunkHeader>> SegmentReader::chunk_at(std::uint64_t offset,
+                                                           std::uint64_t end) {
+  TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kChunkHeaderBytes));
+  const auto chunk = decode_chunk_header(bytes, access_.salt, offset, access_.layout());
+  const bool fits =
+      chunk && kChunkHeaderBytes + base::align_up(chunk->payload_bytes, kAlignment) <= end - offset;
+  return fits ? chunk : std::nullopt;
+}
+
 Result<std::uint64_t> SegmentReader::find_chunk(std::uint64_t offset, std::uint64_t end) {
   for (; offset + kChunkHeaderBytes <= end; offset += kAlignment) {
-    TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kChunkHeaderBytes));
-    const auto chunk = decode_chunk_header(bytes, salt_, offset);
-    if (chunk &&
-        offset + kChunkHeaderBytes + base::align_up(chunk->payload_bytes, kAlignment) <= end) {
+    TRY_ASSIGN(const auto chunk, chunk_at(offset, end));
+    if (chunk) {
       return offset;
     }
   }
   return end;
 }
 
+/// Behind the chunks that were unpacked before: their records stay where they are while there is
+/// room.
+base::MutableByteSpan SegmentReader::room_for_plain(std::uint64_t bytes) {
+  if (plain_used_ == 0 || bytes > plain_.size() - plain_used_) {
+    window_fills_ += plain_used_ > 0 ? 1U : 0U;
+    plain_used_ = 0;
+    // Decrypted, what a window holds is no larger than the window.
+    plain_.resize(std::max({plain_.size(), static_cast<std::size_t>(bytes), window_.size()}));
+  }
+  const auto room = base::MutableByteSpan(plain_).subspan(plain_used_, bytes);
+  plain_used_ += bytes;
+  return room;
+}
+
 /// The plain bytes of a chunk whose header is intact; nothing when they are damaged. Valid until
-/// the next call of this object.
+/// window_fills() changes.
 Result<std::optional<base::ByteSpan>> SegmentReader::read_payload(const ChunkHeader& chunk,
                                                                   std::uint64_t offset) {
   const std::uint64_t padded = base::align_up(chunk.payload_bytes, kAlignment);
-  TRY_ASSIGN(const base::ByteSpan bytes, view(offset + kChunkHeaderBytes, padded));
-  if (bytes.size() != padded || base::crc32c(bytes) != chunk.payload_crc) {
+  TRY_ASSIGN(const base::ByteSpan bytes, view(offset, kChunkHeaderBytes + padded));
+  if (bytes.size() != kChunkHeaderBytes + padded ||
+      base::crc32c(bytes.subspan(kChunkHeaderBytes)) != chunk.payload_crc) {
     return std::optional<base::ByteSpan>{};
   }
-  const base::ByteSpan stored = bytes.first(chunk.payload_bytes);
-  if (chunk.plain_bytes == 0) {
-    return std::optional(stored);
+  base::ByteSpan content = bytes.subspan(kChunkHeaderBytes, chunk.payload_bytes);
+  if (access_.opener == nullptr && chunk.plain_bytes == 0) {
+    return std::optional(content);
   }
-  ++window_fills_;  // Views into the chunk before are void, as when the window moves.
-  plain_.resize(std::max<std::size_t>(plain_.size(), chunk.plain_bytes));
-  const auto plain = base::MutableByteSpan(plain_).first(chunk.plain_bytes);
-  return decompressor_.decompress(stored, plain) ? std::optional<base::ByteSpan>(plain)
-                                                 : std::nullopt;
+  const std::uint64_t decrypted_bytes =
+      access_.opener != nullptr ? content.size() - access_.layout().tag_bytes() : 0;
+  const base::MutableByteSpan room = room_for_plain(decrypted_bytes + chunk.plain_bytes);
+  if (access_.opener != nullptr) {
+    const auto decrypted = room.first(decrypted_bytes);
+    TRY_ASSIGN(const bool authentic,
+               open_payload(*access_.opener, offset, bytes, content, decrypted));
+    // No tag speaks for the padding.
+    if (!authentic || !is_all_zero(bytes.subspan(kChunkHeaderBytes + content.size()))) {
+      ++tampered_;
+      return std::optional<base::ByteSpan>{};
+    }
+    content = decrypted;
+  }
+  if (chunk.plain_bytes == 0) {
+    return std::optional(content);
+  }
+  const auto plain = room.subspan(decrypted_bytes);
+  return decompressor_.decompress(content, plain) ? std::optional<base::ByteSpan>(plain)
+                                                  : std::nullopt;
+}
+
+Result<Seq> SegmentReader::last_seq_in_chunks(std::uint64_t begin, std::uint64_t end) {
+  Seq last = 0;
+  TRY_ASSIGN(std::uint64_t offset, find_chunk(begin, end));
+  while (offset < end) {
+    TRY_ASSIGN(const auto chunk, chunk_at(offset, end));
+    DB_CHECK(chunk.has_value());
+    TRY_ASSIGN(const auto payload, read_payload(*chunk, offset));
+    std::uint64_t next = offset + kAlignment;
+    if (payload) {
+      next = offset + kChunkHeaderBytes + base::align_up(chunk->payload_bytes, kAlignment);
+      last = std::max(last, chunk->first_seq);
+      RecordView record;
+      std::size_t at = 0;
+      while (chunk->kind == ChunkKind::kRecords && decode_record(*payload, at, record)) {
+        last = std::max(last, record.seq);
+      }
+    }
+    TRY_ASSIGN(offset, find_chunk(next, end));
+  }
+  return last;
 }
 
 /// Walks over the chunks of a large value; reads them unless `mode` is kSkip.
 Result<SegmentReader::ValueWalk> SegmentReader::walk_value(std::uint64_t offset,
                                                            const RecordView& record, ValueMode mode,
                                                            std::string* value) {
+  const FrameLayout layout = access_.layout();
   ValueWalk walk{.end = offset};
   std::uint32_t crc = 0;
   std::uint64_t rest = record.value_bytes;
   for (std::uint32_t part = 0; rest > 0; ++part) {
     TRY_ASSIGN(const base::ByteSpan head, view(walk.end, kChunkHeaderBytes));
-    const auto chunk = decode_chunk_header(head, salt_, walk.end);
+    const auto chunk = decode_chunk_header(head, access_.salt, walk.end, layout);
     const std::uint64_t expected = std::min(rest, kValueChunkBytesMax);
     if (!chunk || chunk->kind != ChunkKind::kValue || chunk->first_seq != record.seq ||
         chunk->value_part != part ||
-        (chunk->plain_bytes == 0 ? chunk->payload_bytes : chunk->plain_bytes) != expected) {
+        (chunk->plain_bytes == 0 ? chunk->payload_bytes - layout.tag_bytes()
+                                 : chunk->plain_bytes) != expected) {
       walk.intact = false;
       return walk;
     }
     if (mode == ValueMode::kSkip && part == 0 && chunk->plain_bytes == 0) {
-      walk.end += encoded_value_bytes(record.value_bytes);  // Then no part is compressed.
+      walk.end += encoded_value_bytes(record.value_bytes, layout);  // Then no part is compressed.
       return walk;
     }
     if (mode != ValueMode::kSkip && walk.intact) {
@@ -271,14 +361,12 @@ Result<bool> SegmentReader::read_group(const Frame& frame, ValueMode mode,
                                        const RecordVisitor& visit) {
   DB_CHECK(frame.kind == FrameKind::kGroup);
   const std::uint64_t group_end = std::min(frame.end, end_);
-  std::uint64_t position = frame.offset + kGroupHeaderBytes;
+  std::uint64_t position = frame.offset + access_.layout().group_header_bytes();
   std::uint64_t visited = 0;
   bool intact = frame.complete;
   while (position < group_end) {
-    TRY_ASSIGN(const base::ByteSpan head, view(position, kChunkHeaderBytes));
-    const auto chunk = decode_chunk_header(head, salt_, position);
-    if (!chunk || base::align_up(chunk->payload_bytes, kAlignment) + kChunkHeaderBytes >
-                      group_end - position) {
+    TRY_ASSIGN(const auto chunk, chunk_at(position, group_end));
+    if (!chunk) {
       intact = false;
       TRY_ASSIGN(position, find_chunk(position + kAlignment, group_end));
       continue;
@@ -301,12 +389,22 @@ Result<std::optional<SegmentIndex>> SegmentReader::read_footer(const Frame& fram
   if (!frame.complete) {
     return std::optional<SegmentIndex>{};
   }
-  std::vector<std::byte> body(frame.footer.body_bytes);
-  TRY_ASSIGN(const std::size_t count, file_.read(frame.offset + kFooterHeaderBytes, body));
-  if (count != body.size()) {
+  // The header once more: the body is bound to it.
+  std::vector<std::byte> bytes(access_.layout().footer_header_bytes() + frame.footer.body_bytes);
+  const base::MutableByteSpan all(bytes);
+  const auto header = all.first(access_.layout().footer_header_bytes());
+  const auto body = all.subspan(header.size());
+  TRY_ASSIGN(const std::size_t count, file_.read(frame.offset, all));
+  if (count != bytes.size() || !is_footer_body(frame.footer, body)) {
     return std::optional<SegmentIndex>{};
   }
-  return decode_footer_body(frame.footer, body);
+  if (access_.opener == nullptr) {
+    return decode_footer_index(body);
+  }
+  TRY_ASSIGN(const base::ByteSpan plain,
+             open_footer_body(*access_.opener, frame.offset, header, body));
+  tampered_ += plain.empty() ? 1U : 0U;
+  return decode_footer_index(plain);
 }
 
 Result<std::uint64_t> SegmentReader::non_zero_end(std::uint64_t from) {

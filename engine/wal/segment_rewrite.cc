@@ -55,6 +55,7 @@ class Rewrite {
         files_(*options.files),
         pool_(pool),
         segments_(segments),
+        layout_(options.keys != nullptr),
         compress_(options.compress_rewritten) {}
 
   Result<std::uint64_t> run(std::span<const std::uint64_t> ids,
@@ -66,7 +67,8 @@ class Rewrite {
                    files_, {.temporary_path = io::join_path(options_.directory, rewrite_name(id)),
                             .id = id,
                             .salt = options_.new_salt ? options_.new_salt() : random_salt(),
-                            .capacity_bytes = SegmentWriter::capacity_for(0, 0)}));
+                            .capacity_bytes = SegmentWriter::capacity_for(0, 0, layout_),
+                            .keys = options_.keys}));
     Status made = write_output(keep);
     if (made) {
       made = verify_output();
@@ -174,20 +176,29 @@ class Rewrite {
     return {};
   }
 
+  Status write_header() {
+    return writer_->write_header({.first_seq = covers_.first,
+                                  .hlc_floor = hlc_floor_,
+                                  .store_uuid = options_.store_uuid,
+                                  .covers = covers_,
+                                  .rewritten = true,
+                                  .compressed = compress_});
+  }
+
   Status write_output(const std::function<bool(const RecordView&)>& keep) {
     output_ = std::make_shared<Segment>();
-    group_ = GroupBuilder(compress_ ? &compressor_ : nullptr);
+    group_ = GroupBuilder(compress_ ? &compressor_ : nullptr, layout_);
     group_.clear();
+    if (layout_.is_encrypted()) {  // It brings the key; else it states the capacity.
+      TRY(write_header());
+    }
     for (const Segment& input : inputs_) {
       TRY(copy_from(input, keep));
     }
     TRY(flush());
-    TRY(writer_->write_header({.first_seq = covers_.first,
-                               .hlc_floor = hlc_floor_,
-                               .store_uuid = options_.store_uuid,
-                               .covers = covers_,
-                               .rewritten = true,
-                               .compressed = compress_}));
+    if (!layout_.is_encrypted()) {
+      TRY(write_header());
+    }
     TRY(writer_->sync());
     return writer_->seal(false, pool_.next_id());
   }
@@ -195,7 +206,8 @@ class Rewrite {
   /// Reads every byte back: the inputs go only when the output is as good as they are.
   Status verify_output() {
     TRY_ASSIGN(const SegmentScan scan,
-               scan_segment(writer_->file(), {.name = writer_->path(), .id = writer_->id()}));
+               scan_segment(writer_->file(),
+                            {.name = writer_->path(), .id = writer_->id(), .keys = options_.keys}));
     if (!scan.sealed || scan.is_damaged() || scan.records != records_ ||
         scan.values != output_->values) {
       return fail(ErrorCode::kCorruption, writer_->path() + " does not read back as written");
@@ -207,7 +219,7 @@ class Rewrite {
   /// records as they came in.
   Status compare_records() {
     std::uint32_t digest = 0;
-    SegmentReader reader(writer_->file(), writer_->salt(), writer_->offset());
+    SegmentReader reader(writer_->file(), writer_->access(), writer_->offset());
     for (std::uint64_t offset = kSegmentHeaderBytes; offset < writer_->offset();) {
       TRY_ASSIGN(const Frame frame, reader.frame_at(offset));
       if (frame.kind != FrameKind::kGroup) {
@@ -232,7 +244,7 @@ class Rewrite {
   Status replace_inputs() {
     output_->id = writer_->id();
     output_->path = writer_->path();
-    output_->salt = writer_->salt();
+    output_->access = writer_->access();
     output_->rewritten = true;
     output_->compressed = compress_;
     output_->covers = covers_;
@@ -257,6 +269,7 @@ class Rewrite {
   io::FileSystem& files_;
   SegmentPool& pool_;
   SegmentSet& segments_;
+  const FrameLayout layout_;
   std::vector<Segment> inputs_;  // Copies, by seq.
   SeqRange covers_;
   Hlc hlc_floor_ = 0;

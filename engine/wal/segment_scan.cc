@@ -6,7 +6,6 @@
 #include "engine/wal/segment_scan.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "engine/base/bytes.h"
 #include "engine/io/file_system.h"
 #include "engine/wal/log.h"
+#include "engine/wal/segment_access.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_reader.h"
 #include "engine/wal/tail_rule.h"
@@ -58,9 +58,10 @@ class Scanner {
     TRY_ASSIGN(scan_.file_bytes, file_.size());
     TRY(read_header());
     if (!scan_.header) {
-      if (scan_.salt == 0) {
-        TRY_ASSIGN(scan_.salt, find_salt(file_, scan_.file_bytes,
-                                         request_.known_end ? request_.known_end->valid_bytes : 0));
+      if (scan_.access.salt == 0 && request_.keys == nullptr) {
+        TRY_ASSIGN(scan_.access.salt,
+                   find_salt(file_, scan_.file_bytes,
+                             request_.known_end ? request_.known_end->valid_bytes : 0));
       }
       sparse_ = request_.is_rewritten;
       counters_.next_expected = sparse_ ? 0 : request_.first_seq_at_least;
@@ -83,32 +84,33 @@ class Scanner {
     add_problem(fmt::format("{} at bytes {}..{}", what, begin, end));
   }
 
+  void note_tampering(const std::string& what) {
+    ++scan_.tampered_places;
+    add_problem(what + " is not what was written: checksums are right, tags are not");
+  }
+
   Status read_header() {
-    std::array<std::byte, kSegmentHeaderBytes> bytes{};
-    TRY_ASSIGN(const std::size_t count, file_.read(0, bytes));
-    SegmentHeaderRead read = decode_segment_header(base::ByteSpan(bytes).first(count));
-    if (read.newer_version != 0) {
-      return fail(ErrorCode::kUnsupportedVersion,
-                  fmt::format("{} has format version {}, this program reads up to {}: use the "
-                              "program that wrote it",
-                              request_.name, read.newer_version, kFormatVersion));
-    }
+    TRY_ASSIGN(OpenedHeader read, open_header(file_, request_.id, request_.name, request_.keys));
     if (read.header && read.header->id != request_.id) {
       add_problem(
           fmt::format("the header says segment {:x}: the file was renamed", read.header->id));
-      scan_.salt = read.header->salt;
+      scan_.tampered_places += read.access.opener != nullptr ? 1U : 0U;
+      scan_.access = read.access;
       read.header.reset();
     }
     if (!read.header) {
       add_damage(0, std::min(scan_.file_bytes, kSegmentHeaderBytes), "damaged segment header");
       return {};
     }
-    if (read.copy_damaged) {
+    if (read.copy_tampered) {
+      note_tampering("one of two header copies");
+    }
+    if (read.copy_damaged || read.copy_tampered) {
       add_damage(0, kSegmentHeaderBytes, "one of two header copies is damaged");
     }
     scan_.header = read.header;
     scan_.format_version = read.version;
-    scan_.salt = read.header->salt;
+    scan_.access = read.access;
     sparse_ = read.header->rewritten;
     counters_.next_expected = sparse_ ? 0 : read.header->first_seq;
     scan_.highest_seq = read.header->rewritten ? read.header->covers.last : 0;
@@ -116,13 +118,13 @@ class Scanner {
   }
 
   Status read_trailer() {
-    if (scan_.salt == 0) {
+    const std::uint64_t trailer_bytes = scan_.access.layout().trailer_bytes();
+    if (scan_.access.salt == 0 || scan_.file_bytes < kSegmentHeaderBytes + trailer_bytes) {
       return {};
     }
-    TRY_ASSIGN(const auto found, read_file_trailer(file_, scan_.file_bytes));
-    if (found && found->salt == scan_.salt) {
-      trailer_ = found->trailer;
-    }
+    SegmentReader reader(file_, scan_.access, scan_.file_bytes);
+    TRY_ASSIGN(trailer_, reader.trailer_at(scan_.file_bytes - trailer_bytes));
+    is_seal_tampered_ = reader.tampered() > 0;
     return {};
   }
 
@@ -135,12 +137,12 @@ class Scanner {
       limit_ = trailer_->footer_offset;
       durable_ = limit_;
     }
-    SegmentReader reader(file_, scan_.salt, limit_);
+    SegmentReader reader(file_, scan_.access, limit_);
     if (!request_.known_end && !trailer_ && (request_.has_successor || sparse_)) {
       // Rewritten files get their name when all is durable, others before their successor does.
       TRY_ASSIGN(durable_, reader.non_zero_end(kSegmentHeaderBytes));
     }
-    if (scan_.salt == 0) {  // Then any frame would be somebody's word for itself.
+    if (scan_.access.salt == 0) {  // Then any frame would be somebody's word for itself.
       TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(kSegmentHeaderBytes));
       if (limit_ > kSegmentHeaderBytes) {
         doubts_.push_back({used_end == kSegmentHeaderBytes ? Found::kZeros : Found::kNoFrame,
@@ -149,8 +151,20 @@ class Scanner {
       }
       return {};
     }
+    const Status walked = walk_frames(reader);
+    if (reader.tampered() > 0) {
+      scan_.tampered_places += reader.tampered();
+      add_problem(
+          fmt::format("{} places are not what was written: checksums are right, tags are not",
+                      reader.tampered()));
+    }
+    return walked;
+  }
+
+  Status walk_frames(SegmentReader& reader) {
     std::uint64_t offset = kSegmentHeaderBytes;
     while (offset < limit_) {
+      const std::uint64_t tampered_before = reader.tampered();
       TRY_ASSIGN(Frame frame, reader.frame_at(offset));
       if (frame.kind == FrameKind::kNone) {
         // Most often this is the unused rest of a preallocated file: that is seen much faster.
@@ -158,13 +172,20 @@ class Scanner {
         if (used_end > offset) {
           TRY_ASSIGN(frame, reader.find_frame(offset + kAlignment));
         }
+        const bool is_tampered = reader.tampered() > tampered_before;
         if (frame.kind == FrameKind::kNone) {
-          doubts_.push_back({used_end == offset ? Found::kZeros : Found::kNoFrame,
-                             {.begin = offset, .end = limit_},
+          const std::uint64_t end =
+              is_tampered ? std::min(base::align_up(used_end, kAlignment), limit_) : limit_;
+          doubts_.push_back({is_tampered          ? Found::kTamperedFrame
+                             : used_end == offset ? Found::kZeros
+                                                  : Found::kNoFrame,
+                             {.begin = offset, .end = end},
                              counters_});
-          break;
+          return is_tampered ? name_orphans(reader, offset + kAlignment) : Status{};
         }
-        doubts_.push_back({Found::kNoFrame, {.begin = offset, .end = frame.offset}, counters_});
+        doubts_.push_back({is_tampered ? Found::kTamperedFrame : Found::kNoFrame,
+                           {.begin = offset, .end = frame.offset},
+                           counters_});
       }
       if (frame.kind == FrameKind::kFooter) {
         durable_ = std::max(durable_, frame.offset);
@@ -175,6 +196,16 @@ class Scanner {
       TRY(read_group(reader, frame));
       offset = frame.end;
       end_ = std::min(frame.end, limit_);
+    }
+    return {};
+  }
+
+  /// The chunks of a group whose header somebody has changed say for themselves what they hold.
+  Status name_orphans(SegmentReader& reader, std::uint64_t begin) {
+    TRY_ASSIGN(const Seq last, reader.last_seq_in_chunks(begin, limit_));
+    scan_.highest_seq = std::max(scan_.highest_seq, last);
+    if (last != 0) {
+      expect(last + 1);
     }
     return {};
   }
@@ -195,6 +226,7 @@ class Scanner {
     counters_.groups = scan_.groups.size();
     expect(frame.group.first_seq);
     const ValueMode mode = request_.verify_values ? ValueMode::kVerify : ValueMode::kSkip;
+    const std::uint64_t tampered_before = reader.tampered();
     TRY_ASSIGN(const bool intact, reader.read_group(frame, mode, [this](const ReadRecord& record) {
       note_record(record);
       return Status{};
@@ -203,7 +235,10 @@ class Scanner {
       expect(frame.group.last_seq + 1);
     }
     if (!intact) {
-      doubts_.push_back({Found::kDamagedGroup, {.begin = frame.offset, .end = frame.end}, before});
+      const bool is_tampered = reader.tampered() > tampered_before;
+      doubts_.push_back({is_tampered ? Found::kTamperedGroup : Found::kDamagedGroup,
+                         {.begin = frame.offset, .end = frame.end},
+                         before});
     }
     return {};
   }
@@ -257,7 +292,8 @@ class Scanner {
       if (ruling == Ruling::kCorrupt) {
         has_corrupt_groups_ = true;
         add_damage(doubt.bytes.begin, doubt.bytes.end, "damaged group");
-        scan_.valid_end = std::max(scan_.valid_end, std::min(doubt.bytes.end, durable_));
+        const std::uint64_t end_max = evidence == Evidence::kDurable ? durable_ : limit_;
+        scan_.valid_end = std::max(scan_.valid_end, std::min(doubt.bytes.end, end_max));
         continue;
       }
       if (ruling != Ruling::kTorn) {
@@ -279,7 +315,7 @@ class Scanner {
       }
     }
     if (scan_.torn) {
-      SegmentReader reader(file_, scan_.salt, scan_.file_bytes);
+      SegmentReader reader(file_, scan_.access, scan_.file_bytes);
       TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(scan_.valid_end));
       scan_.torn_bytes = used_end - scan_.valid_end;
     }
@@ -293,28 +329,56 @@ class Scanner {
     return {};
   }
 
+  /// False: the copy of the segment header behind the footer is damaged.
+  Result<bool> check_third_copy(SegmentReader& reader, const Frame& frame) {
+    const FrameLayout layout = scan_.access.layout();
+    if (frame.kind != FrameKind::kFooter || !layout.is_encrypted() || !scan_.header) {
+      return true;
+    }
+    const std::uint64_t offset = frame.end - layout.trailer_bytes() - layout.third_copy_bytes();
+    TRY_ASSIGN(const base::ByteSpan bytes, reader.view(offset, layout.third_copy_bytes()));
+    std::vector<std::byte> expected(kSegmentHeaderBytes);
+    encode_segment_header(*scan_.header, expected);
+    const HeaderCopyRead copy = decode_header_copy(bytes);
+    const bool is_whole = copy.header || copy.version != 0;
+    const bool is_same =
+        std::ranges::equal(bytes, base::ByteSpan(expected).first(kSegmentHeaderCopyBytes));
+    is_seal_tampered_ = is_seal_tampered_ || (is_whole && !is_same);
+    return is_whole;
+  }
+
   /// Footer and trailer, at the valid end.
   Status check_seal() {
-    if (scan_.torn || scan_.salt == 0) {
+    if (scan_.torn || scan_.access.salt == 0) {
       return {};
     }
-    SegmentReader reader(file_, scan_.salt, scan_.file_bytes);
+    SegmentReader reader(file_, scan_.access, scan_.file_bytes);
     const std::uint64_t footer_at = trailer_ ? trailer_->footer_offset : scan_.valid_end;
     TRY_ASSIGN(const Frame frame, reader.frame_at(footer_at));
     std::optional<SegmentIndex> index;
     if (frame.kind == FrameKind::kFooter) {
       TRY_ASSIGN(index, reader.read_footer(frame));
     }
-    if (index && !trailer_) {
+    TRY_ASSIGN(const bool is_third_copy_whole, check_third_copy(reader, frame));
+    if (index && is_third_copy_whole && !trailer_) {
       // Sealed, not yet cut to its length: the trailer stands behind the footer.
-      TRY_ASSIGN(const base::ByteSpan bytes, reader.view(frame.end - kTrailerBytes, kTrailerBytes));
-      trailer_ = decode_trailer(bytes, scan_.salt, frame.end - kTrailerBytes);
+      TRY_ASSIGN(trailer_, reader.trailer_at(frame.end - scan_.access.layout().trailer_bytes()));
     }
+    // A group that stands there lies behind the known end.
+    TRY_ASSIGN(const base::ByteSpan magic, reader.view(footer_at, sizeof(kFooterMagic)));
+    const bool claims_footer =
+        magic.size() == sizeof(kFooterMagic) && base::load<std::uint32_t>(magic, 0) == kFooterMagic;
+    is_seal_tampered_ = is_seal_tampered_ || (claims_footer && reader.tampered() > 0);
     const Evidence evidence = trailer_ || sparse_  ? Evidence::kDurable
                               : request_.known_end ? Evidence::kVoid
                                                    : Evidence::kNone;
-    const bool is_damaged = trailer_ ? !index : frame.kind == FrameKind::kFooter;
-    const Ruling ruling = is_damaged ? ruling_on(Found::kDamagedFooter, evidence) : Ruling::kCounts;
+    const bool is_damaged =
+        trailer_ ? !index || !is_third_copy_whole : frame.kind == FrameKind::kFooter;
+    Ruling ruling = is_damaged ? ruling_on(Found::kDamagedFooter, evidence) : Ruling::kCounts;
+    if (is_seal_tampered_) {
+      ruling = ruling_on(Found::kTamperedFooter, evidence);
+      note_tampering("footer or trailer");
+    }
     if (ruling == Ruling::kCorrupt) {
       add_damage(footer_at, scan_.file_bytes, "damaged footer");
     } else if (ruling == Ruling::kTorn) {  // Died while sealing.
@@ -412,7 +476,8 @@ class Scanner {
   std::uint64_t end_ = kSegmentHeaderBytes;
   bool sparse_ = false;
   bool has_corrupt_groups_ = false;
-  bool is_cut_off_ = false;  // A rewritten file without a footer.
+  bool is_seal_tampered_ = false;  // Footer or trailer.
+  bool is_cut_off_ = false;        // A rewritten file without a footer.
 };
 
 }  // namespace

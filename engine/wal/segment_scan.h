@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/frame_seal.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/document.h>
@@ -34,6 +36,7 @@ struct ScanRequest {
   bool verify_values = true;
   /// Gets each readable record when it is met, whatever the segment turns out to be.
   std::function<void(const RecordView&)> visit{};
+  const crypto::MasterKeys* keys = nullptr;  ///< LogOptions::keys.
 };
 
 struct DamagedBytes {
@@ -45,7 +48,7 @@ struct SegmentScan {
   std::uint64_t id = 0;
   std::optional<SegmentHeader> header;  ///< Absent: both copies are damaged.
   std::uint32_t format_version = 0;     ///< 0: not known.
-  std::uint64_t salt = 0;
+  SegmentAccess access;                 ///< salt 0: nothing in the file can be believed.
   std::uint64_t file_bytes = 0;
   std::uint64_t valid_end = kSegmentHeaderBytes;    ///< End of the last group that counts.
   std::uint64_t durable_end = kSegmentHeaderBytes;  ///< Before it all was proven to be durable.
@@ -65,6 +68,8 @@ struct SegmentScan {
   std::vector<DamagedBytes> damages;
   std::vector<SeqRange> lost;  ///< Ascending, disjoint.
   std::vector<std::string> problems;
+  /// Places whose checksum is right and whose tag is not, or a file that is not where it was made.
+  std::uint64_t tampered_places = 0;
   /// A rewritten segment without header and footer: `lost` is what lies between its records, and it
   /// may have held any seq around them that no other segment has.
   bool loss_is_unbounded = false;
@@ -73,7 +78,7 @@ struct SegmentScan {
   [[nodiscard]] bool is_damaged() const { return !damages.empty(); }
 };
 
-/// Reads all of `file`. Damage is a result, not an error. kUnsupportedVersion, kIo.
+/// Reads all of `file`. Damage is a result, not an error. Errors of open_header; kIo.
 Result<SegmentScan> scan_segment(io::File& file, const ScanRequest& request);
 
 /// Of a rewritten segment; without its header as far as it is known.

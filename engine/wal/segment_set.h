@@ -14,6 +14,7 @@
 
 #include "engine/base/mutex.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/frame_seal.h"
 #include "engine/wal/group_builder.h"
 #include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
@@ -27,7 +28,7 @@ namespace pluresdb::wal {
 struct Segment {
   std::uint64_t id = 0;     // Constant.
   std::string path;         // Constant.
-  std::uint64_t salt = 0;   // Constant.
+  SegmentAccess access;     // Constant.
   bool rewritten = false;   // Constant.
   bool compressed = false;  // Constant. See SegmentHeader.
   SeqRange covers;          // Constant. Rewritten segments only.

@@ -15,7 +15,10 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
+#include "engine/crypto/chunk_sealer.h"
+#include "engine/crypto/file_key.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/frame_seal.h"
 #include "engine/wal/group_builder.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/error.h>
@@ -25,8 +28,10 @@ namespace pluresdb::wal {
 namespace {
 
 /// What one more group may add to the footer.
-std::uint64_t footer_growth(std::uint64_t values) {
-  return sizeof(SeqRange) + sizeof(GroupLocation) + values * sizeof(ValueLocation);
+std::uint64_t footer_growth(std::uint64_t values, FrameLayout layout) {
+  const std::uint64_t bytes =
+      sizeof(SeqRange) + sizeof(GroupLocation) + values * sizeof(ValueLocation);
+  return bytes + (bytes / kFooterPieceBytes + 1) * layout.tag_bytes();
 }
 static_assert(sizeof(SeqRange) == 16 && sizeof(GroupLocation) == 16 && sizeof(ValueLocation) == 24);
 
@@ -44,7 +49,9 @@ SegmentWriter::SegmentWriter(io::FileSystem& files, std::unique_ptr<io::File> fi
       file_(std::move(file)),
       path_(preparation.temporary_path),
       id_(preparation.id),
-      salt_(preparation.salt) {}
+      keys_(preparation.keys),
+      layout_(preparation.keys != nullptr),
+      access_{.salt = preparation.salt} {}
 
 Result<std::unique_ptr<SegmentWriter>> SegmentWriter::prepare(io::FileSystem& files,
                                                               const Preparation& preparation) {
@@ -93,10 +100,27 @@ Status SegmentWriter::fill_with_zeros(const std::atomic<bool>& until) {
 
 Status SegmentWriter::write_header(SegmentHeader header) {
   header.id = id_;
-  header.salt = salt_;
-  header.capacity_bytes = capacity_bytes_;
+  header.salt = access_.salt;
+  // The groups of an encrypted rewritten file follow its header, and it grows with them.
+  header.capacity_bytes = layout_.is_encrypted() && header.rewritten ? 0 : capacity_bytes_;
   std::array<std::byte, kSegmentHeaderBytes> bytes{};
+  const auto copy = base::ByteSpan(bytes).first(kSegmentHeaderCopyBytes);
+  if (keys_ != nullptr) {
+    DB_CHECK(!sealer_.has_value() && offset_ == kSegmentHeaderBytes);
+    header.envelope = crypto::Envelope{};
+    encode_segment_header(header, bytes);
+    TRY_ASSIGN(const crypto::NewFileKey made,
+               crypto::seal_file_key(*keys_, part_bound_to_envelope(copy)));
+    header.envelope = made.envelope;
+    TRY_ASSIGN(auto opener, crypto::ChunkOpener::create(made.key));
+    access_.opener = std::make_shared<const crypto::ChunkOpener>(std::move(opener));
+    TRY_ASSIGN(auto sealer, crypto::ChunkSealer::create(made.key));
+    sealer_.emplace(std::move(sealer));
+  }
   encode_segment_header(header, bytes);
+  if (keys_ != nullptr) {
+    third_copy_.assign(copy.begin(), copy.end());
+  }
   return file_->write(0, bytes);
 }
 
@@ -112,17 +136,24 @@ bool SegmentWriter::has_room(std::uint64_t bytes, std::uint64_t values) const {
 }
 
 std::uint64_t SegmentWriter::capacity_with(std::uint64_t bytes, std::uint64_t values) const {
-  return offset_ + bytes + index_.encoded_bytes() + footer_growth(values);
+  return offset_ + bytes + index_.encoded_bytes(layout_) + footer_growth(values, layout_);
 }
 
-std::uint64_t SegmentWriter::capacity_for(std::uint64_t bytes, std::uint64_t values) {
-  return base::align_up(
-      kSegmentHeaderBytes + bytes + SegmentIndex{}.encoded_bytes() + footer_growth(values),
-      kSegmentHeaderBytes);
+std::uint64_t SegmentWriter::capacity_for(std::uint64_t bytes, std::uint64_t values,
+                                          FrameLayout layout) {
+  return base::align_up(kSegmentHeaderBytes + bytes + SegmentIndex{}.encoded_bytes(layout) +
+                            footer_growth(values, layout),
+                        kSegmentHeaderBytes);
 }
 
 Status SegmentWriter::append(GroupBuilder& group, std::uint32_t flags) {
-  const base::ByteSpan bytes = group.place(salt_, offset_, durable_offset_, flags);
+  base::ByteSpan bytes;
+  if (layout_.is_encrypted()) {
+    DB_CHECK(sealer_.has_value());
+    TRY_ASSIGN(bytes, group.place_sealed(*sealer_, access_.salt, offset_, durable_offset_, flags));
+  } else {
+    bytes = group.place(access_.salt, offset_, durable_offset_, flags);
+  }
   TRY(file_->write(offset_, bytes));
   for (const SeqRange& run : group.runs()) {
     index_.add_run(run);
@@ -152,7 +183,14 @@ Status SegmentWriter::seal(bool clean, std::uint64_t next_segment_id) {
     header.first_seq = index_.runs.front().first;
     header.last_seq = index_.runs.back().last;
   }
-  const std::vector<std::byte> footer = encode_footer(header, index_, salt_, offset_);
+  std::vector<std::byte> footer;
+  if (layout_.is_encrypted()) {
+    DB_CHECK(sealer_.has_value());
+    TRY_ASSIGN(footer, encode_sealed_footer(header, index_, access_.salt, offset_,
+                                            {.sealer = *sealer_, .third_copy = third_copy_}));
+  } else {
+    footer = encode_footer(header, index_, access_.salt, offset_);
+  }
   TRY(file_->write(offset_, footer));
   TRY(file_->sync_data());
   TRY(file_->truncate(offset_ + footer.size()));
@@ -161,8 +199,8 @@ Status SegmentWriter::seal(bool clean, std::uint64_t next_segment_id) {
 }
 
 Status SegmentWriter::void_group(std::uint64_t offset) {
-  const std::array<std::byte, kGroupHeaderBytes> zeros{};
-  TRY(file_->write(offset, zeros));
+  const std::array<std::byte, FrameLayout(true).group_header_bytes()> zeros{};
+  TRY(file_->write(offset, base::ByteSpan(zeros).first(layout_.group_header_bytes())));
   return file_->sync_data();
 }
 

@@ -7,10 +7,15 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/base/bytes.h"
+#include "engine/crypto/chunk_sealer.h"
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/frame_seal.h"
 #include "engine/wal/group_builder.h"
 #include "engine/wal/segment_format.h"
 #include <pluresdb/error.h>
@@ -27,7 +32,8 @@ class SegmentWriter {
     std::string temporary_path;
     std::uint64_t id = 0;
     std::uint64_t salt = 0;
-    std::uint64_t capacity_bytes = 0;  ///< Reserved on disk.
+    std::uint64_t capacity_bytes = 0;          ///< Reserved on disk.
+    const crypto::MasterKeys* keys = nullptr;  ///< Not null: the file is encrypted.
   };
   /// Creates the file under its temporary name. On failure nothing is left.
   static Result<std::unique_ptr<SegmentWriter>> prepare(io::FileSystem& files,
@@ -36,9 +42,11 @@ class SegmentWriter {
   /// is written only. Given up, without an error, when `until` becomes true.
   Status fill_with_zeros(const std::atomic<bool>& until);
   [[nodiscard]] bool is_zero_filled() const { return is_zero_filled_; }
-  /// Before the header is written only. kNoSpace: the capacity stays as it was.
+  /// Before the header is written, or in a file whose header states no capacity. kNoSpace: the
+  /// capacity stays as it was.
   Status grow(std::uint64_t capacity_bytes);
-  /// Writes the header (id and capacity are filled in); the file is not in the log yet.
+  /// Writes the header (id and capacity are filled in, and the key of an encrypted file is made for
+  /// it: so there it comes before the first group); the file is not in the log yet.
   Status write_header(SegmentHeader header);
   /// Syncs the file, gives it its name, syncs the directory. Afterwards the file may get groups.
   Status activate(const std::string& final_path);
@@ -46,7 +54,7 @@ class SegmentWriter {
   /// True when a group of `bytes` that adds `values` large values leaves room for the footer.
   [[nodiscard]] bool has_room(std::uint64_t bytes, std::uint64_t values) const;
   /// Bytes that a file needs to hold one such group.
-  static std::uint64_t capacity_for(std::uint64_t bytes, std::uint64_t values);
+  static std::uint64_t capacity_for(std::uint64_t bytes, std::uint64_t values, FrameLayout layout);
   /// Bytes that this file needs to take one more such group.
   [[nodiscard]] std::uint64_t capacity_with(std::uint64_t bytes, std::uint64_t values) const;
   /// Writes the group at offset(). On failure any part of it may be in the file.
@@ -63,7 +71,8 @@ class SegmentWriter {
   void abandon();
 
   [[nodiscard]] std::uint64_t id() const { return id_; }
-  [[nodiscard]] std::uint64_t salt() const { return salt_; }
+  /// For readers; of an encrypted file once it has its header.
+  [[nodiscard]] const SegmentAccess& access() const { return access_; }
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
   [[nodiscard]] std::uint64_t durable_offset() const { return durable_offset_; }
   [[nodiscard]] std::uint64_t capacity_bytes() const { return capacity_bytes_; }
@@ -80,7 +89,11 @@ class SegmentWriter {
   std::unique_ptr<io::File> file_;
   std::string path_;
   std::uint64_t id_;
-  std::uint64_t salt_;
+  const crypto::MasterKeys* keys_;
+  FrameLayout layout_;
+  SegmentAccess access_;
+  std::optional<crypto::ChunkSealer> sealer_;  // The only one that this file ever has.
+  std::vector<std::byte> third_copy_;          // Of the header, for the footer.
   std::uint64_t capacity_bytes_ = 0;
   std::uint64_t file_bytes_ = 0;
   std::uint64_t offset_ = kSegmentHeaderBytes;

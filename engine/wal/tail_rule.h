@@ -16,6 +16,10 @@ enum class Found : std::uint8_t {
   kDamagedGroup,   ///< Valid header, damaged body.
   kNoFrame,        ///< Neither group nor footer; another frame may follow.
   kDamagedFooter,  ///< Or one without its trailer.
+  // Checksums that are right with tags that are not: no crash leaves that.
+  kTamperedFrame,   ///< The header of a group or footer; another frame may follow.
+  kTamperedGroup,   ///< Its header is authentic, not all of its chunks are.
+  kTamperedFooter,  ///< Or its trailer.
 };
 
 /// What is known about that place from elsewhere.
@@ -42,7 +46,7 @@ struct TailRule {
   Ruling ruling;
 };
 
-inline constexpr std::array<TailRule, 15> kTailRules = {{
+inline constexpr std::array<TailRule, 24> kTailRules = {{
     {Found::kWholeGroup, Evidence::kNone, Ruling::kCounts},
     {Found::kWholeGroup, Evidence::kDurable, Ruling::kCounts},
     {Found::kWholeGroup, Evidence::kVoid, Ruling::kIgnored},
@@ -59,6 +63,16 @@ inline constexpr std::array<TailRule, 15> kTailRules = {{
     {Found::kDamagedFooter, Evidence::kNone, Ruling::kTorn},
     {Found::kDamagedFooter, Evidence::kDurable, Ruling::kCorrupt},
     {Found::kDamagedFooter, Evidence::kVoid, Ruling::kIgnored},
+    {Found::kTamperedFrame, Evidence::kNone, Ruling::kCorrupt},
+    {Found::kTamperedFrame, Evidence::kDurable, Ruling::kCorrupt},
+    {Found::kTamperedFrame, Evidence::kVoid, Ruling::kIgnored},
+    {Found::kTamperedGroup, Evidence::kNone, Ruling::kCorrupt},
+    {Found::kTamperedGroup, Evidence::kDurable, Ruling::kCorrupt},
+    {Found::kTamperedGroup, Evidence::kVoid, Ruling::kIgnored},
+    // A footer stands where a successor says that the segment ends: that does not make it void.
+    {Found::kTamperedFooter, Evidence::kNone, Ruling::kCorrupt},
+    {Found::kTamperedFooter, Evidence::kDurable, Ruling::kCorrupt},
+    {Found::kTamperedFooter, Evidence::kVoid, Ruling::kCorrupt},
 }};
 
 constexpr Ruling ruling_on(Found found, Evidence evidence) {

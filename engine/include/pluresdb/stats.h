@@ -36,12 +36,15 @@ struct ValidationReport {
   std::uint64_t valid_segments = 0;
   std::uint64_t corrupted_segments = 0;  ///< At least one durable byte is damaged, or missing.
   std::uint64_t torn_tails = 0;          ///< Safe: never acknowledged.
-  std::vector<SeqRange> lost;            ///< Exact ranges behind corrupted_entries.
-  std::vector<std::string> problems;     ///< One line each, naming file and offset.
+  /// Of an encrypted log: what somebody has changed. Checksums are right there and tags are not;
+  /// neither a crash nor a failing disk leaves that.
+  std::uint64_t tampered_places = 0;
+  std::vector<SeqRange> lost;         ///< Exact ranges behind corrupted_entries.
+  std::vector<std::string> problems;  ///< One line each, naming file and offset.
 
-  /// True when nothing that was durable is damaged. A torn tail is healthy.
+  /// True when nothing that was durable is damaged or changed. A torn tail is healthy.
   [[nodiscard]] bool is_healthy() const {
-    return corrupted_entries == 0 && corrupted_segments == 0;
+    return corrupted_entries == 0 && corrupted_segments == 0 && tampered_places == 0;
   }
 };
 
