@@ -12,8 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "engine/base/bytes.h"
 #include "engine/crypto/chunk_sealer.h"
 #include "engine/crypto/file_key.h"
@@ -220,11 +218,6 @@ class SealedTableReader final : public FileReader {
     const auto header = chunk.first(kChunkHeaderBytes);
     const auto sealed = chunk.subspan(kChunkHeaderBytes);
     const auto plain = sealed.first(plain_bytes);
-    const ChunkHeader expected = encode_chunk_header(plain_bytes);
-    if (!std::ranges::equal(header, expected)) {
-      return fail(ErrorCode::kCorruption,
-                  fmt::format("{}: the header of the chunk at {} is damaged", path_, position));
-    }
     if (const Status opened = sealed_.opener->open(position, header, sealed, plain); !opened) {
       return in_file(path_, opened.error());
     }

@@ -278,7 +278,17 @@ TEST_F(SealedContents, TableThatIsCutIsNeverLonger) {
   write(kTablePath, {text});
   const Bytes pristine = raw(kTablePath);
   std::mt19937_64 numbers(3);
+  std::set<std::size_t> sizes;
   for (std::size_t size = 0; size < pristine.size(); size += 1 + numbers() % 100) {
+    sizes.insert(size);
+  }
+  // What is too short for a chunk, behind none, one and two whole ones.
+  for (std::size_t rest = 0; rest <= kChunkExtraBytes; ++rest) {
+    for (std::size_t chunks = 0; chunks <= 2; ++chunks) {
+      sizes.insert(kFileHeaderBytes + chunks * kFullChunkBytes + rest);
+    }
+  }
+  for (const std::size_t size : sizes) {
     put_raw(kTablePath, base::ByteSpan(pristine).first(size));
     const auto plain_bytes = contents_->size_of(kTablePath);
     EXPECT_TRUE(!plain_bytes || *plain_bytes < text.size()) << size;
