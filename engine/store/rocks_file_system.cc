@@ -236,20 +236,22 @@ class RocksFileSystem final : public rocksdb::FileSystem {
                              std::unique_ptr<rocksdb::FSSequentialFile>* result,
                              IODebugContext* /*debug*/) override {
     auto stream = contents_->open_stream(clean(path));
-    if (stream) {
-      *result = std::make_unique<SequentialFile>(*std::move(stream));
+    if (!stream) {
+      return to_io_status(stream.error());
     }
-    return status_of(stream);
+    *result = std::make_unique<SequentialFile>(*std::move(stream));
+    return IOStatus::OK();
   }
 
   IOStatus NewRandomAccessFile(const std::string& path, const FileOptions& /*options*/,
                                std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                IODebugContext* /*debug*/) override {
     auto reader = contents_->open(clean(path));
-    if (reader) {
-      *result = std::make_unique<RandomAccessFile>(*std::move(reader), clean(path), failed_reads_);
+    if (!reader) {
+      return to_io_status(reader.error());
     }
-    return status_of(reader);
+    *result = std::make_unique<RandomAccessFile>(*std::move(reader), clean(path), failed_reads_);
+    return IOStatus::OK();
   }
 
   IOStatus NewWritableFile(const std::string& path, const FileOptions& /*options*/,
@@ -275,10 +277,11 @@ class RocksFileSystem final : public rocksdb::FileSystem {
       return status_of(size_bytes);
     }
     auto file = open_for_sync(files_, clean(path), *size_bytes);
-    if (file) {
-      *result = std::make_unique<WritableFile>(*std::move(file), is_registry(path), deletions_);
+    if (!file) {
+      return to_io_status(file.error());
     }
-    return status_of(file);
+    *result = std::make_unique<WritableFile>(*std::move(file), is_registry(path), deletions_);
+    return IOStatus::OK();
   }
 
   IOStatus NewDirectory(const std::string& path, const IOOptions& /*options*/,

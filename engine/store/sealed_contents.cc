@@ -156,8 +156,8 @@ class SealedAppender final : public FileAppender {
 /// A file that was opened: its header is proven to be of this store.
 struct SealedFile {
   std::unique_ptr<io::File> file;
-  /// None: the file has no contents.
-  std::optional<crypto::ChunkOpener> opener;
+  /// Null: the file has no contents.
+  std::unique_ptr<const crypto::ChunkOpener> opener;
 };
 
 /// A table: every chunk but the last is full.
@@ -248,7 +248,7 @@ class SealedStream final : public FileStream {
 
   Result<std::size_t> read(base::MutableByteSpan out) override {
     std::size_t done = 0;
-    while (done < out.size() && sealed_.opener) {
+    while (done < out.size() && sealed_.opener != nullptr) {
       if (chunk_.empty()) {
         TRY_ASSIGN(const bool more, next_chunk());
         if (!more) {
@@ -265,22 +265,25 @@ class SealedStream final : public FileStream {
 
  private:
   Result<bool> next_chunk() {
-    auto next = walk_.next();
+    const auto next = walk_.next();
     if (!next) {
       return in_file(path_, next.error());
     }
-    if (!*next) {
+    const std::optional<ChunkWalk::Chunk>& chunk = *next;
+    if (!chunk) {
       return false;
     }
-    const ChunkWalk::Chunk& chunk = **next;
-    const auto plain = chunk.sealed.first(chunk.plain_bytes);
-    if (const Status opened =
-            sealed_.opener->open(chunk.position, chunk.header, chunk.sealed, plain);
-        !opened) {
-      return in_file(path_, opened.error());
-    }
-    chunk_ = plain;
+    TRY_ASSIGN(chunk_, opened(*chunk));
     return true;
+  }
+
+  Result<base::ByteSpan> opened(const ChunkWalk::Chunk& chunk) const {
+    const auto plain = chunk.sealed.first(chunk.plain_bytes);
+    const Status outcome = sealed_.opener->open(chunk.position, chunk.header, chunk.sealed, plain);
+    if (!outcome) {
+      return in_file(path_, outcome.error());
+    }
+    return plain;
   }
 
   const SealedFile sealed_;
@@ -310,7 +313,7 @@ class SealedContents final : public FileContents {
       return std::make_unique<UnreadableFile>(path);
     }
     std::uint64_t plain_bytes = 0;
-    if (sealed.opener) {
+    if (sealed.opener != nullptr) {
       TRY_ASSIGN(const auto file_bytes, sealed.file->size());
       TRY_ASSIGN(plain_bytes, table_plain_bytes(file_bytes, path));
     }
@@ -359,7 +362,8 @@ class SealedContents final : public FileContents {
       if (!key) {
         return in_file(path, key.error());
       }
-      TRY_ASSIGN(sealed.opener, crypto::ChunkOpener::create(*key));
+      TRY_ASSIGN(auto opener, crypto::ChunkOpener::create(*key));
+      sealed.opener = std::make_unique<const crypto::ChunkOpener>(std::move(opener));
     }
     return sealed;
   }

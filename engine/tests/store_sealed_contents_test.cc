@@ -25,6 +25,7 @@
 #include "engine/io/file_system.h"
 #include "engine/store/file_contents.h"
 #include "engine/store/sealed_format.h"
+#include "engine/tests/forwarding_file_system.h"
 #include "engine/tests/store_simulated_disk.h"
 #include "engine/tests/store_test_support.h"
 #include <pluresdb/error.h>
@@ -40,11 +41,13 @@ std::mt19937_64& generator() {
 
 // OpenSSL's, found before libcrypto's: keys and salts that a golden file can have. In this order of
 // calls each is another one, so files have keys of their own here, too.
+// NOLINTBEGIN(readability-identifier-naming): the names are OpenSSL's.
 extern "C" int RAND_bytes(unsigned char* out, int count) {
   std::generate_n(out, count, [] { return static_cast<unsigned char>(generator()()); });
   return 1;
 }
 extern "C" int RAND_priv_bytes(unsigned char* out, int count) { return RAND_bytes(out, count); }
+// NOLINTEND(readability-identifier-naming)
 
 namespace pluresdb::store {
 namespace {
@@ -432,7 +435,43 @@ TEST_F(SealedContents, NothingIsAppendedAfterAnError) {
   }
 }
 
+/// Nothing can be read behind the header.
+class BadSectors final : public io::ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+
+  Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
+    TRY_ASSIGN(auto file, ForwardingFileSystem::open(path, mode));
+    return std::make_unique<BadFile>(std::move(file));
+  }
+
+ private:
+  class BadFile final : public io::ForwardingFile {
+   public:
+    using ForwardingFile::ForwardingFile;
+    Result<std::size_t> read(std::uint64_t offset, base::MutableByteSpan out) override {
+      if (offset < kFileHeaderBytes) {
+        return ForwardingFile::read(offset, out);
+      }
+      return fail(ErrorCode::kIo, "read", EIO);
+    }
+  };
+};
+
 TEST_F(SealedContents, ErrorsOfTheFileSystemStayWhatTheyAre) {
+  write(kManifestPath, {"one"});
+  write(kTablePath, {"one"});
+  BadSectors bad(disk_);
+  const auto sealed = make_sealed_contents(bad, keys_);
+  Bytes out(10);
+  const auto stream = sealed->open_stream(kManifestPath);
+  const auto table = sealed->open(kTablePath);
+  ASSERT_TRUE(stream && table);
+  for (const auto& failed : {(*stream)->read(out), (*table)->read(0, out)}) {
+    expect_error(failed, ErrorCode::kIo, "read");
+    EXPECT_EQ(failed.error().sys_errno, EIO);
+  }
+  expect_error(sealed->size_of(kManifestPath), ErrorCode::kIo);
   const auto missing = contents_->open_stream("base/none");
   expect_error(missing, ErrorCode::kNotFound);
   expect_error(contents_->open("base/none.sst"), ErrorCode::kNotFound);
@@ -450,6 +489,7 @@ TEST_F(SealedContents, BytesAreThoseOfVersionOne) {
   for (const auto& [path, name] : std::initializer_list<std::pair<const char*, const char*>>{
            {kTablePath, "SEALED-TABLE-version-1"}, {kManifestPath, "SEALED-MANIFEST-version-1"}}) {
     const std::string golden_path = std::string(PLURESDB_GOLDEN "/store/") + name;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread.
     if (std::getenv("PLURESDB_WRITE_GOLDEN") != nullptr) {
       ASSERT_TRUE(io::write_file_atomically(io::posix_file_system(), golden_path, raw(path)));
     }

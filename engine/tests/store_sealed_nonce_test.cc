@@ -61,6 +61,7 @@ class Ledger {
 }  // namespace
 
 // OpenSSL's, in its own terms; a test includes no OpenSSL.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int EVP_EncryptInit_ex2(void* context, const void* cipher, const unsigned char* key,
                                    const unsigned char* nonce, const void* parameters) {
   using Function =
