@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -52,7 +53,9 @@ struct BaseStoreOptions {
   std::array<std::byte, 16> store_uuid{};
   std::uint64_t block_cache_bytes = 32ULL << 20;
   io::FileSystem* files = nullptr;  ///< Never null.
-  bool background_threads = true;   ///< false: one background job, no automatic compaction.
+  /// Outlives the store. Null: the files are plain; encrypted ones are then kKeyUnavailable.
+  const crypto::MasterKeys* keys = nullptr;
+  bool background_threads = true;  ///< false: one background job, no automatic compaction.
 };
 
 /// Gives the sorted input of a checkpoint: strictly ascending ids.
@@ -75,7 +78,8 @@ class BaseStore {
  public:
   /// Creates a new, empty one; removes leftovers of an interrupted creation first.
   static Result<std::unique_ptr<BaseStore>> create(const BaseStoreOptions& options);
-  /// Opens an existing one; never creates. kBaseLost when it is missing or unreadable.
+  /// Opens an existing one; never creates. kBaseLost when it is missing or unreadable, or plain and
+  /// there are keys. kKeyUnavailable when there is no key for it.
   static Result<std::unique_ptr<BaseStore>> open(const BaseStoreOptions& options);
   virtual ~BaseStore() = default;
 

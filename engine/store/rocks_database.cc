@@ -158,9 +158,9 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(
     const BaseStoreOptions& options, const std::shared_ptr<rocksdb::Cache>& cache, Mode mode) {
   std::unique_ptr<RocksDatabase> database(new RocksDatabase(mode));
   database->deletions_ = std::make_shared<DeletionGate>(*options.files);
-  database->env_ =
-      std::make_unique<SeamEnv>(make_rocks_file_system(*options.files, database->deletions_),
-                                std::make_shared<InterruptibleClock>(options.background_threads));
+  database->env_ = std::make_unique<SeamEnv>(
+      make_rocks_file_system(*options.files, options.keys, database->deletions_),
+      std::make_shared<InterruptibleClock>(options.background_threads));
   database->options_ = make_options(options.background_threads, cache);
   database->options_.env = database->env_.get();
   database->options_.create_if_missing = mode == Mode::kCreate;

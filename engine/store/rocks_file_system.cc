@@ -1,5 +1,7 @@
 #include "engine/store/rocks_file_system.h"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -18,7 +20,9 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/mutex.h"
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
+#include "engine/store/file_contents.h"
 #include "engine/store/rocks_status.h"
 #include <pluresdb/error.h>
 
@@ -43,6 +47,10 @@ IOStatus status_of(const Result<T>& result) {
   return result ? IOStatus::OK() : to_io_status(result.error());
 }
 
+base::MutableByteSpan writable_bytes(char* scratch, std::size_t count) {
+  return std::as_writable_bytes(std::span<char>(scratch, count));
+}
+
 /// RocksDB joins paths with "//" here and there; the seam wants "a/b".
 std::string clean(std::string path) {
   std::size_t kept = 0;
@@ -58,31 +66,33 @@ std::string clean(std::string path) {
   return path;
 }
 
-IOStatus read_at(io::File& file, std::uint64_t offset, std::size_t count, Slice* result,
-                 char* scratch) {
-  const auto done = file.read(offset, std::as_writable_bytes(std::span<char>(scratch, count)));
-  *result = Slice(scratch, done ? *done : 0);
-  return status_of(done);
-}
-
 class SequentialFile final : public rocksdb::FSSequentialFile {
  public:
-  explicit SequentialFile(std::unique_ptr<io::File> file) : file_(std::move(file)) {}
+  explicit SequentialFile(std::unique_ptr<FileStream> stream) : stream_(std::move(stream)) {}
 
   IOStatus Read(std::size_t count, const IOOptions& /*options*/, Slice* result, char* scratch,
                 IODebugContext* /*debug*/) override {
-    IOStatus status = read_at(*file_, offset_, count, result, scratch);
-    offset_ += result->size();
-    return status;
+    const auto done = stream_->read(writable_bytes(scratch, count));
+    *result = Slice(scratch, done ? *done : 0);
+    return status_of(done);
   }
   IOStatus Skip(std::uint64_t count) override {
-    offset_ += count;
+    std::array<char, kSkipBytes> skipped{};
+    while (count > 0) {
+      const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(count, skipped.size()));
+      const auto done = stream_->read(writable_bytes(skipped.data(), step));
+      if (!done || *done < step) {
+        return status_of(done);
+      }
+      count -= step;
+    }
     return IOStatus::OK();
   }
 
  private:
-  std::unique_ptr<io::File> file_;
-  std::uint64_t offset_ = 0;
+  static constexpr std::size_t kSkipBytes = 4096;
+
+  std::unique_ptr<FileStream> stream_;
 };
 
 /// Files of which something could not be read, with the error. RocksDB 7.8 takes a table for
@@ -112,13 +122,17 @@ class FailedReads {
 
 class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
  public:
-  RandomAccessFile(std::unique_ptr<io::File> file, std::string path,
+  RandomAccessFile(std::unique_ptr<FileReader> reader, std::string path,
                    std::shared_ptr<FailedReads> failed_reads)
-      : file_(std::move(file)), path_(std::move(path)), failed_reads_(std::move(failed_reads)) {}
+      : reader_(std::move(reader)),
+        path_(std::move(path)),
+        failed_reads_(std::move(failed_reads)) {}
 
   IOStatus Read(std::uint64_t offset, std::size_t count, const IOOptions& /*options*/,
                 Slice* result, char* scratch, IODebugContext* /*debug*/) const override {
-    IOStatus status = read_at(*file_, offset, count, result, scratch);
+    const auto done = reader_->read(offset, writable_bytes(scratch, count));
+    *result = Slice(scratch, done ? *done : 0);
+    IOStatus status = status_of(done);
     if (!status.ok()) {
       failed_reads_->note(path_, status);
     }
@@ -126,48 +140,39 @@ class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
   }
 
  private:
-  const std::unique_ptr<io::File> file_;
+  const std::unique_ptr<FileReader> reader_;
   const std::string path_;
   const std::shared_ptr<FailedReads> failed_reads_;
 };
 
 class WritableFile final : public rocksdb::FSWritableFile {
  public:
-  WritableFile(std::unique_ptr<io::File> file, std::uint64_t size_bytes, bool registry,
+  WritableFile(std::unique_ptr<FileAppender> file, bool registry,
                std::shared_ptr<DeletionGate> deletions)
-      : file_(std::move(file)),
-        size_bytes_(size_bytes),
-        registry_(registry),
-        deletions_(std::move(deletions)) {}
+      : file_(std::move(file)), registry_(registry), deletions_(std::move(deletions)) {}
 
   using rocksdb::FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions& /*options*/,
                   IODebugContext* /*debug*/) override {
-    const Status written = file_->write(size_bytes_, base::as_bytes({data.data(), data.size()}));
-    if (written) {
-      size_bytes_ += data.size();
-    }
-    return changed(written);
+    return changed(file_->append(base::as_bytes({data.data(), data.size()})));
   }
-  IOStatus Truncate(std::uint64_t size_bytes, const IOOptions& /*options*/,
+  /// RocksDB asks for it with direct I/O, and for logs that it goes on with.
+  IOStatus Truncate(std::uint64_t /*size_bytes*/, const IOOptions& /*options*/,
                     IODebugContext* /*debug*/) override {
-    const Status truncated = file_->truncate(size_bytes);
-    if (truncated) {
-      size_bytes_ = size_bytes;
-    }
-    return changed(truncated);
+    return IOStatus::NotSupported("truncate a file of the base store");
   }
-  /// Nothing is buffered here.
+  /// Durability is asked for with Sync.
   IOStatus Flush(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
     return IOStatus::OK();
   }
   IOStatus Sync(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
     return changed(file_->sync_data());
   }
-  /// Every bytes_per_sync of a table. There is no call that only starts the write-back at the seam.
+  /// Every bytes_per_sync of a table, for what is further back. There is no call that only starts
+  /// the write-back at the seam.
   IOStatus RangeSync(std::uint64_t /*offset*/, std::uint64_t /*bytes*/,
                      const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
-    return changed(file_->sync_data());
+    return changed(file_->sync_most());
   }
   IOStatus Fsync(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
     return changed(file_->sync_all());
@@ -176,7 +181,7 @@ class WritableFile final : public rocksdb::FSWritableFile {
     return changed(file_->close());
   }
   std::uint64_t GetFileSize(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
-    return size_bytes_;
+    return file_->size_bytes();
   }
 
  private:
@@ -187,8 +192,7 @@ class WritableFile final : public rocksdb::FSWritableFile {
     return status_of(outcome);
   }
 
-  std::unique_ptr<io::File> file_;
-  std::uint64_t size_bytes_;
+  std::unique_ptr<FileAppender> file_;
   const bool registry_;
   std::shared_ptr<DeletionGate> deletions_;
 };
@@ -225,30 +229,31 @@ class Lock final : public rocksdb::FileLock {
 
 class RocksFileSystem final : public rocksdb::FileSystem {
  public:
-  RocksFileSystem(io::FileSystem& files, std::shared_ptr<DeletionGate> deletions)
-      : files_(files), deletions_(std::move(deletions)) {}
+  RocksFileSystem(io::FileSystem& files, std::unique_ptr<FileContents> contents,
+                  std::shared_ptr<DeletionGate> deletions)
+      : files_(files), contents_(std::move(contents)), deletions_(std::move(deletions)) {}
 
   const char* Name() const override { return "PluresDbFileSystem"; }
 
   IOStatus NewSequentialFile(const std::string& path, const FileOptions& /*options*/,
                              std::unique_ptr<rocksdb::FSSequentialFile>* result,
                              IODebugContext* /*debug*/) override {
-    auto file = files_.open(clean(path), io::OpenMode::kRead);
-    if (!file) {
-      return to_io_status(file.error());
+    auto stream = contents_->open_stream(clean(path));
+    if (!stream) {
+      return to_io_status(stream.error());
     }
-    *result = std::make_unique<SequentialFile>(*std::move(file));
+    *result = std::make_unique<SequentialFile>(*std::move(stream));
     return IOStatus::OK();
   }
 
   IOStatus NewRandomAccessFile(const std::string& path, const FileOptions& /*options*/,
                                std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                IODebugContext* /*debug*/) override {
-    auto file = files_.open(clean(path), io::OpenMode::kRead);
-    if (!file) {
-      return to_io_status(file.error());
+    auto reader = contents_->open(clean(path));
+    if (!reader) {
+      return to_io_status(reader.error());
     }
-    *result = std::make_unique<RandomAccessFile>(*std::move(file), clean(path), failed_reads_);
+    *result = std::make_unique<RandomAccessFile>(*std::move(reader), clean(path), failed_reads_);
     return IOStatus::OK();
   }
 
@@ -257,30 +262,29 @@ class RocksFileSystem final : public rocksdb::FileSystem {
                            IODebugContext* /*debug*/) override {
     deletions_->keep(clean(path));
     failed_reads_->forget(clean(path));
-    auto file = files_.open(clean(path), io::OpenMode::kCreateOrEmpty);
+    auto file = contents_->create(clean(path));
     if (!file) {
       return changed(path, std::unexpected(file.error()));
     }
-    *result = std::make_unique<WritableFile>(*std::move(file), 0, is_registry(path), deletions_);
+    *result = std::make_unique<WritableFile>(*std::move(file), is_registry(path), deletions_);
     return IOStatus::OK();
   }
 
+  /// RocksDB 7.8 does it to sync a table that it takes in, and to shorten a log that it goes on
+  /// with, which is refused.
   IOStatus ReopenWritableFile(const std::string& path, const FileOptions& /*options*/,
                               std::unique_ptr<rocksdb::FSWritableFile>* result,
                               IODebugContext* /*debug*/) override {
-    auto file = files_.open(clean(path), io::OpenMode::kReadWrite);
-    if (!file && file.error().code == ErrorCode::kNotFound) {
-      file = files_.open(clean(path), io::OpenMode::kCreateNew);
+    const auto size_bytes = contents_->size_of(clean(path));
+    if (!size_bytes) {
+      return status_of(size_bytes);
     }
+    auto file = open_for_sync(files_, clean(path), *size_bytes);
     if (!file) {
-      return status_of(file);
+      return to_io_status(file.error());
     }
-    const auto size_bytes = (*file)->size();
-    if (size_bytes) {
-      *result = std::make_unique<WritableFile>(*std::move(file), *size_bytes, is_registry(path),
-                                               deletions_);
-    }
-    return status_of(size_bytes);
+    *result = std::make_unique<WritableFile>(*std::move(file), is_registry(path), deletions_);
+    return IOStatus::OK();
   }
 
   IOStatus NewDirectory(const std::string& path, const IOOptions& /*options*/,
@@ -341,9 +345,9 @@ class RocksFileSystem final : public rocksdb::FileSystem {
 
   IOStatus GetFileSize(const std::string& path, const IOOptions& /*options*/,
                        std::uint64_t* size_bytes, IODebugContext* /*debug*/) override {
-    const auto info = files_.info(clean(path));
-    *size_bytes = info ? info->size_bytes : 0;
-    return status_of(info);
+    const auto found = contents_->size_of(clean(path));
+    *size_bytes = found ? *found : 0;
+    return status_of(found);
   }
   /// RocksDB asks for it only to age archived logs, of which there are none.
   IOStatus GetFileModificationTime(const std::string& path, const IOOptions& /*options*/,
@@ -422,6 +426,7 @@ class RocksFileSystem final : public rocksdb::FileSystem {
   }
 
   io::FileSystem& files_;
+  const std::unique_ptr<FileContents> contents_;
   // Shared because RocksDB keeps files open longer than it keeps its file system.
   const std::shared_ptr<DeletionGate> deletions_;
   const std::shared_ptr<FailedReads> failed_reads_ = std::make_shared<FailedReads>();
@@ -467,8 +472,10 @@ void DeletionGate::suspend() {
 }
 
 std::shared_ptr<rocksdb::FileSystem> make_rocks_file_system(
-    io::FileSystem& files, std::shared_ptr<DeletionGate> deletions) {
-  return std::make_shared<RocksFileSystem>(files, std::move(deletions));
+    io::FileSystem& files, const crypto::MasterKeys* keys,
+    std::shared_ptr<DeletionGate> deletions) {
+  auto contents = keys == nullptr ? make_plain_contents(files) : make_sealed_contents(files, *keys);
+  return std::make_shared<RocksFileSystem>(files, std::move(contents), std::move(deletions));
 }
 
 }  // namespace pluresdb::store

@@ -21,12 +21,18 @@
 namespace pluresdb::store {
 namespace {
 
-class BaseStoreTest : public testing::Test {
+std::string name_of(const testing::TestParamInfo<bool>& info) {
+  return info.param ? "Sealed" : "Plain";
+}
+
+/// Plain and encrypted.
+class BaseStoreTest : public testing::TestWithParam<bool> {
  protected:
   [[nodiscard]] BaseStoreOptions options(bool background_threads = false) const {
     return {.directory = directory_ / "base",
             .block_cache_bytes = 1 << 20,
             .files = &io::posix_file_system(),
+            .keys = keys_if(GetParam()),
             .background_threads = background_threads};
   }
   std::unique_ptr<BaseStore> created(bool background_threads = false) {
@@ -36,6 +42,7 @@ class BaseStoreTest : public testing::Test {
   }
   io::TestDirectory directory_;
 };
+INSTANTIATE_TEST_SUITE_P(Stores, BaseStoreTest, testing::Bool(), name_of);
 
 void expect_holds(BaseStore& store, const Model& model) {
   const auto found = read_all(store);
@@ -44,7 +51,7 @@ void expect_holds(BaseStore& store, const Model& model) {
   EXPECT_TRUE(found->documents == model.documents);
 }
 
-TEST_F(BaseStoreTest, NewOneIsEmptyWithZeroMeta) {
+TEST_P(BaseStoreTest, NewOneIsEmptyWithZeroMeta) {
   const auto store = created();
   expect_holds(*store, {});
   const auto missing = store->get("x");
@@ -53,7 +60,7 @@ TEST_F(BaseStoreTest, NewOneIsEmptyWithZeroMeta) {
   EXPECT_TRUE(store->close());
 }
 
-TEST_F(BaseStoreTest, KeepsEveryKindOfValueAcrossOpens) {
+TEST_P(BaseStoreTest, KeepsEveryKindOfValueAcrossOpens) {
   Model model;
   BaseValue in_log = inline_value(3, "");
   in_log.kind = ValueKind::kInLog;
@@ -81,14 +88,14 @@ TEST_F(BaseStoreTest, KeepsEveryKindOfValueAcrossOpens) {
   EXPECT_GT((*again)->file_bytes(), 0U);
 }
 
-TEST_F(BaseStoreTest, CheckpointWithoutDocumentsMovesTheMeta) {
+TEST_P(BaseStoreTest, CheckpointWithoutDocumentsMovesTheMeta) {
   const auto store = created();
   const CheckpointMeta meta{.checkpoint_seq = 77, .previous_checkpoint_seq = 70};
   ASSERT_TRUE(ingest(*store, {}, meta));
   expect_holds(*store, {.documents = {}, .meta = meta});
 }
 
-TEST_F(BaseStoreTest, CursorStartsAtAnIdAndKeepsItsSnapshot) {
+TEST_P(BaseStoreTest, CursorStartsAtAnIdAndKeepsItsSnapshot) {
   const auto store = created();
   ASSERT_TRUE(ingest(*store, {{"a", inline_value(1, "1")}, {"c", inline_value(2, "2")}},
                      {.checkpoint_seq = 2}));
@@ -105,7 +112,7 @@ TEST_F(BaseStoreTest, CursorStartsAtAnIdAndKeepsItsSnapshot) {
   EXPECT_FALSE(*(*cursor)->next(id, value)) << "the end stays the end";
 }
 
-TEST_F(BaseStoreTest, CursorSaysThatItsStoreWasReopened) {
+TEST_P(BaseStoreTest, CursorSaysThatItsStoreWasReopened) {
   const auto store = created();
   ASSERT_TRUE(ingest(*store, {{"a", inline_value(1, "1")}}, {.checkpoint_seq = 1}));
   const auto cursor = store->cursor("");
@@ -119,7 +126,7 @@ TEST_F(BaseStoreTest, CursorSaysThatItsStoreWasReopened) {
   EXPECT_EQ(store->meta()->checkpoint_seq, 1U);
 }
 
-TEST_F(BaseStoreTest, OpenNeverCreates) {
+TEST_P(BaseStoreTest, OpenNeverCreates) {
   const auto missing = BaseStore::open(options());
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::kBaseLost);
@@ -131,7 +138,7 @@ TEST_F(BaseStoreTest, OpenNeverCreates) {
   EXPECT_TRUE(std::filesystem::is_empty(directory_ / "base"));
 }
 
-TEST_F(BaseStoreTest, MissingOrDamagedFilesAreBaseLost) {
+TEST_P(BaseStoreTest, MissingOrDamagedFilesAreBaseLost) {
   {
     const auto store = created();
     const auto [documents, meta] = make_checkpoint(1, 50);
@@ -174,7 +181,7 @@ TEST_F(BaseStoreTest, MissingOrDamagedFilesAreBaseLost) {
   }
 }
 
-TEST_F(BaseStoreTest, SecondOpenIsLocked) {
+TEST_P(BaseStoreTest, SecondOpenIsLocked) {
   const auto store = created();
   const auto second = BaseStore::open(options());
   ASSERT_FALSE(second);
@@ -182,7 +189,7 @@ TEST_F(BaseStoreTest, SecondOpenIsLocked) {
   EXPECT_NE(second.error().context.find("locked by pid"), std::string::npos);
 }
 
-TEST_F(BaseStoreTest, CreateRemovesLeftoversButNoDocuments) {
+TEST_P(BaseStoreTest, CreateRemovesLeftoversButNoDocuments) {
   const std::filesystem::path base = directory_ / "base";
   std::filesystem::create_directory(base);
   std::ofstream(base / "MANIFEST-000001") << "half";
@@ -206,7 +213,7 @@ TEST_F(BaseStoreTest, CreateRemovesLeftoversButNoDocuments) {
   EXPECT_TRUE(std::filesystem::exists(base / "000099.sst"));
 }
 
-TEST_F(BaseStoreTest, WritesEveryCheckpointOnceAndLeavesNoSecondName) {
+TEST_P(BaseStoreTest, WritesEveryCheckpointOnceAndLeavesNoSecondName) {
   const auto store = created();
   const auto [documents, meta] = make_checkpoint(1, 2000, 400);
   ASSERT_TRUE(ingest(*store, documents, meta));
@@ -220,11 +227,15 @@ TEST_F(BaseStoreTest, WritesEveryCheckpointOnceAndLeavesNoSecondName) {
   }
 }
 
-TEST(BaseStore, ReadsGoOnWhenAFullDiskForbidsReopening) {
+class BaseStoreInMemory : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Stores, BaseStoreInMemory, testing::Bool(), name_of);
+
+TEST_P(BaseStoreInMemory, ReadsGoOnWhenAFullDiskForbidsReopening) {
   SimulatedDisk disk;
   const BaseStoreOptions options{.directory = "base",
                                  .block_cache_bytes = 1 << 20,
                                  .files = &disk,
+                                 .keys = keys_if(GetParam()),
                                  .background_threads = false};
   const auto store = BaseStore::create(options);
   ASSERT_TRUE(store) << to_string(store.error());
@@ -250,11 +261,12 @@ TEST(BaseStore, ReadsGoOnWhenAFullDiskForbidsReopening) {
 
 // Many small checkpoints, on a disk in memory because each costs several syncs: the number of files
 // stays bounded with and without background threads, and merging loses nothing of the model.
-void expect_bounded(bool background_threads, std::size_t files_max) {
+void expect_bounded(bool sealed, bool background_threads, std::size_t files_max) {
   SimulatedDisk disk;
   const BaseStoreOptions options{.directory = "base",
                                  .block_cache_bytes = 1 << 20,
                                  .files = &disk,
+                                 .keys = keys_if(sealed),
                                  .background_threads = background_threads};
   const auto store = BaseStore::create(options);
   ASSERT_TRUE(store) << to_string(store.error());
@@ -275,7 +287,7 @@ void expect_bounded(bool background_threads, std::size_t files_max) {
   expect_holds(**store, model);
 }
 
-TEST_F(BaseStoreTest, ABaseStoreOfAnotherStoreIsRefusedAndLeftAlone) {
+TEST_P(BaseStoreTest, ABaseStoreOfAnotherStoreIsRefusedAndLeftAlone) {
   auto mine = options();
   mine.store_uuid.fill(std::byte{1});
   auto others = mine;
@@ -304,7 +316,7 @@ TEST_F(BaseStoreTest, ABaseStoreOfAnotherStoreIsRefusedAndLeftAlone) {
   expect_holds(**store, {.documents = documents, .meta = expected});
 }
 
-TEST_F(BaseStoreTest, ABaseStoreOfVersionOneBelongsToWhoeverWritesIntoItNext) {
+TEST_P(BaseStoreTest, ABaseStoreOfVersionOneBelongsToWhoeverWritesIntoItNext) {
   auto mine = options();
   mine.store_uuid.fill(std::byte{1});
   const auto [documents, meta] = make_checkpoint(1, 20);
@@ -329,7 +341,7 @@ TEST_F(BaseStoreTest, ABaseStoreOfVersionOneBelongsToWhoeverWritesIntoItNext) {
   EXPECT_EQ(refused.error().code, ErrorCode::kBaseLost);
 }
 
-TEST_F(BaseStoreTest, ABaseStoreThatWasExchangedIsNotReadAfterAReopen) {
+TEST_P(BaseStoreTest, ABaseStoreThatWasExchangedIsNotReadAfterAReopen) {
   auto mine = options();
   mine.store_uuid.fill(std::byte{1});
   auto others = mine;
@@ -354,12 +366,13 @@ TEST_F(BaseStoreTest, ABaseStoreThatWasExchangedIsNotReadAfterAReopen) {
 }
 
 // A checkpoint that left all its bytes to one sync at its end would hold up the log's for as long.
-TEST(BaseStore, ACheckpointIsSyncedWhileItIsWritten) {
+TEST_P(BaseStoreInMemory, ACheckpointIsSyncedWhileItIsWritten) {
   constexpr Seq kDocuments = 2000;
   SimulatedDisk disk;
   auto store = BaseStore::create({.directory = "base",
                                   .block_cache_bytes = 1 << 20,
                                   .files = &disk,
+                                  .keys = keys_if(GetParam()),
                                   .background_threads = false});
   ASSERT_TRUE(store) << to_string(store.error());
   const Documents documents = incompressible_documents(7, kDocuments);
@@ -373,8 +386,12 @@ TEST(BaseStore, ACheckpointIsSyncedWhileItIsWritten) {
   expect_holds(**store, {.documents = documents, .meta = meta});
 }
 
-TEST(BaseStore, FilesAreBoundedWithoutBackgroundThreads) { expect_bounded(false, 45); }
-TEST(BaseStore, FilesAreBoundedWithBackgroundThreads) { expect_bounded(true, 240); }
+TEST_P(BaseStoreInMemory, FilesAreBoundedWithoutBackgroundThreads) {
+  expect_bounded(GetParam(), false, 45);
+}
+TEST_P(BaseStoreInMemory, FilesAreBoundedWithBackgroundThreads) {
+  expect_bounded(GetParam(), true, 240);
+}
 
 }  // namespace
 }  // namespace pluresdb::store

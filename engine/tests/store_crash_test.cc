@@ -33,10 +33,11 @@ constexpr std::uint64_t kOperationsMax = 2000;
 /// 5 MB: more than RocksDB keeps unsynced at the end of a table (2 MiB).
 constexpr Seq kLargeDocuments = 1200;
 
-BaseStoreOptions options_of(SimulatedDisk& disk) {
+BaseStoreOptions options_of(SimulatedDisk& disk, bool sealed) {
   return {.directory = "base",
           .block_cache_bytes = 256 << 10,
           .files = &disk,
+          .keys = keys_if(sealed),
           .background_threads = false};
 }
 
@@ -51,19 +52,23 @@ struct Image {
   std::unique_ptr<SimulatedDisk> disk;
   Promise promise;
   std::uint64_t operation = 0;
+  bool sealed = false;
 };
 
 /// One run of checkpoints with reopens, and the images of the operations in [first, last].
 class Recording {
  public:
-  Recording(const SimulatedDisk::Lies& lies, Seq first_recorded, Seq last_recorded)
-      : disk_(lies), first_recorded_(first_recorded), last_recorded_(last_recorded) {
+  Recording(bool sealed, const SimulatedDisk::Lies& lies, Seq first_recorded, Seq last_recorded)
+      : sealed_(sealed),
+        disk_(lies),
+        first_recorded_(first_recorded),
+        last_recorded_(last_recorded) {
     disk_.set_observer([this] { record(); });
   }
 
   std::vector<Image> run() {
     recording_ = first_recorded_ == 0;
-    auto store = BaseStore::create(options_of(disk_));
+    auto store = BaseStore::create(options_of(disk_, sealed_));
     EXPECT_TRUE(store);
     promise_.created = true;
     for (Seq number = 1; store && number <= last_recorded_; ++number) {
@@ -88,7 +93,7 @@ class Recording {
       return;
     }
     const auto take = [this](Keep keep, std::uint64_t seed) {
-      images_.push_back({disk_.power_loss(keep, seed), promise_, operation_});
+      images_.push_back({disk_.power_loss(keep, seed), promise_, operation_, sealed_});
     };
     take(Keep::kNothing, 0);
     take(Keep::kEverything, 0);
@@ -97,6 +102,7 @@ class Recording {
     }
   }
 
+  const bool sealed_;
   SimulatedDisk disk_;
   const Seq first_recorded_;
   const Seq last_recorded_;
@@ -110,14 +116,14 @@ class Recording {
 std::string examine(Image& image) {
   if (!image.promise.created) {
     // A creation that was interrupted: creating again must work.
-    const auto again = BaseStore::create(options_of(*image.disk));
+    const auto again = BaseStore::create(options_of(*image.disk, image.sealed));
     if (!again) {
       return "create again: " + to_string(again.error());
     }
     const auto found = read_all(**again);
     return found && *found == Model{} ? "" : "not empty after creating again";
   }
-  const auto store = BaseStore::open(options_of(*image.disk));
+  const auto store = BaseStore::open(options_of(*image.disk, image.sealed));
   if (!store) {
     return "open: " + to_string(store.error());
   }
@@ -141,35 +147,48 @@ std::size_t count_violations(std::vector<Image> images) {
   return violations;
 }
 
-TEST(CheckpointCrash, PowerLossAtEveryOperationLeavesBeforeOrAfter) {
-  auto images = Recording({}, 0, 3).run();
+/// Plain and encrypted.
+class CheckpointCrash : public testing::TestWithParam<bool> {};
+class CheckpointFault : public testing::TestWithParam<bool> {};
+std::string name_of(const testing::TestParamInfo<bool>& info) {
+  return info.param ? "Sealed" : "Plain";
+}
+INSTANTIATE_TEST_SUITE_P(Stores, CheckpointCrash, testing::Bool(), name_of);
+INSTANTIATE_TEST_SUITE_P(Stores, CheckpointFault, testing::Bool(), name_of);
+
+TEST_P(CheckpointCrash, PowerLossAtEveryOperationLeavesBeforeOrAfter) {
+  auto images = Recording(GetParam(), {}, 0, 3).run();
   EXPECT_GT(images.size(), 250U);
   for (Image& image : images) {
     EXPECT_EQ(examine(image), "") << "operation " << image.operation;
   }
 }
 
-TEST(CheckpointCrash, PowerLossAtEveryOperationOfAMergeLeavesBeforeOrAfter) {
-  auto images = Recording({}, kCheckpointsBeforeMerge + 1, kCheckpointsBeforeMerge + 2).run();
+TEST_P(CheckpointCrash, PowerLossAtEveryOperationOfAMergeLeavesBeforeOrAfter) {
+  auto images =
+      Recording(GetParam(), {}, kCheckpointsBeforeMerge + 1, kCheckpointsBeforeMerge + 2).run();
   EXPECT_GT(images.size(), 100U);
   for (Image& image : images) {
     EXPECT_EQ(examine(image), "") << "operation " << image.operation;
   }
 }
 
-TEST(CheckpointCrash, DroppedDirectorySyncsAreSeen) {
-  EXPECT_GT(count_violations(Recording({.drop_directory_syncs = true}, 1, 2).run()), 20U);
+TEST_P(CheckpointCrash, DroppedDirectorySyncsAreSeen) {
+  EXPECT_GT(count_violations(Recording(GetParam(), {.drop_directory_syncs = true}, 1, 2).run()),
+            20U);
 }
 
-TEST(CheckpointCrash, LyingTableSyncsAreSeen) {
-  EXPECT_GT(count_violations(Recording({.drop_table_syncs = true}, 1, 2).run()), 20U);
+TEST_P(CheckpointCrash, LyingTableSyncsAreSeen) {
+  EXPECT_GT(count_violations(Recording(GetParam(), {.drop_table_syncs = true}, 1, 2).run()), 20U);
 }
 
 /// A run in which one operation fails. The store is reopened after an error, and then its meta is
 /// the truth: also on the disk.
 class FaultRun {
  public:
-  FaultRun(std::uint64_t ordinal, Fault fault) { disk_.plan_fault(ordinal, fault); }
+  FaultRun(bool sealed, std::uint64_t ordinal, Fault fault) : sealed_(sealed) {
+    disk_.plan_fault(ordinal, fault);
+  }
 
   /// One checkpoint that is synced several times while it is written. False: as of run().
   bool run_large() {
@@ -216,11 +235,11 @@ class FaultRun {
   }
 
   void create() {
-    auto created = BaseStore::create(options_of(disk_));
+    auto created = BaseStore::create(options_of(disk_, sealed_));
     if (!created) {
       expect_clean(std::unexpected(created.error()));
       disk_.heal();
-      created = BaseStore::create(options_of(disk_));
+      created = BaseStore::create(options_of(disk_, sealed_));
     }
     ASSERT_TRUE(created) << to_string(created.error());
     store_ = *std::move(created);
@@ -260,32 +279,33 @@ class FaultRun {
   /// What was found after reopening must not be gone after the next power loss.
   void verify_disk(Keep keep) {
     const auto after = disk_.power_loss(keep, 0);
-    const auto store = BaseStore::open(options_of(*after));
+    const auto store = BaseStore::open(options_of(*after, sealed_));
     ASSERT_TRUE(store) << to_string(store.error());
     const auto found = read_all(**store);
     ASSERT_TRUE(found) << to_string(found.error());
     ASSERT_TRUE(*found == model_) << "power loss: " << found->meta.checkpoint_seq;
   }
 
+  const bool sealed_;
   SimulatedDisk disk_;
   std::unique_ptr<BaseStore> store_;
   Model model_;
 };
 
 /// Operations that creating takes; what follows are those of the large checkpoint.
-std::uint64_t operations_of_creation() {
+std::uint64_t operations_of_creation(bool sealed) {
   SimulatedDisk disk;
-  const auto store = BaseStore::create(options_of(disk));
+  const auto store = BaseStore::create(options_of(disk, sealed));
   EXPECT_TRUE(store);
   return disk.operations();
 }
 
-void sweep_large(Fault fault) {
-  const std::uint64_t first = operations_of_creation() + 1;
+void sweep_large(bool sealed, Fault fault) {
+  const std::uint64_t first = operations_of_creation(sealed) + 1;
   std::uint64_t ordinal = first;
   while (ordinal < first + kOperationsMax) {
     SCOPED_TRACE("operation " + std::to_string(ordinal));
-    if (!FaultRun(ordinal, fault).run_large() || testing::Test::HasFatalFailure()) {
+    if (!FaultRun(sealed, ordinal, fault).run_large() || testing::Test::HasFatalFailure()) {
       break;
     }
     ++ordinal;
@@ -294,11 +314,11 @@ void sweep_large(Fault fault) {
   EXPECT_LT(ordinal - first, kOperationsMax);
 }
 
-void sweep(Fault fault) {
+void sweep(bool sealed, Fault fault) {
   std::uint64_t ordinal = 1;
   while (ordinal < kOperationsMax) {
     SCOPED_TRACE("operation " + std::to_string(ordinal));
-    if (!FaultRun(ordinal, fault).run() || testing::Test::HasFatalFailure()) {
+    if (!FaultRun(sealed, ordinal, fault).run() || testing::Test::HasFatalFailure()) {
       break;
     }
     ++ordinal;
@@ -307,13 +327,19 @@ void sweep(Fault fault) {
   EXPECT_LT(ordinal, kOperationsMax);
 }
 
-TEST(CheckpointFault, EachOperationMayFail) { sweep(Fault::kNotDone); }
-TEST(CheckpointFault, EachOperationMayFailAfterItTookEffect) { sweep(Fault::kDoneButReported); }
-TEST(CheckpointFault, EachOperationOfALargeCheckpointMayFail) { sweep_large(Fault::kNotDone); }
-TEST(CheckpointFault, EachOperationOfALargeCheckpointMayFailAfterItTookEffect) {
-  sweep_large(Fault::kDoneButReported);
+TEST_P(CheckpointFault, EachOperationMayFail) { sweep(GetParam(), Fault::kNotDone); }
+TEST_P(CheckpointFault, EachOperationMayFailAfterItTookEffect) {
+  sweep(GetParam(), Fault::kDoneButReported);
 }
-TEST(CheckpointFault, TheDiskMayBeFullFromEachOperationOn) { sweep(Fault::kNoSpaceFromHere); }
+TEST_P(CheckpointFault, EachOperationOfALargeCheckpointMayFail) {
+  sweep_large(GetParam(), Fault::kNotDone);
+}
+TEST_P(CheckpointFault, EachOperationOfALargeCheckpointMayFailAfterItTookEffect) {
+  sweep_large(GetParam(), Fault::kDoneButReported);
+}
+TEST_P(CheckpointFault, TheDiskMayBeFullFromEachOperationOn) {
+  sweep(GetParam(), Fault::kNoSpaceFromHere);
+}
 
 }  // namespace
 }  // namespace pluresdb::store

@@ -31,10 +31,12 @@ Documents any_documents(Seq seq) {
 TEST(BaseStoreProperties, AnyHistoryOfCheckpointsAndCrashesIsTheModel) {
   EXPECT_TRUE(rc::check("history = model", [] {
     auto disk = std::make_unique<SimulatedDisk>();
-    const auto options = [&disk] {
+    const bool sealed = *rc::gen::arbitrary<bool>();
+    const auto options = [&disk, sealed] {
       return BaseStoreOptions{.directory = "base",
                               .block_cache_bytes = 256 << 10,
                               .files = disk.get(),
+                              .keys = keys_if(sealed),
                               .background_threads = false};
     };
     auto store = BaseStore::create(options());

@@ -104,10 +104,12 @@ int complain(const std::string& what) {
   return 1;
 }
 
-int write_checkpoints(const std::string& directory, Shared& shared) {
+int write_checkpoints(const std::string& directory, bool sealed, Shared& shared) {
   CountingFileSystem files(shared.operations);
-  const BaseStoreOptions options{
-      .directory = directory, .block_cache_bytes = 1 << 20, .files = &files};
+  const BaseStoreOptions options{.directory = directory,
+                                 .block_cache_bytes = 1 << 20,
+                                 .files = &files,
+                                 .keys = keys_if(sealed)};
   auto store = shared.completed == 0 ? BaseStore::create(options) : BaseStore::open(options);
   if (!store && shared.completed == 0 && shared.started == 1) {
     // The first checkpoint took effect, and nobody was told.
@@ -128,9 +130,11 @@ int write_checkpoints(const std::string& directory, Shared& shared) {
   return 0;
 }
 
-int verify(const std::string& directory, Shared& shared) {
-  const BaseStoreOptions options{
-      .directory = directory, .block_cache_bytes = 1 << 20, .files = &io::posix_file_system()};
+int verify(const std::string& directory, bool sealed, Shared& shared) {
+  const BaseStoreOptions options{.directory = directory,
+                                 .block_cache_bytes = 1 << 20,
+                                 .files = &io::posix_file_system(),
+                                 .keys = keys_if(sealed)};
   auto store = BaseStore::open(options);
   if (!store) {
     return complain(to_string(store.error()));
@@ -161,7 +165,12 @@ int wait_status(pid_t pid) {
   return status;
 }
 
-TEST(CheckpointKill, CompletedCheckpointsSurviveTheDeathOfTheProcess) {
+/// Plain and encrypted. The keys are made in the children, too.
+class CheckpointKill : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Stores, CheckpointKill, testing::Bool(),
+                         [](const auto& test) { return test.param ? "Sealed" : "Plain"; });
+
+TEST_P(CheckpointKill, CompletedCheckpointsSurviveTheDeathOfTheProcess) {
   constexpr int kKills = 8;
   constexpr std::uint64_t kSeed = 42;
   const io::TestDirectory directory;
@@ -174,9 +183,10 @@ TEST(CheckpointKill, CompletedCheckpointsSurviveTheDeathOfTheProcess) {
   for (int round = 0; round < kKills; ++round) {
     SCOPED_TRACE(round);
     shared->operations = 0;
-    // The first kill may hit the creation; the store is verified from the first checkpoint on.
-    const std::uint64_t kill_at = (round == 0 ? 60 : 20) + random() % 60;
-    const pid_t writer = fork_child([&] { return write_checkpoints(directory / "base", *shared); });
+    // The first kills may hit the creation; the store is verified from the first checkpoint on.
+    const std::uint64_t kill_at = 20 + random() % (40 * (static_cast<std::uint64_t>(round) + 2));
+    const pid_t writer =
+        fork_child([&] { return write_checkpoints(directory / "base", GetParam(), *shared); });
     int status = 0;
     while (shared->operations < kill_at && ::waitpid(writer, &status, WNOHANG) == 0) {
       (void)::sched_yield();
@@ -192,7 +202,7 @@ TEST(CheckpointKill, CompletedCheckpointsSurviveTheDeathOfTheProcess) {
     }
     if (shared->completed > 0) {
       const int verdict =
-          wait_status(fork_child([&] { return verify(directory / "base", *shared); }));
+          wait_status(fork_child([&] { return verify(directory / "base", GetParam(), *shared); }));
       ASSERT_TRUE(WIFEXITED(verdict) && WEXITSTATUS(verdict) == 0);
     }
   }

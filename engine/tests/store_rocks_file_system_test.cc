@@ -35,7 +35,7 @@ class RocksFileSystemTest : public testing::Test {
 
   SimulatedDisk disk_;
   std::shared_ptr<DeletionGate> deletions_ = std::make_shared<DeletionGate>(disk_);
-  std::shared_ptr<rocksdb::FileSystem> rocks_ = make_rocks_file_system(disk_, deletions_);
+  std::shared_ptr<rocksdb::FileSystem> rocks_ = make_rocks_file_system(disk_, nullptr, deletions_);
 };
 
 TEST_F(RocksFileSystemTest, DeletionsWaitForTheRelease) {
@@ -104,14 +104,14 @@ class WrittenDown final : public io::ForwardingFileSystem {
 
 TEST_F(RocksFileSystemTest, CurrentIsNamedWhenItsManifestIsThere) {
   WrittenDown written(disk_);
-  const auto rocks = make_rocks_file_system(written, deletions_);
+  const auto rocks = make_rocks_file_system(written, nullptr, deletions_);
   (void)created("base/MANIFEST-000001");
   (void)created("base/000001.dbtmp");
   EXPECT_TRUE(rocks->RenameFile("base/000001.dbtmp", "base/CURRENT", {}, nullptr).ok());
   EXPECT_EQ(written.changes, (std::vector<std::string>{"sync base", "rename base/CURRENT"}));
 }
 
-/// Nothing can be read.
+/// Nothing can be read behind the beginning, which is asked for when a file is opened.
 class Unreadable final : public io::ForwardingFileSystem {
  public:
   using ForwardingFileSystem::ForwardingFileSystem;
@@ -128,7 +128,10 @@ class Unreadable final : public io::ForwardingFileSystem {
   class UnreadableFile final : public io::ForwardingFile {
    public:
     using ForwardingFile::ForwardingFile;
-    Result<std::size_t> read(std::uint64_t /*offset*/, base::MutableByteSpan /*out*/) override {
+    Result<std::size_t> read(std::uint64_t offset, base::MutableByteSpan out) override {
+      if (offset == 0) {
+        return ForwardingFile::read(offset, out);
+      }
       return fail(ErrorCode::kIo, "read", EIO);
     }
   };
@@ -137,14 +140,14 @@ class Unreadable final : public io::ForwardingFileSystem {
 // RocksDB goes on with the ingestion of a table whose last key it could not read.
 TEST_F(RocksFileSystemTest, FileThatCouldNotBeReadIsNotBroughtIn) {
   Unreadable unreadable(disk_);
-  const auto rocks = make_rocks_file_system(unreadable, deletions_);
+  const auto rocks = make_rocks_file_system(unreadable, nullptr, deletions_);
   const std::string path = "base//ingest.sst";
   (void)created(path);
   std::unique_ptr<rocksdb::FSRandomAccessFile> file;
   ASSERT_TRUE(rocks->NewRandomAccessFile(path, {}, &file, nullptr).ok());
   rocksdb::Slice bytes;
   char scratch[1];
-  EXPECT_TRUE(file->Read(0, 1, {}, &bytes, scratch, nullptr).IsIOError());
+  EXPECT_TRUE(file->Read(1, 1, {}, &bytes, scratch, nullptr).IsIOError());
   EXPECT_TRUE(rocks->LinkFile(path, "base/000002.sst", {}, nullptr).IsIOError());
   EXPECT_FALSE(exists("base/000002.sst"));
   // The next checkpoint writes another file of that name.
@@ -153,17 +156,36 @@ TEST_F(RocksFileSystemTest, FileThatCouldNotBeReadIsNotBroughtIn) {
   EXPECT_TRUE(rocks->LinkFile(path, "base/000002.sst", {}, nullptr).ok());
 }
 
-TEST_F(RocksFileSystemTest, ReopenedFileIsContinuedAtItsEnd) {
+// RocksDB syncs a table again that it has taken in. Nothing else is done to a file that is there.
+TEST_F(RocksFileSystemTest, FileThatIsThereCanBeSyncedAndNothingElse) {
   const auto first = created("base/x");
   EXPECT_TRUE(first->Append("abc", {}, nullptr).ok());
   std::unique_ptr<rocksdb::FSWritableFile> again;
   ASSERT_TRUE(rocks_->ReopenWritableFile("base/x", {}, &again, nullptr).ok());
   EXPECT_EQ(again->GetFileSize({}, nullptr), 3U);
-  EXPECT_TRUE(again->Append("de", {}, nullptr).ok());
+  EXPECT_TRUE(again->Sync({}, nullptr).ok());
+  EXPECT_TRUE(again->Append("de", {}, nullptr).IsIOError());
+  EXPECT_TRUE(again->Truncate(1, {}, nullptr).IsNotSupported());
+  EXPECT_TRUE(again->Close({}, nullptr).ok());
+  EXPECT_EQ(disk_.unsynced_growth(), 0U);
   const auto contents = io::read_whole_file(disk_, "base/x", 100);
   ASSERT_TRUE(contents);
-  EXPECT_EQ(base::as_text(*contents), "abcde");
+  EXPECT_EQ(base::as_text(*contents), "abc");
+  EXPECT_TRUE(rocks_->ReopenWritableFile("base/none", {}, &again, nullptr).IsPathNotFound());
   EXPECT_TRUE(rocks_->FileExists("base/none", {}, nullptr).IsNotFound());
+}
+
+TEST_F(RocksFileSystemTest, SkippingIsReading) {
+  const auto file = created("base/x");
+  EXPECT_TRUE(file->Append(std::string(10'000, 'a') + "bc", {}, nullptr).ok());
+  std::unique_ptr<rocksdb::FSSequentialFile> stream;
+  ASSERT_TRUE(rocks_->NewSequentialFile("base/x", {}, &stream, nullptr).ok());
+  EXPECT_TRUE(stream->Skip(10'000).ok());
+  rocksdb::Slice bytes;
+  char scratch[10];
+  EXPECT_TRUE(stream->Read(sizeof(scratch), {}, &bytes, scratch, nullptr).ok());
+  EXPECT_EQ(bytes.ToStringView(), "bc");
+  EXPECT_TRUE(stream->Skip(10'000).ok()) << "the end stays the end";
 }
 
 }  // namespace

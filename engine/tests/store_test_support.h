@@ -4,11 +4,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <random>
 #include <string>
 #include <utility>
 
+#include "engine/base/bytes.h"
+#include "engine/crypto/master_keys.h"
+#include "engine/crypto/secret_bytes.h"
 #include "engine/store/base_store.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -96,6 +100,29 @@ inline Documents incompressible_documents(std::uint64_t seed, std::size_t count)
     documents["document " + std::to_string(seq)] = inline_value(seq, text);
   }
   return documents;
+}
+
+/// Master keys of generations 1 .. newest, the same for the same key and generation.
+inline crypto::MasterKeys test_keys(unsigned char store = 1, crypto::Generation newest = 1,
+                                    std::uint64_t seq = 1) {
+  crypto::StoreId id{};
+  id.fill(std::byte{store});
+  std::map<crypto::Generation, crypto::SecretBytes> keys;
+  for (crypto::Generation generation = 1; generation <= newest; ++generation) {
+    const std::string text = "master key of generation " + std::to_string(1'000'000 + generation);
+    auto key = crypto::SecretBytes::copy_of(base::as_bytes(text));
+    if (!key) {
+      std::abort();  // Nothing to go on with.
+    }
+    keys.emplace(generation, *std::move(key));
+  }
+  return {id, seq, std::move(keys)};
+}
+
+/// For tests that run with and without encryption. Lives as long as the process.
+inline const crypto::MasterKeys* keys_if(bool sealed) {
+  static const crypto::MasterKeys keys = test_keys();
+  return sealed ? &keys : nullptr;
 }
 
 /// Checkpoint `number` of a test: `count` documents among few ids, the third one deleted.
