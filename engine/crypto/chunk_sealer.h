@@ -29,7 +29,7 @@ inline constexpr std::uint64_t kFileBytesMax = 1ULL << 36;
 /// Thread: one at a time. A child of fork() is refused: it would go on with its parent's nonces.
 class ChunkSealer {
  public:
-  /// `file_key`: fresh, from seal_file_key; the caller can let go of it.
+  /// `file_key`: fresh, from make_file_key or seal_file_key; the caller can let go of it.
   static Result<ChunkSealer> create(const SecretBytes& file_key);
 
   /// Seals `plain` for `position`, which is greater than any given before, whether that call

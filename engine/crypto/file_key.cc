@@ -36,18 +36,27 @@ Context context_of(const MasterKeys& keys, base::ByteSpan envelope) {
 
 }  // namespace
 
-Result<NewFileKey> seal_file_key(const MasterKeys& keys, base::ByteSpan header) {
-  NewFileKey made;
-  TRY_ASSIGN(made.key, SecretBytes::random(kKeyBytes));
+Result<SecretBytes> make_file_key() { return SecretBytes::random(kKeyBytes); }
+
+Result<Envelope> wrap_file_key(const MasterKeys& keys, const SecretBytes& key,
+                               base::ByteSpan header) {
+  Envelope envelope{};
   const KeyringVersion version = keys.version();
-  base::store(made.envelope, kGenerationOffset, version.generation);
-  base::store(made.envelope, kSeqOffset, version.seq);
-  const Context context = context_of(keys, made.envelope);
+  base::store(envelope, kGenerationOffset, version.generation);
+  base::store(envelope, kSeqOffset, version.seq);
+  const Context context = context_of(keys, envelope);
   TRY_ASSIGN(
       const auto wrapped,
       wrap_key(keys.newest().bytes(),
-               {.purpose = KeyPurpose::kFile, .context = context, .associated = header}, made.key));
-  base::store(made.envelope, kWrappedOffset, wrapped);
+               {.purpose = KeyPurpose::kFile, .context = context, .associated = header}, key));
+  base::store(envelope, kWrappedOffset, wrapped);
+  return envelope;
+}
+
+Result<NewFileKey> seal_file_key(const MasterKeys& keys, base::ByteSpan header) {
+  NewFileKey made;
+  TRY_ASSIGN(made.key, make_file_key());
+  TRY_ASSIGN(made.envelope, wrap_file_key(keys, made.key, header));
   return made;
 }
 

@@ -15,13 +15,19 @@ namespace pluresdb::crypto {
 inline constexpr std::size_t kEnvelopeBytes = 128;
 using Envelope = std::array<std::byte, kEnvelopeBytes>;
 
+/// A fresh key, for one ChunkSealer.
+Result<SecretBytes> make_file_key();
+/// The envelope of a key from make_file_key. `header`: what stands in the file's header and never
+/// changes (what the file is, its format version, its name or number); the file's header is then as
+/// trustworthy as its chunks.
+Result<Envelope> wrap_file_key(const MasterKeys& keys, const SecretBytes& key,
+                               base::ByteSpan header);
+
 struct NewFileKey {
   SecretBytes key;
   Envelope envelope{};
 };
-/// A fresh key, for one ChunkSealer. `header`: what stands in the file's header and never changes
-/// (what the file is, its format version, its name or number); the file's header is then as
-/// trustworthy as its chunks.
+/// Both, where the header is known first.
 Result<NewFileKey> seal_file_key(const MasterKeys& keys, base::ByteSpan header);
 
 /// The key again, for a ChunkOpener. kCorruption: envelope or header are not what was written, or

@@ -34,7 +34,8 @@ Status LogBuilder::begin_segment() {
                           {.temporary_path = io::join_path(options_.directory, rewrite_name(id)),
                            .id = id,
                            .salt = random_salt(),
-                           .capacity_bytes = SegmentWriter::capacity_for(0, 0, FrameLayout())}));
+                           .capacity_bytes = SegmentWriter::capacity_for(0, 0, layout_),
+                           .keys = options_.keys}));
   return {};
 }
 
@@ -87,7 +88,8 @@ Status LogBuilder::end_rewritten() {
 
 Status LogBuilder::end_segment(std::uint64_t records) {
   TRY_ASSIGN(const SegmentScan scan,
-             scan_segment(writer_->file(), {.name = writer_->path(), .id = writer_->id()}));
+             scan_segment(writer_->file(),
+                          {.name = writer_->path(), .id = writer_->id(), .keys = options_.keys}));
   if (!scan.sealed || scan.is_damaged() || scan.torn || scan.records != records) {
     return fail(ErrorCode::kCorruption, writer_->path() + " does not read back as written");
   }

@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
 #include "engine/wal/group_builder.h"
 #include "engine/wal/log.h"
@@ -32,9 +33,11 @@ class LogBuilder {
     std::string directory;  ///< Exists and is empty of segments.
     std::uint64_t segment_bytes = 64ULL << 20;
     std::array<std::byte, 16> store_uuid{};
-    io::FileSystem* files = nullptr;  ///< Never null.
+    const crypto::MasterKeys* keys = nullptr;  ///< Not null: the log is encrypted.
+    io::FileSystem* files = nullptr;           ///< Never null.
   };
-  explicit LogBuilder(Options options) : options_(std::move(options)) {}
+  explicit LogBuilder(Options options)
+      : options_(std::move(options)), layout_(options_.keys != nullptr), group_(nullptr, layout_) {}
 
   /// Adds a record; seqs ascend. A value_in_log record brings its value along.
   Status add(const RecordView& record);
@@ -53,6 +56,7 @@ class LogBuilder {
   Status end_segment(std::uint64_t records);
 
   const Options options_;
+  const FrameLayout layout_;
   std::unique_ptr<SegmentWriter> writer_;
   GroupBuilder group_;
   std::uint64_t next_id_ = 1;

@@ -138,4 +138,29 @@ Result<OpenedHeader> open_header(io::File& file, std::uint64_t id, const std::st
   return opened;
 }
 
+Result<crypto::KeyringVersions> keyring_versions(io::FileSystem& files,
+                                                 const std::string& directory) {
+  crypto::KeyringVersions versions;
+  const auto names = files.list(directory);
+  if (!names && names.error().code == ErrorCode::kNotFound) {
+    return versions;
+  }
+  TRY(names);
+  for (const std::string& name : *names) {
+    if (parse_name(name).file_class != FileClass::kSegment) {
+      continue;
+    }
+    TRY_ASSIGN(const auto file, files.open(io::join_path(directory, name), io::OpenMode::kRead));
+    for (const std::uint64_t offset : {std::uint64_t{0}, kSegmentHeaderCopyBytes}) {
+      TRY_ASSIGN(const Copy copy, read_copy(*file, offset));
+      if (copy.read.header && copy.read.header->envelope) {
+        if (const auto version = crypto::version_of(*copy.read.header->envelope)) {
+          versions.insert(*version);  // What is no envelope is refused by whoever opens the file.
+        }
+      }
+    }
+  }
+  return versions;
+}
+
 }  // namespace pluresdb::wal

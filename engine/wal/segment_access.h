@@ -32,4 +32,10 @@ struct OpenedHeader {
 Result<OpenedHeader> open_header(io::File& file, std::uint64_t id, const std::string& name,
                                  const crypto::MasterKeys* keys);
 
+/// The versions of the keyring that the headers of the segments in `directory` name; unproven, and
+/// read without a key. Damaged headers and plain files name none, nor does a missing directory.
+/// kIo.
+Result<crypto::KeyringVersions> keyring_versions(io::FileSystem& files,
+                                                 const std::string& directory);
+
 }  // namespace pluresdb::wal

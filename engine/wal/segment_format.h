@@ -96,9 +96,7 @@ struct SegmentHeader {
   bool rewritten = false;  ///< Seqs inside need not be dense.
   /// Rewritten with compression, whether or not any chunk became smaller: format version 2.
   bool compressed = false;
-  /// Groups and footer never reach beyond this offset. 0: not known when it was written, as in
-  /// encrypted rewritten segments.
-  std::uint64_t capacity_bytes = 0;
+  std::uint64_t capacity_bytes = 0;  ///< Groups and footer never reach beyond this offset.
   std::optional<crypto::Envelope> envelope{};  ///< Encrypted: format version 3.
   friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };

@@ -176,29 +176,20 @@ class Rewrite {
     return {};
   }
 
-  Status write_header() {
-    return writer_->write_header({.first_seq = covers_.first,
-                                  .hlc_floor = hlc_floor_,
-                                  .store_uuid = options_.store_uuid,
-                                  .covers = covers_,
-                                  .rewritten = true,
-                                  .compressed = compress_});
-  }
-
   Status write_output(const std::function<bool(const RecordView&)>& keep) {
     output_ = std::make_shared<Segment>();
     group_ = GroupBuilder(compress_ ? &compressor_ : nullptr, layout_);
     group_.clear();
-    if (layout_.is_encrypted()) {  // It brings the key; else it states the capacity.
-      TRY(write_header());
-    }
     for (const Segment& input : inputs_) {
       TRY(copy_from(input, keep));
     }
     TRY(flush());
-    if (!layout_.is_encrypted()) {
-      TRY(write_header());
-    }
+    TRY(writer_->write_header({.first_seq = covers_.first,
+                               .hlc_floor = hlc_floor_,
+                               .store_uuid = options_.store_uuid,
+                               .covers = covers_,
+                               .rewritten = true,
+                               .compressed = compress_}));
     TRY(writer_->sync());
     return writer_->seal(false, pool_.next_id());
   }

@@ -58,12 +58,28 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::prepare(io::FileSystem& fi
   TRY_ASSIGN(std::unique_ptr<io::File> file,
              files.open(preparation.temporary_path, io::OpenMode::kCreateNew));
   std::unique_ptr<SegmentWriter> writer(new SegmentWriter(files, std::move(file), preparation));
-  Status prepared = writer->grow(preparation.capacity_bytes);
+  Status prepared = writer->make_key();
+  if (prepared) {
+    prepared = writer->grow(preparation.capacity_bytes);
+  }
   if (!prepared) {
     writer->abandon();
     return std::unexpected(std::move(prepared).error());
   }
   return writer;
+}
+
+/// Also before its header is known, groups can be sealed with it.
+Status SegmentWriter::make_key() {
+  if (keys_ == nullptr) {
+    return {};
+  }
+  TRY_ASSIGN(file_key_, crypto::make_file_key());
+  TRY_ASSIGN(auto opener, crypto::ChunkOpener::create(file_key_));
+  access_.opener = std::make_shared<const crypto::ChunkOpener>(std::move(opener));
+  TRY_ASSIGN(auto sealer, crypto::ChunkSealer::create(file_key_));
+  sealer_.emplace(std::move(sealer));
+  return {};
 }
 
 Status SegmentWriter::grow(std::uint64_t capacity_bytes) {
@@ -101,21 +117,16 @@ Status SegmentWriter::fill_with_zeros(const std::atomic<bool>& until) {
 Status SegmentWriter::write_header(SegmentHeader header) {
   header.id = id_;
   header.salt = access_.salt;
-  // The groups of an encrypted rewritten file follow its header, and it grows with them.
-  header.capacity_bytes = layout_.is_encrypted() && header.rewritten ? 0 : capacity_bytes_;
+  header.capacity_bytes = capacity_bytes_;
   std::array<std::byte, kSegmentHeaderBytes> bytes{};
   const auto copy = base::ByteSpan(bytes).first(kSegmentHeaderCopyBytes);
   if (keys_ != nullptr) {
-    DB_CHECK(!sealer_.has_value() && offset_ == kSegmentHeaderBytes);
+    DB_CHECK(!file_key_.empty());  // One header, one envelope.
     header.envelope = crypto::Envelope{};
     encode_segment_header(header, bytes);
-    TRY_ASSIGN(const crypto::NewFileKey made,
-               crypto::seal_file_key(*keys_, part_bound_to_envelope(copy)));
-    header.envelope = made.envelope;
-    TRY_ASSIGN(auto opener, crypto::ChunkOpener::create(made.key));
-    access_.opener = std::make_shared<const crypto::ChunkOpener>(std::move(opener));
-    TRY_ASSIGN(auto sealer, crypto::ChunkSealer::create(made.key));
-    sealer_.emplace(std::move(sealer));
+    TRY_ASSIGN(header.envelope,
+               crypto::wrap_file_key(*keys_, file_key_, part_bound_to_envelope(copy)));
+    file_key_ = {};
   }
   encode_segment_header(header, bytes);
   if (keys_ != nullptr) {
@@ -185,7 +196,7 @@ Status SegmentWriter::seal(bool clean, std::uint64_t next_segment_id) {
   }
   std::vector<std::byte> footer;
   if (layout_.is_encrypted()) {
-    DB_CHECK(sealer_.has_value());
+    DB_CHECK(sealer_.has_value() && !third_copy_.empty());
     TRY_ASSIGN(footer, encode_sealed_footer(header, index_, access_.salt, offset_,
                                             {.sealer = *sealer_, .third_copy = third_copy_}));
   } else {

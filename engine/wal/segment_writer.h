@@ -14,6 +14,7 @@
 #include "engine/base/bytes.h"
 #include "engine/crypto/chunk_sealer.h"
 #include "engine/crypto/master_keys.h"
+#include "engine/crypto/secret_bytes.h"
 #include "engine/io/file_system.h"
 #include "engine/wal/frame_seal.h"
 #include "engine/wal/group_builder.h"
@@ -45,8 +46,8 @@ class SegmentWriter {
   /// Before the header is written, or in a file whose header states no capacity. kNoSpace: the
   /// capacity stays as it was.
   Status grow(std::uint64_t capacity_bytes);
-  /// Writes the header (id and capacity are filled in, and the key of an encrypted file is made for
-  /// it: so there it comes before the first group); the file is not in the log yet.
+  /// Writes the header (id, capacity and the envelope of an encrypted file's key are filled in),
+  /// once and before seal(); the file is not in the log yet.
   Status write_header(SegmentHeader header);
   /// Syncs the file, gives it its name, syncs the directory. Afterwards the file may get groups.
   Status activate(const std::string& final_path);
@@ -71,7 +72,7 @@ class SegmentWriter {
   void abandon();
 
   [[nodiscard]] std::uint64_t id() const { return id_; }
-  /// For readers; of an encrypted file once it has its header.
+  /// For readers.
   [[nodiscard]] const SegmentAccess& access() const { return access_; }
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
   [[nodiscard]] std::uint64_t durable_offset() const { return durable_offset_; }
@@ -84,6 +85,7 @@ class SegmentWriter {
  private:
   SegmentWriter(io::FileSystem& files, std::unique_ptr<io::File> file,
                 const Preparation& preparation);
+  Status make_key();
 
   io::FileSystem& files_;
   std::unique_ptr<io::File> file_;
@@ -92,6 +94,7 @@ class SegmentWriter {
   const crypto::MasterKeys* keys_;
   FrameLayout layout_;
   SegmentAccess access_;
+  crypto::SecretBytes file_key_;               // Of an encrypted file, until it has its header.
   std::optional<crypto::ChunkSealer> sealer_;  // The only one that this file ever has.
   std::vector<std::byte> third_copy_;          // Of the header, for the footer.
   std::uint64_t capacity_bytes_ = 0;
