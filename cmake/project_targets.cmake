@@ -13,7 +13,8 @@ endfunction()
 # see in tests with one thread (property and golden ones among them), cannot judge the threads of the web server of
 # prometheus-cpp, which is built without it, and ends a process that has forked with threads. Runs of
 # whole scenarios are for the night (PLURESDB_SANITIZE_WHOLE): they wait more than they compute, and
-# what they run is tested in parts. Coverage is of the engine: no scripts, nothing that takes hours.
+# what they run is tested in parts; so are second runs of tests, on encrypted stores. Coverage is of the engine: no
+# scripts, nothing that takes hours.
 function(pluresdb_skips result)
   set(${result} FALSE PARENT_SCOPE)
   set(excluded_labels)
@@ -26,7 +27,7 @@ function(pluresdb_skips result)
     list(APPEND excluded_labels property golden one_thread web_server forks)
   endif()
   if(PLURESDB_SANITIZE AND NOT PLURESDB_SANITIZE_WHOLE)
-    list(APPEND excluded_labels negative)
+    list(APPEND excluded_labels negative encrypted)
     if(PLURESDB_SANITIZE MATCHES thread)
       list(APPEND excluded_labels scenario)
     endif()

@@ -14,6 +14,8 @@
 
 #include "engine/core/recovery.h"
 #include "engine/core/store_identity.h"
+#include "engine/core/store_keys.h"
+#include "engine/crypto/keyring.h"
 #include "engine/io/file_system.h"
 #include "engine/io/read_only_file_system.h"
 #include "engine/store/base_inspector.h"
@@ -24,6 +26,7 @@
 #include "engine/wal/segment_set.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 #include <pluresdb/stats.h>
 
 namespace pluresdb::core {
@@ -56,17 +59,17 @@ Result<bool> is_directory_there(io::FileSystem& files, const std::string& path) 
 }  // namespace
 
 Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open(
-    io::FileSystem& files, const std::string& directory,
+    io::FileSystem& files, const std::string& directory, const StoreSecret* secret,
     io::ReadOnlyFileSystem::ReadObserver observer) {
   std::unique_ptr<ReadOnlyStore> store(new ReadOnlyStore(files, std::move(observer)));
   store->directory_ = without_trailing_slashes(directory);
   store->wal_directory_ = io::join_path(store->directory_, kWalDirectoryName);
-  TRY(store->read_store());
+  TRY(store->read_store(secret));
   return store;
 }
 
 Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open_log(
-    io::FileSystem& files, const std::string& wal_directory,
+    io::FileSystem& files, const std::string& wal_directory, const StoreSecret* secret,
     io::ReadOnlyFileSystem::ReadObserver observer) {
   std::unique_ptr<ReadOnlyStore> store(new ReadOnlyStore(files, std::move(observer)));
   store->wal_directory_ = without_trailing_slashes(wal_directory);
@@ -78,17 +81,18 @@ Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open_log(
     }
     if (identity) {
       store->directory_ = parent;
-      TRY(store->read_store());
+      TRY(store->read_store(secret));
       return store;
     }
   }
   TRY(store->lock(store->wal_directory_));
+  TRY(store->unlock(store->wal_directory_, secret));
   TRY(store->read_log_directory());
   store->compare_parts();
   return store;
 }
 
-Status ReadOnlyStore::read_store() {
+Status ReadOnlyStore::read_store(const StoreSecret* secret) {
   TRY_ASSIGN(const auto names, files_.list(directory_));
   if (std::ranges::find(names, kStoreFileName) == names.end()) {
     if (std::ranges::find(names, kRebuildMarkerName) != names.end()) {
@@ -99,6 +103,7 @@ Status ReadOnlyStore::read_store() {
                 fmt::format("{} holds no store: there is no {} file", directory_, kStoreFileName));
   }
   TRY(lock(directory_));
+  TRY(unlock(directory_, secret));
   TRY(read_identity());
   TRY(open_base());
   TRY(read_log_directory());
@@ -118,8 +123,20 @@ Status ReadOnlyStore::lock(const std::string& path) {
   return {};
 }
 
+Status ReadOnlyStore::unlock(const std::string& directory, const StoreSecret* secret) {
+  const std::string base =
+      directory_.empty() ? directory_ : io::join_path(directory_, kBaseDirectoryName);
+  TRY_ASSIGN(keyring_, unlock_keys({.files = files_,
+                                    .directory = directory,
+                                    .wal_directory = wal_directory_,
+                                    .base_directory = base},
+                                   secret, crypto::Keyring::Access::kReadOnly));
+  return {};
+}
+
 Status ReadOnlyStore::read_identity() {
-  TRY_ASSIGN(const IdentityCopies copies, read_identity_copies(files_, directory_));
+  TRY_ASSIGN(const IdentityCopies copies,
+             read_identity_copies(files_, directory_, keys_of(keyring_)));
   identity_ = copies.record;
   format_versions_.identity = copies.format_version;
   const std::string path = io::join_path(directory_, kStoreFileName);
@@ -127,6 +144,9 @@ Status ReadOnlyStore::read_identity() {
     problems_.push_back(path + ": neither of its two copies is readable");
   } else if (copies.damaged > 0) {
     problems_.push_back(path + ": one of its two copies is damaged; what it held may be newer");
+  }
+  if (identity_ && identity_->store_uuid != store_uuid()) {
+    problems_.push_back(path + " is of another store than the keyring");
   }
   return {};
 }
@@ -142,6 +162,7 @@ Status ReadOnlyStore::open_base() {
                                             .store_uuid = store_uuid(),
                                             .block_cache_bytes = kBlockCacheBytes,
                                             .files = &files_,
+                                            .keys = keys_of(keyring_),
                                             .background_threads = false});
   if (!opened && opened.error().code == ErrorCode::kBaseLost) {
     problems_.push_back(opened.error().context);
@@ -170,6 +191,7 @@ Status ReadOnlyStore::read_log_directory() {
   options.directory = wal_directory_;
   options.store_uuid = store_uuid();
   options.files = &files_;
+  options.keys = keys_of(keyring_);
   TRY_ASSIGN(log_, wal::examine_log(options, meta_.checkpoint_seq));
   for (const auto& segment : log_.log.segments) {
     segments_.add(segment);

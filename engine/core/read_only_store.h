@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "engine/core/store_identity.h"
+#include "engine/crypto/keyring.h"
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
 #include "engine/io/read_only_file_system.h"
 #include "engine/store/base_inspector.h"
@@ -22,22 +24,25 @@
 #include "engine/wal/segment_set.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 
 namespace pluresdb::core {
 
 /// Thread: one at a time. Other processes are kept away (LOCK, shared) while it lives.
 class ReadOnlyStore {
  public:
-  /// `directory` holds STORE. `observer`: see io::ReadOnlyFileSystem.
-  /// Errors: kNotFound (no directory), kInvalidArgument (no store), kLocked, kUnsupportedVersion,
-  /// kIo (what cannot be read at all, symbolic links included).
+  /// `directory` holds STORE. `secret`: as EngineOptions::secret. `observer`: see
+  /// io::ReadOnlyFileSystem. Errors: kNotFound (no directory), kInvalidArgument (no store),
+  /// kLocked, kKeyUnavailable, kUnsupportedVersion, kIo (what cannot be read at all, symbolic links
+  /// included). Of an encrypted store also kCorruption: what is not proven to be its own is not
+  /// examined.
   static Result<std::unique_ptr<ReadOnlyStore>> open(
-      io::FileSystem& files, const std::string& directory,
+      io::FileSystem& files, const std::string& directory, const StoreSecret* secret = nullptr,
       io::ReadOnlyFileSystem::ReadObserver observer = {});
   /// A log: the wal directory of a store (then its base store and identity are opened too, and it
   /// is locked as a store) or one used alone. Errors as open().
   static Result<std::unique_ptr<ReadOnlyStore>> open_log(
-      io::FileSystem& files, const std::string& wal_directory,
+      io::FileSystem& files, const std::string& wal_directory, const StoreSecret* secret = nullptr,
       io::ReadOnlyFileSystem::ReadObserver observer = {});
   ~ReadOnlyStore() = default;
   ReadOnlyStore(const ReadOnlyStore&) = delete;
@@ -50,6 +55,10 @@ class ReadOnlyStore {
   io::FileSystem& files() { return files_; }
   /// Absent: a log alone, or neither copy of STORE is readable (then problems() says so).
   [[nodiscard]] const std::optional<IdentityRecord>& identity() const { return identity_; }
+  /// Absent: not encrypted.
+  [[nodiscard]] std::optional<crypto::KeyringVersion> keyring_version() const {
+    return keyring_ == nullptr ? std::nullopt : std::optional(keyring_->master_keys().version());
+  }
   /// The format versions that the files have; 0, or not in the set: none of them says.
   struct FormatVersions {
     std::uint32_t identity = 0;
@@ -77,13 +86,17 @@ class ReadOnlyStore {
  private:
   ReadOnlyStore(io::FileSystem& files, io::ReadOnlyFileSystem::ReadObserver observer)
       : files_(files, std::move(observer)), segments_(files_) {}
-  Status read_store();
+  Status read_store(const StoreSecret* secret);
+  Status unlock(const std::string& directory, const StoreSecret* secret);
   Status read_log_directory();
   Status lock(const std::string& path);
   Status read_identity();
   Status open_base();
   /// All zero when STORE does not say.
   [[nodiscard]] std::array<std::byte, 16> store_uuid() const {
+    if (keyring_ != nullptr) {
+      return keyring_->master_keys().store_id();
+    }
     return identity_ ? identity_->store_uuid : std::array<std::byte, 16>{};
   }
   void compare_parts();
@@ -92,6 +105,7 @@ class ReadOnlyStore {
   std::string directory_;         // Empty: a log alone.
   std::string wal_directory_;
   std::unique_ptr<io::FileLock> lock_;
+  std::unique_ptr<crypto::Keyring> keyring_;  // Null: not encrypted.
   std::optional<IdentityRecord> identity_;
   FormatVersions format_versions_;
   std::unique_ptr<store::BaseInspector> base_;

@@ -25,6 +25,8 @@
 #include "engine/core/rebuild_place.h"
 #include "engine/core/recovery.h"
 #include "engine/core/store_identity.h"
+#include "engine/core/store_keys.h"
+#include "engine/crypto/keyring.h"
 #include "engine/io/file_system.h"
 #include "engine/io/read_only_file_system.h"
 #include "engine/store/base_inspector.h"
@@ -38,6 +40,7 @@
 #include "engine/wal/segment_scan.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 #include <pluresdb/options.h>
 #include <pluresdb/rebuild.h>
 #include <pluresdb/stats.h>
@@ -164,6 +167,7 @@ class Rebuild {
   Rebuild(const std::string& wal_path, const std::string& output, const RebuildOptions& options)
       : wal_path_(wal_path),
         options_(options.engine),
+        source_secret_(options.source_secret),
         files_(file_system_of(options_)),
         place_(files_, output),
         meter_(options) {}
@@ -189,11 +193,18 @@ class Rebuild {
     TRY(open_source());
     TRY(check_apart());
     TRY(place_.prepare());
+    TRY_ASSIGN(keyring_,
+               make_keys({.files = files_,
+                          .directory = place_.directory(),
+                          .wal_directory = path_of(kWalDirectoryName),
+                          .base_directory = path_of(kBaseDirectoryName)},
+                         options_.secret, identity_.store_uuid, clock_of(options_).wall_us()));
     TRY_ASSIGN(base_,
                store::BaseStore::create({.directory = path_of(kBaseDirectoryName),
                                          .store_uuid = identity_.store_uuid,
                                          .block_cache_bytes = options_.block_cache_bytes,
                                          .files = &files_,
+                                         .keys = keys_of(keyring_),
                                          .background_threads = options_.background_threads}));
     TRY(copy_base());
     TRY(replay_log());
@@ -204,7 +215,7 @@ class Rebuild {
     TRY(base_->close());
     TRY(files_.sync_directory(place_.directory()));
     const IdentityRecord record = identity();
-    TRY(StoreIdentity::prepare(files_, place_.directory(), record));
+    TRY(StoreIdentity::prepare(files_, place_.directory(), record, keys_of(keyring_)));
     TRY(meter_.finish());
     TRY(StoreIdentity::commit(files_, place_.directory()));
     return place_.commit();
@@ -218,9 +229,9 @@ class Rebuild {
         bytes_below(files_, io::join_path(io::parent_path(wal_path_), kBaseDirectoryName));
     meter_.set_sizes(log_bytes_, base_bytes_);
     TRY(meter_.begin_stage(log_bytes_));
-    TRY_ASSIGN(source_, ReadOnlyStore::open_log(files_, wal_path_, [this](std::uint64_t bytes) {
-                 return meter_.add(bytes);
-               }));
+    TRY_ASSIGN(source_,
+               ReadOnlyStore::open_log(files_, wal_path_, source_secret_,
+                                       [this](std::uint64_t bytes) { return meter_.add(bytes); }));
     TRY(meter_.end_stage());
     stats_.problems = source_->problems();
     const ValidationReport& log = source_->log().log.report.validation;
@@ -315,6 +326,7 @@ class Rebuild {
     wal::LogBuilder builder({.directory = path_of(kWalDirectoryName),
                              .segment_bytes = options_.segment_bytes,
                              .store_uuid = identity_.store_uuid,
+                             .keys = keys_of(keyring_),
                              .files = &files_});
     HeldRecord held;
     const Status copied = wal::replay_segments(source_->segments(), 0, false,
@@ -450,6 +462,7 @@ class Rebuild {
 
   const std::string& wal_path_;
   const EngineOptions& options_;
+  const StoreSecret* source_secret_;
   io::FileSystem& files_;
   RebuildPlace place_;
   Meter meter_;
@@ -459,6 +472,7 @@ class Rebuild {
   std::uint64_t base_bytes_ = 0;
   IdentityRecord identity_{.store_uuid = make_store_uuid()};
   DocumentTable table_;
+  std::unique_ptr<crypto::Keyring> keyring_;  // Of the new store; null: it is plain.
   std::unique_ptr<store::BaseStore> base_;
   std::vector<Reference> references_;  // By seq.
 };

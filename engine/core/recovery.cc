@@ -19,6 +19,8 @@
 #include "engine/core/document_table.h"
 #include "engine/core/replay.h"
 #include "engine/core/store_identity.h"
+#include "engine/core/store_keys.h"
+#include "engine/crypto/keyring.h"
 #include "engine/io/file_system.h"
 #include "engine/store/base_store.h"
 #include "engine/wal/log.h"
@@ -59,9 +61,12 @@ class Opening {
     if (!exists_now) {
       TRY(create());
     } else {
+      TRY_ASSIGN(keyring_,
+                 unlock_keys(key_place(), options_.secret, crypto::Keyring::Access::kOwner));
       TRY(remove_leftovers());
     }
-    TRY_ASSIGN(auto identity, StoreIdentity::load(files_, directory_));
+    TRY_ASSIGN(auto identity, StoreIdentity::load(files_, directory_, keys_of(keyring_)));
+    TRY(check_keyring(identity.record()));
     TRY_ASSIGN(auto base, open_base(identity.record()));
     TRY_ASSIGN(auto meta, base->meta());
     auto table = std::make_unique<DocumentTable>();
@@ -79,6 +84,7 @@ class Opening {
     return OpenedStore{.table = std::move(table),
                        .collector = std::move(collector),
                        .lock = std::move(lock),
+                       .keyring = std::move(keyring_),
                        .identity = std::move(identity),
                        .base = std::move(base),
                        .log = std::move(log),
@@ -138,14 +144,20 @@ class Opening {
 
   /// The order makes every crash harmless: as long as STORE has not got its name, the next open
   /// begins again, and the temporary file tells that what lies there is a leftover.  INV-CORE-10
-  Status create() const {
+  Status create() {
     TRY(check_creatable());
-    const auto store_uuid = make_store_uuid();
+    auto store_uuid = make_store_uuid();
+    TRY_ASSIGN(keyring_,
+               make_keys(key_place(), options_.secret, store_uuid, clock_of(options_).wall_us()));
+    if (keyring_ != nullptr) {
+      store_uuid = keyring_->master_keys().store_id();
+    }
     TRY(StoreIdentity::prepare(files_, directory_,
                                {.store_uuid = store_uuid,
                                 .created_us = clock_of(options_).wall_us(),
                                 .compacted_through_seq = 0,
-                                .actor_seq_floor = 0}));
+                                .actor_seq_floor = 0},
+                               keys_of(keyring_)));
     TRY_ASSIGN(const auto base,
                store::BaseStore::create(base_options(kBaseDirectoryName, store_uuid)));
     TRY(base->close());
@@ -161,12 +173,31 @@ class Opening {
     return files_.remove(path_of(kStoreFileName) + ".tmp");
   }
 
+  KeyPlace key_place() const {
+    return {.files = files_,
+            .directory = directory_,
+            .wal_directory = path_of(kWalDirectoryName),
+            .base_directory = path_of(kBaseDirectoryName)};
+  }
+
+  /// Each file of an encrypted store is proven to be of the keyring's store; STORE has no key.
+  Status check_keyring(const IdentityRecord& identity) const {
+    if (keyring_ != nullptr && keyring_->master_keys().store_id() != identity.store_uuid) {
+      return fail(ErrorCode::kCorruption,
+                  fmt::format("{} holds the {} file of one store and the keyring of another; "
+                              "restore both from one backup",
+                              directory_, kStoreFileName));
+    }
+    return {};
+  }
+
   store::BaseStoreOptions base_options(const char* name,
                                        const std::array<std::byte, 16>& store_uuid) const {
     return {.directory = path_of(name),
             .store_uuid = store_uuid,
             .block_cache_bytes = options_.block_cache_bytes,
             .files = &files_,
+            .keys = keys_of(keyring_),
             .background_threads = options_.background_threads};
   }
 
@@ -221,6 +252,7 @@ class Opening {
     options.compress_rewritten = options_.compress_sealed;
     options.store_uuid = identity.store_uuid;
     options.files = &files_;
+    options.keys = keys_of(keyring_);
     return wal::Log::open(options, seq_floor, &collector);
   }
 
@@ -270,6 +302,7 @@ class Opening {
   const std::string& directory_;
   const EngineOptions& options_;
   io::FileSystem& files_;
+  std::unique_ptr<crypto::Keyring> keyring_;  // Null: not encrypted.
   bool base_rebuilt_ = false;
 };
 
@@ -290,6 +323,10 @@ void warn_about(const std::string& directory, const RecoveryReport& report) {
       directory, wal.corrupted_entries, wal.total_entries, wal.corrupted_segments,
       wal.total_segments, report.wal_lost ? ", and the log is older than the base store" : "",
       report.quarantined_bytes);
+  if (wal.tampered_places > 0) {
+    text += fmt::format("pluresdb: warning: {} places were changed by somebody without the key\n",
+                        wal.tampered_places);
+  }
   for (std::size_t i = 0; i < std::min(wal.problems.size(), kProblemsPrintedMax); ++i) {
     text += fmt::format("pluresdb: warning: {}\n", wal.problems[i]);
   }

@@ -2,7 +2,8 @@
 // the log has and the base store has not comes next: replay.h. Steps and crash cases:
 // docs/DURABILITY.md "Opening".
 //
-//   DIR/LOCK  DIR/STORE  DIR/RESERVE  DIR/RESERVE.open  DIR/wal/  DIR/base/  DIR/quarantine/
+//   DIR/LOCK  DIR/keyring  DIR/keyring.bak  DIR/STORE  DIR/RESERVE  DIR/RESERVE.open  DIR/wal/
+//   DIR/base/  DIR/quarantine/
 #pragma once
 
 #include <memory>
@@ -11,6 +12,7 @@
 #include "engine/core/document_table.h"
 #include "engine/core/replay.h"
 #include "engine/core/store_identity.h"
+#include "engine/crypto/keyring.h"
 #include "engine/io/file_system.h"
 #include "engine/store/base_store.h"
 #include "engine/wal/log.h"
@@ -34,6 +36,7 @@ struct OpenedStore {
   std::unique_ptr<DocumentTable> table;     ///< Of the base store's checkpoint.
   std::unique_ptr<LogCollector> collector;  ///< What the log's recovery().collected speaks of.
   std::unique_ptr<io::FileLock> lock;
+  std::unique_ptr<crypto::Keyring> keyring;  ///< Null: not encrypted. Log and base store use it.
   StoreIdentity identity;
   std::unique_ptr<store::BaseStore> base;
   std::unique_ptr<wal::Log> log;

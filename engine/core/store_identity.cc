@@ -14,6 +14,10 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/crc32c.h"
+#include "engine/crypto/digest.h"
+#include "engine/crypto/key_derivation.h"
+#include "engine/crypto/master_keys.h"
+#include "engine/crypto/secret_bytes.h"
 #include "engine/io/file_system.h"
 #include <pluresdb/error.h>
 
@@ -23,20 +27,37 @@ namespace {
 constexpr std::uint64_t kMagic = 0x45524f5453424450;  // The bytes "PDBSTORE".
 // One slot per 4 KiB block: a torn write of one cannot touch the other.
 constexpr std::uint64_t kSlotStrideBytes = 4096;
-constexpr std::size_t kSlotBytes = 80;
-constexpr std::size_t kCrcOffset = kSlotBytes - sizeof(std::uint32_t);
+// Version 1 ends with the CRC; in version 2 the generation of the master key and the MAC follow.
+constexpr std::size_t kCrcOffset = 76;
+constexpr std::size_t kPlainSlotBytes = kCrcOffset + sizeof(std::uint32_t);
+constexpr std::size_t kKeyGenerationOffset = kPlainSlotBytes;
+constexpr std::size_t kMacOffset = 88;
+constexpr std::size_t kSlotBytes = kMacOffset + crypto::kDigestBytes;
+constexpr std::uint32_t kPlainVersion = 1;
+constexpr std::uint32_t kAuthenticatedVersion = 2;
 constexpr std::uint64_t kFileBytes = 2 * kSlotStrideBytes;
 
 struct Slot {
   IdentityRecord record;
   std::uint64_t generation = 0;
-  std::uint32_t format_version = kStoreFormatVersion;
+  std::uint32_t format_version = 0;
 };
 
-std::array<std::byte, kSlotBytes> encode(const Slot& slot) {
-  std::array<std::byte, kSlotBytes> bytes{};
+using SlotBytes = std::array<std::byte, kSlotBytes>;
+
+/// Over everything before it.
+Result<crypto::Digest> mac_of(base::ByteSpan slot, const crypto::StoreId& store_id,
+                              const crypto::SecretBytes& master) {
+  TRY_ASSIGN(auto key, crypto::SecretBytes::zeros(crypto::kDigestBytes));
+  TRY(crypto::derive(crypto::KeyPurpose::kStoreMac, master.bytes(), {}, store_id,
+                     key.mutable_bytes()));
+  return crypto::hmac_sha256(key.bytes(), slot.first(kMacOffset));
+}
+
+Result<SlotBytes> encode(const Slot& slot, const crypto::MasterKeys* keys) {
+  SlotBytes bytes{};
   base::store(bytes, 0, kMagic);
-  base::store(bytes, 8, kStoreFormatVersion);
+  base::store(bytes, 8, keys == nullptr ? kPlainVersion : kAuthenticatedVersion);
   base::store(bytes, 16, slot.generation);
   base::store(bytes, 24, slot.record.store_uuid);
   base::store(bytes, 40, slot.record.created_us);
@@ -44,14 +65,44 @@ std::array<std::byte, kSlotBytes> encode(const Slot& slot) {
   base::store(bytes, 56, slot.record.actor_seq_floor);
   const auto crc = base::crc32c(base::ByteSpan(bytes).first(kCrcOffset));
   base::store(bytes, kCrcOffset, crc);
+  if (keys != nullptr) {
+    base::store(bytes, kKeyGenerationOffset, keys->version().generation);
+    TRY_ASSIGN(const auto mac, mac_of(bytes, keys->store_id(), keys->newest()));
+    base::store(bytes, kMacOffset, mac);
+  }
   return bytes;
 }
 
-/// nullopt: damaged or never written.
-Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path) {
+/// Of a slot whose CRC is right: did the store write it?
+Result<bool> is_authentic(base::ByteSpan bytes, std::uint32_t version,
+                          const crypto::MasterKeys* keys, const std::string& path) {
+  if (keys == nullptr && version == kPlainVersion) {
+    return true;
+  }
+  if (keys == nullptr) {
+    return fail(ErrorCode::kKeyUnavailable,
+                path + " is of an encrypted store, and no keys are there");
+  }
+  if (version != kAuthenticatedVersion || bytes.size() < kSlotBytes) {
+    return false;
+  }
+  const auto generation = base::load<crypto::Generation>(bytes, kKeyGenerationOffset);
+  const crypto::SecretBytes* const master = keys->find(generation);
+  if (master == nullptr) {
+    return fail(ErrorCode::kKeyUnavailable,
+                fmt::format("{} was written under generation {}, which the keyring has not got",
+                            path, generation));
+  }
+  TRY_ASSIGN(const auto mac, mac_of(bytes, keys->store_id(), *master));
+  return crypto::equal_in_constant_time(mac, bytes.subspan(kMacOffset, mac.size()));
+}
+
+/// nullopt: damaged, never written, or not by this store.
+Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path,
+                                   const crypto::MasterKeys* keys) {
   // Magic, version, generation and CRC stay where they are in every later version, so a damaged
   // version number is told from a newer one.
-  if (bytes.size() < kSlotBytes || base::load<std::uint64_t>(bytes, 0) != kMagic ||
+  if (bytes.size() < kPlainSlotBytes || base::load<std::uint64_t>(bytes, 0) != kMagic ||
       base::crc32c(bytes.first(kCrcOffset)) != base::load<std::uint32_t>(bytes, kCrcOffset)) {
     return std::nullopt;
   }
@@ -61,6 +112,10 @@ Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path
         ErrorCode::kUnsupportedVersion,
         fmt::format("{} has format version {}; this program knows up to {}: use a newer one", path,
                     version, kStoreFormatVersion));
+  }
+  TRY_ASSIGN(const bool authentic, is_authentic(bytes, version, keys, path));
+  if (!authentic) {
+    return std::nullopt;
   }
   Slot slot;
   slot.format_version = version;
@@ -75,10 +130,10 @@ Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path
 std::uint64_t slot_offset(std::uint64_t generation) { return generation % 2 * kSlotStrideBytes; }
 
 /// Both slots say the same, so that one damaged block loses nothing.
-std::vector<std::byte> whole_file(const Slot& slot) {
+Result<std::vector<std::byte>> whole_file(const Slot& slot, const crypto::MasterKeys* keys) {
   std::vector<std::byte> contents(kFileBytes);
   for (const std::uint64_t generation : {slot.generation, slot.generation - 1}) {
-    const auto bytes = encode({.record = slot.record, .generation = generation});
+    TRY_ASSIGN(const auto bytes, encode({.record = slot.record, .generation = generation}, keys));
     std::ranges::copy(bytes,
                       contents.begin() + static_cast<std::ptrdiff_t>(slot_offset(generation)));
   }
@@ -94,11 +149,12 @@ struct Slots {
   int readable = 0;
 };
 
-Result<Slots> read_slots(io::FileSystem& files, const std::string& path) {
+Result<Slots> read_slots(io::FileSystem& files, const std::string& path,
+                         const crypto::MasterKeys* keys) {
   TRY_ASSIGN(const auto contents, io::read_whole_file(files, path, kFileBytes));
   Slots slots;
   for (std::uint64_t offset = 0; offset < contents.size(); offset += kSlotStrideBytes) {
-    TRY_ASSIGN(const auto slot, decode(base::ByteSpan(contents).subspan(offset), path));
+    TRY_ASSIGN(const auto slot, decode(base::ByteSpan(contents).subspan(offset), path, keys));
     slots.readable += slot ? 1 : 0;
     if (slot && (!slots.best || slot->generation > slots.best->generation)) {
       slots.best = slot;
@@ -118,8 +174,9 @@ std::array<std::byte, 16> make_store_uuid() {
   return uuid;
 }
 
-Result<IdentityCopies> read_identity_copies(io::FileSystem& files, const std::string& directory) {
-  TRY_ASSIGN(const Slots slots, read_slots(files, io::join_path(directory, kStoreFileName)));
+Result<IdentityCopies> read_identity_copies(io::FileSystem& files, const std::string& directory,
+                                            const crypto::MasterKeys* keys) {
+  TRY_ASSIGN(const Slots slots, read_slots(files, io::join_path(directory, kStoreFileName), keys));
   IdentityCopies copies;
   copies.damaged = 2 - slots.readable;
   if (slots.best) {
@@ -130,9 +187,10 @@ Result<IdentityCopies> read_identity_copies(io::FileSystem& files, const std::st
 }
 
 Status StoreIdentity::prepare(io::FileSystem& files, const std::string& directory,
-                              const IdentityRecord& record) {
+                              const IdentityRecord& record, const crypto::MasterKeys* keys) {
+  TRY_ASSIGN(const auto contents, whole_file({.record = record, .generation = 1}, keys));
   TRY_ASSIGN(const auto file, files.open(temporary_path(directory), io::OpenMode::kCreateOrEmpty));
-  TRY(file->write(0, whole_file({.record = record, .generation = 1})));
+  TRY(file->write(0, contents));
   TRY(file->sync_all());
   TRY(file->close());
   return files.sync_directory(directory);
@@ -151,28 +209,32 @@ Status StoreIdentity::commit(io::FileSystem& files, const std::string& directory
   return files.sync_directory(directory);
 }
 
-Result<StoreIdentity> StoreIdentity::load(io::FileSystem& files, const std::string& directory) {
+Result<StoreIdentity> StoreIdentity::load(io::FileSystem& files, const std::string& directory,
+                                          const crypto::MasterKeys* keys) {
   const std::string path = io::join_path(directory, kStoreFileName);
-  TRY_ASSIGN(const Slots slots, read_slots(files, path));
+  TRY_ASSIGN(const Slots slots, read_slots(files, path, keys));
   const std::optional<Slot>& best = slots.best;
   if (!best) {
-    return fail(ErrorCode::kCorruption,
-                path +
-                    ": neither of its two copies is readable; restore the file from a backup of "
-                    "this store");
+    return fail(
+        ErrorCode::kCorruption,
+        path +
+            ": neither of its two copies is readable, or written by this store; restore "
+                "the file from a backup of this store");
   }
-  return StoreIdentity(files, path, best->record, best->generation);
+  return StoreIdentity(files, path, best->record, best->generation, keys);
 }
 
 Status StoreIdentity::update(const IdentityRecord& record) {
   const Slot slot{.record = record, .generation = generation_ + 1};
+  TRY_ASSIGN(const auto bytes, encode(slot, keys_));
   if (in_place_trusted_) {
     in_place_trusted_ = false;  // Until the sync has answered.
     TRY_ASSIGN(const auto file, files_->open(path_, io::OpenMode::kReadWrite));
-    TRY(file->write(slot_offset(slot.generation), encode(slot)));
+    TRY(file->write(slot_offset(slot.generation), bytes));
     TRY(file->sync_data());
   } else {
-    TRY(io::write_file_atomically(*files_, path_, whole_file(slot)));
+    TRY_ASSIGN(const auto contents, whole_file(slot, keys_));
+    TRY(io::write_file_atomically(*files_, path_, contents));
   }
   in_place_trusted_ = true;
   record_ = record;

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -17,7 +18,8 @@
 namespace pluresdb::core {
 
 inline constexpr const char* kStoreFileName = "STORE";
-inline constexpr std::uint32_t kStoreFormatVersion = 1;
+/// The newest version. Version 1 is that of stores that are not encrypted.
+inline constexpr std::uint32_t kStoreFormatVersion = 2;
 
 struct IdentityRecord {
   std::array<std::byte, 16> store_uuid{};
@@ -39,8 +41,11 @@ struct IdentityCopies {
   std::uint32_t format_version = 0;      ///< Of that copy; 0 without one.
   int damaged = 0;                       ///< Of the two copies.
 };
-/// kNotFound, kUnsupportedVersion. Damage is a result, not an error.
-Result<IdentityCopies> read_identity_copies(io::FileSystem& files, const std::string& directory);
+/// With `keys` a copy counts when its MAC is right, without only one that has none.
+/// kNotFound, kUnsupportedVersion; kKeyUnavailable: `keys` are missing, or too old. Damage is a
+/// result, not an error.
+Result<IdentityCopies> read_identity_copies(io::FileSystem& files, const std::string& directory,
+                                            const crypto::MasterKeys* keys = nullptr);
 
 /// Thread: one at a time (the compactor, once the store is open).
 class StoreIdentity {
@@ -48,12 +53,14 @@ class StoreIdentity {
   /// First half of a creation: the record, durably, under a temporary name. A directory in this
   /// state is no store yet, and says that whatever else lies in it is a leftover.
   static Status prepare(io::FileSystem& files, const std::string& directory,
-                        const IdentityRecord& record);
+                        const IdentityRecord& record, const crypto::MasterKeys* keys = nullptr);
   static Result<bool> is_prepared(io::FileSystem& files, const std::string& directory);
   /// Second half, one atomic step: from here on the directory is a store.
   static Status commit(io::FileSystem& files, const std::string& directory);
-  /// kNotFound, kCorruption (neither slot is readable), kUnsupportedVersion.
-  static Result<StoreIdentity> load(io::FileSystem& files, const std::string& directory);
+  /// `keys`: of an encrypted store; they outlive this. kNotFound, kCorruption (neither slot is
+  /// readable, or what it says is not what the store wrote), kKeyUnavailable, kUnsupportedVersion.
+  static Result<StoreIdentity> load(io::FileSystem& files, const std::string& directory,
+                                    const crypto::MasterKeys* keys = nullptr);
 
   [[nodiscard]] const IdentityRecord& record() const { return record_; }
   /// Durable when it returns. After an error the record on disk is the old one or the new one.
@@ -61,13 +68,18 @@ class StoreIdentity {
 
  private:
   StoreIdentity(io::FileSystem& files, std::string path, IdentityRecord record,
-                std::uint64_t generation)
-      : files_(&files), path_(std::move(path)), record_(record), generation_(generation) {}
+                std::uint64_t generation, const crypto::MasterKeys* keys)
+      : files_(&files),
+        path_(std::move(path)),
+        record_(record),
+        generation_(generation),
+        keys_(keys) {}
 
   io::FileSystem* files_;
   std::string path_;
   IdentityRecord record_;
   std::uint64_t generation_;
+  const crypto::MasterKeys* keys_;  // Null: not encrypted.
   /// A failed sync leaves the cached pages in doubt; then the whole file is replaced.
   bool in_place_trusted_ = true;
 };

@@ -23,10 +23,14 @@
 #include "engine/core/arguments.h"
 #include "engine/core/recovery.h"
 #include "engine/core/stamper.h"
+#include "engine/core/store_identity.h"
+#include "engine/core/store_keys.h"
 #include "engine/crdt/version_vector.h"
+#include "engine/crypto/keyring.h"
 #include "engine/io/file_system.h"
 #include "engine/io/process_owner.h"
 #include "engine/wal/log.h"
+#include "engine/wal/segment_format.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
 #include <pluresdb/options.h>
@@ -168,11 +172,12 @@ class Cursor final : public WalCursor {
 class OpenWriteAheadLog final : public WriteAheadLog {
  public:
   OpenWriteAheadLog(const EngineOptions& options, std::unique_ptr<io::FileLock> lock,
-                    std::unique_ptr<wal::Log> log)
+                    std::unique_ptr<crypto::Keyring> keyring, std::unique_ptr<wal::Log> log)
       : options_(options),
         stamper_(clock_of(options)),
         client_(stamper_),
         lock_(std::move(lock)),
+        keyring_(std::move(keyring)),
         log_(std::move(log)),
         report_(report_of(log_->recovery())) {}
 
@@ -281,6 +286,7 @@ class OpenWriteAheadLog final : public WriteAheadLog {
   Stamper stamper_;
   StampingClient client_;  // Outlives the log, which calls it.
   std::unique_ptr<io::FileLock> lock_;
+  std::unique_ptr<crypto::Keyring> keyring_;  // Null: not encrypted. The log uses its keys.
   std::unique_ptr<wal::Log> log_;
   RecoveryReport report_;
   base::Mutex compaction_mutex_;  ///< One at a time; held across I/O.
@@ -310,6 +316,20 @@ Result<std::uint64_t> OpenWriteAheadLog::compact(Seq checkpoint_seq) {
     return 0;
   }
   return log_->remove_segments(removable);
+}
+
+/// A log that has segments exists; one without may be created encrypted.
+Result<std::unique_ptr<crypto::Keyring>> open_keys_of_log(io::FileSystem& files,
+                                                          const std::string& directory,
+                                                          const EngineOptions& options) {
+  const KeyPlace place{
+      .files = files, .directory = directory, .wal_directory = directory, .base_directory = {}};
+  TRY_ASSIGN(const auto names, files.list(directory));
+  const bool exists = std::ranges::any_of(names, [](const std::string& name) {
+    return wal::parse_name(name).file_class != wal::FileClass::kForeign;
+  });
+  return exists ? unlock_keys(place, options.secret, crypto::Keyring::Access::kOwner)
+                : make_keys(place, options.secret, make_store_uuid(), clock_of(options).wall_us());
 }
 
 /// As OwnedEngine in engine.cc: a fork of the process that opened the log is kept away from it.
@@ -408,8 +428,14 @@ Result<std::unique_ptr<WriteAheadLog>> WriteAheadLog::open(const std::string& di
   log_options.large_value_bytes = options.large_value_bytes;
   log_options.background_threads = options.background_threads;
   log_options.files = &files;
+  TRY_ASSIGN(auto keyring, core::open_keys_of_log(files, directory, options));
+  log_options.keys = core::keys_of(keyring);
+  if (keyring != nullptr) {
+    log_options.store_uuid = keyring->master_keys().store_id();
+  }
   TRY_ASSIGN(auto log, wal::Log::open(log_options, 0));
-  auto result = std::make_unique<core::OpenWriteAheadLog>(options, std::move(lock), std::move(log));
+  auto result = std::make_unique<core::OpenWriteAheadLog>(options, std::move(lock),
+                                                          std::move(keyring), std::move(log));
   TRY(result->start(directory, start_ns));
   return std::make_unique<core::OwnedWriteAheadLog>(directory, std::move(result));
 }

@@ -79,6 +79,8 @@ const char* label_of(KeyPurpose purpose) {
       return "pluresdb/1/label";
     case KeyPurpose::kKeyringMac:
       return "pluresdb/1/keyring-mac";
+    case KeyPurpose::kStoreMac:
+      return "pluresdb/1/store-mac";
   }
   DB_CHECK(false);
 }

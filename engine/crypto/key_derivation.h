@@ -64,6 +64,7 @@ enum class KeyPurpose {
   kFile,        ///< Wraps the data key of one file, from a master key.
   kLabel,       ///< Encrypts the name of a slot, from the newest master key.
   kKeyringMac,  ///< Authenticates the keyring, from the newest master key.
+  kStoreMac,    ///< Authenticates the STORE file, from a master key.
 };
 /// hkdf_sha256 with info = label of the purpose, a zero byte, `context`.
 Status derive(KeyPurpose purpose, base::ByteSpan key, base::ByteSpan salt, base::ByteSpan context,

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 
 #include "engine/crypto/secret_bytes.h"
 
@@ -20,8 +22,10 @@ using Generation = std::uint32_t;
 struct KeyringVersion {
   Generation generation = 0;
   std::uint64_t seq = 0;  ///< Of the keyring file, +1 for each change.
-  friend bool operator==(const KeyringVersion&, const KeyringVersion&) = default;
+  friend auto operator<=>(const KeyringVersion&, const KeyringVersion&) = default;
 };
+/// That files name; unproven, as it is read without a key.
+using KeyringVersions = std::set<KeyringVersion>;
 
 /// Thread: any, nothing changes after construction.
 class MasterKeys {

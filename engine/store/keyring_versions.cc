@@ -5,14 +5,16 @@
 
 #include "engine/base/bytes.h"
 #include "engine/crypto/file_key.h"
+#include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
 #include "engine/store/sealed_format.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::store {
 
-Result<KeyringVersions> keyring_versions(io::FileSystem& files, const std::string& directory) {
-  KeyringVersions versions;
+Result<crypto::KeyringVersions> keyring_versions(io::FileSystem& files,
+                                                 const std::string& directory) {
+  crypto::KeyringVersions versions;
   TRY_ASSIGN(const auto names, files.list(directory));
   for (const std::string& name : names) {
     const std::string path = io::join_path(directory, name);
@@ -25,7 +27,7 @@ Result<KeyringVersions> keyring_versions(io::FileSystem& files, const std::strin
     TRY_ASSIGN(const auto header, decode_file_header(base::ByteSpan(start).first(count), path));
     if (header) {
       TRY_ASSIGN(const auto version, crypto::version_of(envelope_part(*header)));
-      versions.emplace(version.generation, version.seq);
+      versions.insert(version);
     }
   }
   return versions;

@@ -2,10 +2,7 @@
 // or wants to drop an old generation.
 #pragma once
 
-#include <cstdint>
-#include <set>
 #include <string>
-#include <utility>
 
 #include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
@@ -13,11 +10,9 @@
 
 namespace pluresdb::store {
 
-/// Generation and seq.
-using KeyringVersions = std::set<std::pair<crypto::Generation, std::uint64_t>>;
-
 /// The versions of the keyring that the files in the base store's directory were written under;
 /// unproven. What is plain names none. kCorruption: a header is damaged.
-Result<KeyringVersions> keyring_versions(io::FileSystem& files, const std::string& directory);
+Result<crypto::KeyringVersions> keyring_versions(io::FileSystem& files,
+                                                 const std::string& directory);
 
 }  // namespace pluresdb::store

@@ -21,6 +21,7 @@ pluresdb_test(core_disk_space_test.cc unit LIBS core_test_support)
 pluresdb_test(core_compactor_test.cc unit LIBS core_test_support)
 pluresdb_test(core_checkpointer_test.cc unit LIBS core_test_support)
 pluresdb_test(core_engine_test.cc unit LIBS core_test_support)
+pluresdb_test(core_encryption_test.cc unit LIBS core_test_support)
 pluresdb_test(core_durability_test.cc unit LIBS core_test_support)
 pluresdb_test(core_restore_test.cc unit LIBS core_test_support TIMEOUT 300 EXTRA_LABELS forks)
 if(PLURESDB_COVERAGE)  # gcov writes the counts of a child that ends by exec only where that is a builtin.
@@ -67,3 +68,17 @@ if(TARGET core_soak_test)
     PLURESDB_SOAK_CHILD="$<TARGET_FILE:core_soak_child>")
   add_dependencies(core_soak_test core_soak_child)
 endif()
+
+# Whatever the engine promises it promises of encrypted stores, too.
+foreach(test engine:unit restore:unit crash:crash sync:crash failure:crash rewrite:crash
+        model:property rebuild:crash rebuild_property:property)
+  string(REPLACE ":" ";" parts ${test})
+  list(GET parts 0 name)
+  list(GET parts 1 label)
+  set(filter "*")
+  if(name STREQUAL rebuild)
+    set(filter "-*Damage*")  # They look for the text of a document in a file.
+  endif()
+  pluresdb_register(core_${name}_test_encrypted ${label} TIMEOUT 600 LABELS encrypted
+    ENVIRONMENT PLURESDB_TEST_ENCRYPTED=1 COMMAND core_${name}_test --gtest_filter=${filter})
+endforeach()

@@ -78,6 +78,7 @@ TEST(RebuildLaws, AnyHistoryRebuildsToTheSameDocuments) {
     engine.reset();
     RebuildOptions rebuild;
     rebuild.engine = options;
+    rebuild.source_secret = options.secret;
     const auto stats = rebuild_from_wal("/store/wal", "/rebuilt", rebuild);
     RC_ASSERT(stats.has_value());
     RC_ASSERT(stats->is_complete);

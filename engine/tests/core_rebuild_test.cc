@@ -35,6 +35,7 @@ constexpr const char* kOutput = "/rebuilt";
 RebuildOptions rebuild_options(MemoryDisk& disk) {
   RebuildOptions options;
   options.engine = small_options(&disk);
+  options.source_secret = options.engine.secret;
   return options;
 }
 

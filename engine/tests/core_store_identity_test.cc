@@ -2,13 +2,18 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <gtest/gtest.h>
 
+#include "engine/base/bytes.h"
 #include "engine/core/store_identity.h"
+#include "engine/crypto/master_keys.h"
+#include "engine/crypto/secret_bytes.h"
 #include "engine/io/file_system.h"
 #include "engine/tests/core_fakes.h"
 #include "engine/tests/core_memory_disk.h"
@@ -102,12 +107,39 @@ TEST(StoreIdentity, FailedSyncIsNotTriedAgainOnTheSameFile) {
 TEST(StoreIdentity, NewerVersionIsRefusedByName) {
   MemoryDisk disk;
   const auto golden = io::read_whole_file(io::posix_file_system(),
-                                          PLURESDB_GOLDEN "/store/STORE-version-2", 1ULL << 20);
+                                          PLURESDB_GOLDEN "/store/STORE-version-3", 1ULL << 20);
   ASSERT_TRUE(golden.has_value()) << text_of(golden);
   ASSERT_TRUE(io::write_file_atomically(disk, "/STORE", *golden).has_value());
   const auto loaded = StoreIdentity::load(disk, "/");
   ASSERT_FALSE(loaded.has_value());
   EXPECT_EQ(loaded.error().code, ErrorCode::kUnsupportedVersion) << text_of(loaded);
+}
+
+/// The same for ever.
+crypto::MasterKeys golden_keys() {
+  std::map<crypto::Generation, crypto::SecretBytes> keys;
+  for (const crypto::Generation generation : {1U, 2U}) {
+    const std::string text(32, static_cast<char>('a' + generation));
+    keys.emplace(generation, *crypto::SecretBytes::copy_of(base::as_bytes(text)));
+  }
+  return {some_record().store_uuid, 5, std::move(keys)};
+}
+
+TEST(StoreIdentity, GoldenBytesOfAnEncryptedStoreStayReadableAndWritable) {
+  MemoryDisk disk;
+  const auto golden = io::read_whole_file(io::posix_file_system(),
+                                          PLURESDB_GOLDEN "/store/STORE-version-2", 1ULL << 20);
+  ASSERT_TRUE(golden.has_value()) << text_of(golden);
+  ASSERT_TRUE(io::write_file_atomically(disk, "/STORE", *golden).has_value());
+  const crypto::MasterKeys keys = golden_keys();
+  const auto loaded = StoreIdentity::load(disk, "/", &keys);
+  ASSERT_TRUE(loaded.has_value()) << text_of(loaded);
+  EXPECT_EQ(loaded->record(), some_record());
+  EXPECT_EQ(StoreIdentity::load(disk, "/").error().code, ErrorCode::kKeyUnavailable);
+  MemoryDisk other;
+  ASSERT_TRUE(StoreIdentity::prepare(other, "/", some_record(), &keys).has_value());
+  ASSERT_TRUE(StoreIdentity::commit(other, "/").has_value());
+  EXPECT_EQ(*io::read_whole_file(other, "/STORE", 1ULL << 20), *golden);
 }
 
 TEST(StoreIdentity, GoldenBytesStayReadableAndWritable) {

@@ -1,7 +1,10 @@
 // What the tests of engine/core share: a fresh directory, small options, a model to compare with.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -17,6 +20,7 @@
 #include "engine/io/file_system.h"
 #include <pluresdb/engine.h>
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 #include <pluresdb/options.h>
 
 namespace pluresdb::testing {
@@ -45,6 +49,20 @@ class TemporaryDirectory {
   std::string path_;
 };
 
+/// CTest runs some tests again on encrypted stores (core.cmake); null: not this time.
+inline const StoreSecret* secret_of_run() {
+  static const std::optional<StoreSecret> secret = []() -> std::optional<StoreSecret> {
+    if (std::getenv("PLURESDB_TEST_ENCRYPTED") == nullptr) {  // NOLINT(concurrency-mt-unsafe)
+      return std::nullopt;
+    }
+    constexpr std::array<std::byte, 32> kKey{std::byte{1}, std::byte{2}, std::byte{3}};
+    auto key = StoreSecret::device_key(kKey);
+    EXPECT_TRUE(key.has_value());
+    return *std::move(key);
+  }();
+  return secret ? &*secret : nullptr;
+}
+
 /// Small segments, values from 1 KiB up stay in the log, nothing happens by itself.
 inline EngineOptions small_options(io::FileSystem* files = nullptr) {
   EngineOptions options;
@@ -53,6 +71,7 @@ inline EngineOptions small_options(io::FileSystem* files = nullptr) {
   options.block_cache_bytes = 1ULL << 20;
   options.checkpoint = {.wal_bytes = 0, .operations = 0, .interval = {}};
   options.background_threads = false;
+  options.secret = secret_of_run();
   options.file_system = files;
   return options;
 }

@@ -338,7 +338,7 @@ TEST(SealedStore, GenerationsAreToldFromLoss) {
     made.files = files_of(*disk);
     const auto versions = keyring_versions(*disk, "base");
     ASSERT_TRUE(versions) << to_string(versions.error());
-    const KeyringVersions both{{1, 1}, {2, 2}};
+    const crypto::KeyringVersions both{{1, 1}, {2, 2}};
     EXPECT_EQ(*versions, both);
   }
   EXPECT_TRUE(keyring_versions(*disk_of(history(nullptr, 1).files), "base")->empty());

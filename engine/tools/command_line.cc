@@ -40,6 +40,10 @@ int run_tool(int argc, char** argv, const ToolDescription& description,
   app.add_option("--data-dir", arguments.data_dir, "Directory of the store (required)");
   app.add_flag(description.flag, arguments.flag, description.flag_purpose);
   app.add_flag("--json", arguments.json, "Print JSON instead of text");
+  app.add_option("--password-fd", arguments.secrets.descriptors,
+                 "Secret of an encrypted store, from this descriptor");
+  app.add_option("--password-file", arguments.secrets.files,
+                 "Secret of an encrypted store, from this file");
   app.set_version_flag("--version", PLURESDB_VERSION);
   app.footer(std::string(description.limits) + kFooter);
   try {

@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "engine/tools/secrets.h"
+
 namespace pluresdb::tools {
 
 /// Exit statuses of every tool.
@@ -27,6 +29,7 @@ struct ToolArguments {
   std::string data_dir;
   bool json = false;
   bool flag = false;
+  SecretSources secrets;  ///< Of an encrypted store.
 };
 
 struct ToolOutput {

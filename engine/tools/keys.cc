@@ -1,5 +1,6 @@
 #include "engine/tools/keys.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -13,16 +14,21 @@
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/core/recovery.h"
+#include "engine/core/store_identity.h"
+#include "engine/core/store_keys.h"
 #include "engine/crypto/keyring.h"
 #include "engine/crypto/keyring_file.h"
 #include "engine/crypto/keyring_format.h"
 #include "engine/crypto/master_keys.h"
 #include "engine/crypto/random.h"
 #include "engine/crypto/secret_bytes.h"
+#include "engine/crypto/secret_text.h"
 #include "engine/io/file_system.h"
 #include "engine/tools/command_line.h"
 #include "engine/tools/keys_report.h"
 #include "engine/tools/secrets.h"
+#include "engine/wal/segment_format.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::tools {
@@ -35,8 +41,6 @@ using crypto::Secret;
 using crypto::SecretBytes;
 using crypto::SlotId;
 using crypto::SlotType;
-
-constexpr const char* kLockName = "LOCK";
 
 /// An error and what it means for the exit status.
 struct Failure {
@@ -101,7 +105,7 @@ class KeysTool {
     if (const auto ready = prepare_directory(); !ready) {
       return as(kExitProblem, ready.error());
     }
-    auto lock = files_.lock(io::join_path(arguments_.data_dir, kLockName));
+    auto lock = files_.lock(io::join_path(arguments_.data_dir, core::kLockFileName));
     if (!lock) {
       return as(kExitCannotOpen, lock.error());
     }
@@ -125,7 +129,15 @@ class KeysTool {
   Status prepare_directory() {
     TRY(files_.create_directory(arguments_.data_dir));
     TRY(files_.sync_directory(io::parent_path(arguments_.data_dir)));
-    for (const char* name : {"STORE", "wal", "base"}) {
+    TRY_ASSIGN(const auto names, files_.list(arguments_.data_dir));
+    for (const std::string& name : names) {
+      if (wal::parse_name(name).file_class != wal::FileClass::kForeign) {
+        return fail(ErrorCode::kInvalidArgument,
+                    arguments_.data_dir + " holds a log that is not encrypted");
+      }
+    }
+    for (const char* name :
+         {core::kStoreFileName, core::kWalDirectoryName, core::kBaseDirectoryName}) {
       const auto info = files_.info(io::join_path(arguments_.data_dir, name));
       if (info) {
         return fail(ErrorCode::kInvalidArgument,
@@ -212,11 +224,11 @@ class KeysTool {
   Outcome<Opened> open(Keyring::Access access) {
     std::unique_ptr<io::FileLock> lock;
     if (access == Keyring::Access::kOwner) {
-      const auto there = files_.info(io::join_path(arguments_.data_dir, kLockName));
+      const auto there = files_.info(io::join_path(arguments_.data_dir, core::kLockFileName));
       if (!there) {
         return as(kExitCannotOpen, there.error());
       }
-      auto held = files_.lock(io::join_path(arguments_.data_dir, kLockName));
+      auto held = files_.lock(io::join_path(arguments_.data_dir, core::kLockFileName));
       if (!held) {
         return as(kExitCannotOpen, held.error());
       }
@@ -244,9 +256,10 @@ class KeysTool {
 
   /// By the first reading of `text` that opens a slot.
   Result<Unlocked> unlock(const SecretBytes& text, Keyring::Access access) {
-    TRY_ASSIGN(auto readings, readings_of(text));
+    TRY_ASSIGN(auto readings, crypto::readings_of(text));
+    TRY_ASSIGN(const auto seen, newest_version());
     for (Secret& reading : readings) {
-      auto keyring = Keyring::unlock(place_, reading, access);
+      auto keyring = Keyring::unlock(place_, reading, access, seen);
       if (keyring) {
         return Unlocked{.secret = std::move(reading), .keyring = *std::move(keyring)};
       }
@@ -255,6 +268,20 @@ class KeysTool {
       }
     }
     return fail(ErrorCode::kKeyUnavailable, "no slot of the keyring opens with this secret");
+  }
+
+  /// Of a store, or of a log used alone.
+  [[nodiscard]] Result<crypto::KeyringVersion> newest_version() const {
+    core::KeyPlace place{
+        .files = files_,
+        .directory = arguments_.data_dir,
+        .wal_directory = io::join_path(arguments_.data_dir, core::kWalDirectoryName),
+        .base_directory = io::join_path(arguments_.data_dir, core::kBaseDirectoryName)};
+    TRY_ASSIGN(const auto of_store, core::newest_version(place));
+    place.wal_directory = arguments_.data_dir;
+    TRY_ASSIGN(const auto of_log, core::newest_version(place));
+    return crypto::KeyringVersion{.generation = std::max(of_store.generation, of_log.generation),
+                                  .seq = std::max(of_store.seq, of_log.seq)};
   }
 
   [[nodiscard]] SlotType new_type() const {
@@ -279,7 +306,7 @@ class KeysTool {
     if (!text) {
       return as(kExitUsage, text.error());
     }
-    auto secret = secret_of_type(*text, type);
+    auto secret = crypto::secret_of_type(*text, type);
     if (!secret) {
       return as(kExitUsage, secret.error());
     }

@@ -1,18 +1,15 @@
 #include "engine/tools/keys_command_line.h"
 
-#include <cstdio>
 #include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "engine/crypto/keyring_format.h"
-#include "engine/crypto/secret_bytes.h"
-#include "engine/io/process_protection.h"
 #include "engine/tools/command_line.h"
 #include "engine/tools/keys.h"
 #include "engine/tools/keys_report.h"
-#include <pluresdb/error.h>
+#include "engine/tools/secrets.h"
 
 namespace pluresdb::tools {
 namespace {
@@ -123,8 +120,6 @@ std::optional<crypto::SlotType> type_named(const std::string& name) {
   return std::nullopt;
 }
 
-void warn(const char* what) { (void)std::fprintf(stderr, "%s: warning: %s\n", kName, what); }
-
 }  // namespace
 
 int run_keys_tool(int argc, char** argv) {
@@ -136,12 +131,7 @@ int run_keys_tool(int argc, char** argv) {
     return line.app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
   line.arguments.type = type_named(line.type);
-  if (const auto safe = io::protect_process(); !safe) {
-    warn("other processes of this user may read this one's memory");
-  }
-  if (crypto::prepare_secret_memory() == crypto::SecretMemory::kNotLocked) {
-    warn("secrets may be swapped out: RLIMIT_MEMLOCK is below 1 MiB");
-  }
+  protect_secrets();
   return print_output(kName, run_keys(line.arguments));
 }
 

@@ -1,87 +1,31 @@
 #include "engine/tools/secrets.h"
 
 #include <cstddef>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "engine/base/bytes.h"
 #include "engine/crypto/aes_gcm.h"
-#include "engine/crypto/keyring.h"
-#include "engine/crypto/keyring_format.h"
+#include "engine/crypto/keyring_file.h"
 #include "engine/crypto/secret_bytes.h"
+#include "engine/crypto/secret_text.h"
 #include "engine/io/file_system.h"
+#include "engine/io/process_protection.h"
 #include "engine/io/secret_input.h"
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 
 namespace pluresdb::tools {
 namespace {
 
-using crypto::Secret;
 using crypto::SecretBytes;
-using crypto::SlotType;
-
-constexpr std::size_t kDigitsPerByte = 2;
-constexpr std::size_t kKeyDigits = kDigitsPerByte * crypto::kKeyBytes;
-constexpr unsigned kBitsPerDigit = 4;
-
-/// One byte more than a password with its newline: whether there was more.
-constexpr std::size_t kBufferBytes = crypto::kPasswordBytesMax + 2;
-
-template <typename Read>
-Result<SecretBytes> read_into_secret(const Read& read) {
-  TRY_ASSIGN(SecretBytes secret, SecretBytes::zeros(kBufferBytes));
-  TRY_ASSIGN(std::size_t count, read(secret.mutable_bytes()));
-  if (count > 0 && count < kBufferBytes && secret.bytes()[count - 1] == std::byte{'\n'}) {
-    --count;
-  }
-  if (count == 0) {
-    return fail(ErrorCode::kInvalidArgument, "a secret is empty");
-  }
-  if (count > crypto::kPasswordBytesMax) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("a secret has more than {} bytes", crypto::kPasswordBytesMax));
-  }
-  secret.shrink(count);
-  return secret;
-}
 
 Result<SecretBytes> ask(const std::string& prompt) {
-  return read_into_secret(
+  return crypto::read_secret_text(
       [&](base::MutableByteSpan out) { return io::read_secret_terminal(prompt + ": ", out); });
-}
-
-std::optional<unsigned> digit_of(std::byte character) {
-  constexpr unsigned kLetterValue = 10;
-  const char c = static_cast<char>(character);
-  if (c >= '0' && c <= '9') {
-    return static_cast<unsigned>(c - '0');
-  }
-  if (c >= 'a' && c <= 'f') {
-    return static_cast<unsigned>(c - 'a') + kLetterValue;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return static_cast<unsigned>(c - 'A') + kLetterValue;
-  }
-  return std::nullopt;
-}
-
-Result<SecretBytes> digits_of(const SecretBytes& key) {
-  constexpr const char* kDigits = "0123456789abcdef";
-  constexpr std::byte kLowDigit{0x0f};
-  TRY_ASSIGN(SecretBytes text, SecretBytes::zeros(kKeyDigits + 1));
-  const auto out = text.mutable_bytes();
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    const auto high = std::to_integer<std::size_t>(key.bytes()[i] >> kBitsPerDigit);
-    const auto low = std::to_integer<std::size_t>(key.bytes()[i] & kLowDigit);
-    out[kDigitsPerByte * i] = static_cast<std::byte>(kDigits[high]);
-    out[kDigitsPerByte * i + 1] = static_cast<std::byte>(kDigits[low]);
-  }
-  out[kKeyDigits] = std::byte{'\n'};
-  return text;
 }
 
 Status write_new_file(io::FileSystem& files, const std::string& path, base::ByteSpan bytes) {
@@ -92,7 +36,18 @@ Status write_new_file(io::FileSystem& files, const std::string& path, base::Byte
   return files.sync_directory(io::parent_path(path));
 }
 
+void warn(const char* what) { (void)std::fprintf(stderr, "pluresdb: warning: %s\n", what); }
+
 }  // namespace
+
+void protect_secrets() {
+  if (!io::protect_process()) {
+    warn("other processes of this user may read this one's memory");
+  }
+  if (crypto::prepare_secret_memory() == crypto::SecretMemory::kNotLocked) {
+    warn("secrets may be swapped out: RLIMIT_MEMLOCK is below 1 MiB");
+  }
+}
 
 Result<std::vector<SecretBytes>> read_secrets(const SecretSources& sources,
                                               const std::string& prompt) {
@@ -102,13 +57,13 @@ Result<std::vector<SecretBytes>> read_secrets(const SecretSources& sources,
     secrets.push_back(std::move(secret));
   }
   for (const int descriptor : sources.descriptors) {
-    TRY_ASSIGN(SecretBytes secret, read_into_secret([&](base::MutableByteSpan out) {
+    TRY_ASSIGN(SecretBytes secret, crypto::read_secret_text([&](base::MutableByteSpan out) {
                  return io::read_secret_descriptor(descriptor, out);
                }));
     secrets.push_back(std::move(secret));
   }
   for (const std::string& file : sources.files) {
-    TRY_ASSIGN(SecretBytes secret, read_into_secret([&](base::MutableByteSpan out) {
+    TRY_ASSIGN(SecretBytes secret, crypto::read_secret_text([&](base::MutableByteSpan out) {
                  return io::read_secret_file(file, out);
                }));
     secrets.push_back(std::move(secret));
@@ -130,51 +85,25 @@ Result<SecretBytes> read_new_secret(const SecretSources& sources, const std::str
   return std::move(secrets.front());
 }
 
-Result<std::optional<SecretBytes>> key_of_text(const SecretBytes& text) {
-  if (text.size() != kKeyDigits) {
+Result<std::optional<StoreSecret>> read_store_secret(io::FileSystem& files,
+                                                     const std::string& data_dir,
+                                                     const SecretSources& sources) {
+  // What cannot be looked at is told by whoever opens the store.
+  if (sources.empty() && crypto::check_no_keyring(files, data_dir)) {
     return std::nullopt;
   }
-  TRY_ASSIGN(SecretBytes key, SecretBytes::zeros(crypto::kKeyBytes));
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    const auto high = digit_of(text.bytes()[kDigitsPerByte * i]);
-    const auto low = digit_of(text.bytes()[kDigitsPerByte * i + 1]);
-    if (!high || !low) {
-      return std::nullopt;
-    }
-    key.mutable_bytes()[i] = static_cast<std::byte>(*high << kBitsPerDigit | *low);
+  protect_secrets();
+  TRY_ASSIGN(const auto secrets, read_secrets(sources, "secret of the store"));
+  if (secrets.size() != 1) {
+    return fail(ErrorCode::kInvalidArgument, "more than one secret");
   }
-  return std::optional(std::move(key));
-}
-
-Result<Secret> secret_of_type(const SecretBytes& text, SlotType type) {
-  if (type == SlotType::kPassword) {
-    TRY_ASSIGN(SecretBytes password, SecretBytes::copy_of(text.bytes()));
-    return Secret{.type = type, .bytes = std::move(password)};
-  }
-  TRY_ASSIGN(auto key, key_of_text(text));
-  if (!key) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("a key is {} hexadecimal digits", kKeyDigits));
-  }
-  return Secret{.type = type, .bytes = *std::move(key)};
-}
-
-Result<std::vector<Secret>> readings_of(const SecretBytes& text) {
-  std::vector<Secret> readings;
-  for (const SlotType type : {SlotType::kDeviceKey, SlotType::kRecoveryKey, SlotType::kPassword}) {
-    auto reading = secret_of_type(text, type);
-    if (reading) {
-      readings.push_back(*std::move(reading));
-    } else if (reading.error().code != ErrorCode::kInvalidArgument) {
-      return std::unexpected(std::move(reading).error());
-    }
-  }
-  return readings;
+  TRY_ASSIGN(auto secret, StoreSecret::of_text(base::as_text(secrets.front().bytes())));
+  return std::optional(std::move(secret));
 }
 
 Result<SecretBytes> make_key_file(io::FileSystem& files, const std::string& path) {
   TRY_ASSIGN(SecretBytes key, SecretBytes::random(crypto::kKeyBytes));
-  TRY_ASSIGN(const SecretBytes digits, digits_of(key));
+  TRY_ASSIGN(const SecretBytes digits, crypto::text_of_key(key));
   TRY(write_new_file(files, path, digits.bytes()));
   return key;
 }

@@ -5,13 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "engine/crypto/keyring.h"
-#include "engine/crypto/keyring_format.h"
 #include "engine/crypto/secret_bytes.h"
 #include "engine/io/file_system.h"
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 
 namespace pluresdb::tools {
+
+/// Before a program has secrets: no core dump, no debugger. Warns on stderr of what the system
+/// refuses.
+void protect_secrets();
 
 /// Of one group of options. Without any, the terminal is asked.
 struct SecretSources {
@@ -29,15 +32,12 @@ Result<std::vector<crypto::SecretBytes>> read_secrets(const SecretSources& sourc
 Result<crypto::SecretBytes> read_new_secret(const SecretSources& sources,
                                             const std::string& prompt);
 
-/// 64 hexadecimal digits; nullopt: it is none.
-Result<std::optional<crypto::SecretBytes>> key_of_text(const crypto::SecretBytes& text);
-
-/// `text` as a secret of the given type: a password as it is, a key from its digits.
-/// kInvalidArgument: no such key.
-Result<crypto::Secret> secret_of_type(const crypto::SecretBytes& text, crypto::SlotType type);
-
-/// All that `text` may be, the cheap ones first: a device key, a recovery key, a password.
-Result<std::vector<crypto::Secret>> readings_of(const crypto::SecretBytes& text);
+/// What opens the store in `data_dir`: from `sources`; without any, the terminal is asked, but only
+/// where there is a keyring. nullopt: no source, no keyring. kInvalidArgument: more than one
+/// secret.
+Result<std::optional<StoreSecret>> read_store_secret(io::FileSystem& files,
+                                                     const std::string& data_dir,
+                                                     const SecretSources& sources);
 
 /// A random key, its digits written durably into a new file of mode 0600.
 Result<crypto::SecretBytes> make_key_file(io::FileSystem& files, const std::string& path);

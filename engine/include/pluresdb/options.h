@@ -10,6 +10,7 @@ namespace io {
 class FileSystem;
 }
 class Clock;
+class StoreSecret;
 
 /// What an acknowledged write survives. docs/DURABILITY.md states each promise and its test.
 enum class Durability {
@@ -39,6 +40,10 @@ struct EngineOptions {
   /// other machines, their syncs need not mean anything. true: the caller knows that these do.
   bool allow_shared_file_system = false;
   bool background_threads = true;  ///< false: checkpoints, compaction only when called (tests).
+  /// Of an encrypted store, or of one that is to be created encrypted (keyring.h). Null: the store
+  /// is plain. Where store and secret do not fit nothing is opened: kKeyUnavailable. Not owned, not
+  /// used after opening.
+  const StoreSecret* secret = nullptr;
   io::FileSystem* file_system = nullptr;  ///< Not owned; null: the real one.
   Clock* clock = nullptr;                 ///< Not owned; null: the system's.
 };

@@ -9,6 +9,7 @@
 
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 #include <pluresdb/options.h>
 #include <pluresdb/stats.h>
 
@@ -21,9 +22,12 @@ struct RebuildProgress {
 };
 
 struct RebuildOptions {
-  /// Of the new store: segment_bytes, dirty_bytes_max (memory), file_system, clock. The rest counts
-  /// when it is opened.
+  /// Of the new store: segment_bytes, dirty_bytes_max (memory), secret, file_system, clock. The
+  /// rest counts when it is opened.
   EngineOptions engine;
+  /// Of the source, as EngineOptions::secret. It need not be the new store's: this is how a plain
+  /// store becomes an encrypted one, or the other way round.
+  const StoreSecret* source_secret = nullptr;
   /// Called from the calling thread, about once per MiB; false cancels. May be empty.
   std::function<bool(const RebuildProgress&)> progress;
   /// True cancels, from any thread. May be null.
@@ -70,7 +74,7 @@ struct RebuildStats {
 /// It is built in `output_db`.rebuilding and gets its name, durably, when it is complete. An error
 /// or a cancel removes that directory; what a crash leaves of it is refused by an open and removed
 /// by the next rebuild. Errors: kNotFound, kInvalidArgument (output in the way), kLocked (source or
-/// output in use), kCancelled, kUnsupportedVersion, kCorruption, kIo, kNoSpace.
+/// output in use), kKeyUnavailable, kCancelled, kUnsupportedVersion, kCorruption, kIo, kNoSpace.
 Result<RebuildStats> rebuild_from_wal(const std::string& wal_path, const std::string& output_db,
                                       const RebuildOptions& options = {});
 
