@@ -21,6 +21,12 @@
 #include "engine/io/file_system.h"
 #include "engine/tests/core_test_util.h"
 #include "engine/tests/tools_test_support.h"
+#include <pluresdb/document.h>
+#include <pluresdb/engine.h>
+#include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
+#include <pluresdb/options.h>
+#include <pluresdb/write_ahead_log.h>
 
 namespace pluresdb {
 namespace {
@@ -68,6 +74,73 @@ class KeysTest : public ::testing::Test {
   TemporaryDirectory scratch_;
   simdjson::dom::parser parser_;
 };
+
+// From the key to the store and what looks at it.
+TEST_F(KeysTest, AStoreOfItsKeyIsWrittenReadAndExaminedWithIt) {
+  init();
+  put("other", std::string(64, 'a'));
+  const auto key = StoreSecret::of_file(path("key"));
+  ASSERT_TRUE(key.has_value()) << testing::text_of(key);
+  auto options = testing::small_options();
+  options.secret = &*key;
+  {
+    const auto engine = testing::open_engine(store(), options);
+    ASSERT_TRUE(engine->put("agent", "doc", testing::json_of(1, 3000)).has_value());
+    ASSERT_TRUE(engine->close().has_value());
+  }
+  for (const std::string tool : {"inspect", "validate"}) {
+    const auto look = [&](const std::string& more) {
+      return testing::run_tool(tool, fmt::format("--data-dir '{}' {}", store(), more), scratch_);
+    };
+    const std::string before = digest_of(store());
+    const ToolRun good = look("--password-file " + path("key"));
+    EXPECT_EQ(good.status, 0) << good.error;
+    EXPECT_EQ(look("--password-fd 3 3<" + path("key")).status, 0);
+    const ToolRun wrong = look("--password-file " + path("other"));
+    EXPECT_EQ(wrong.status, 3);
+    EXPECT_NE(wrong.error.find("no slot of the keyring opens with this secret"), std::string::npos)
+        << wrong.error;
+    const ToolRun none = look("</dev/null");  // Without a terminal.
+    EXPECT_EQ(none.status, 3) << none.out;
+    EXPECT_EQ(look(fmt::format("--password-file {0} --password-file {0}", path("key"))).status, 3);
+    const ToolRun json = look("--json --password-file " + path("key"));
+    EXPECT_NE(json.out.find(R"("cipher":"aes-256-gcm")"), std::string::npos) << json.out;
+    EXPECT_EQ(digest_of(store()), before);
+  }
+}
+
+// Whoever puts it back would otherwise go on with master keys that the store has left behind.
+TEST_F(KeysTest, AKeyringOlderThanAFileOfItsStoreIsRefused) {
+  init();
+  const auto key = StoreSecret::of_file(path("key"));
+  auto options = testing::small_options();
+  options.secret = &*key;
+  const auto write = [&] {
+    const auto engine = testing::open_engine(store(), options);
+    ASSERT_TRUE(engine->put("agent", "doc", "1").has_value());
+    ASSERT_TRUE(engine->close().has_value());
+  };
+  write();
+  const std::string old = contents_of(store() + "/keyring");
+  expect(0, "rotate --password-file @key");
+  write();
+  for (const std::string copy : {"/keyring", "/keyring.bak"}) {
+    std::ofstream(store() + copy, std::ios::binary) << old;
+  }
+  expect(3, "status --password-file @key");
+  expect(3, "rotate --password-file @key");
+  EXPECT_EQ(contents_of(store() + "/keyring"), old);
+}
+
+TEST_F(KeysTest, InitRefusesALogThatIsPlain) {
+  ASSERT_TRUE(WriteAheadLog::open(store(), testing::small_options()).has_value());
+  {
+    auto log = *WriteAheadLog::open(store(), testing::small_options());
+    ASSERT_TRUE(log->append("agent", Put{.id = "a", .json = "1"}).has_value());
+  }
+  expect(1, "init --new-key-file @key");
+  EXPECT_FALSE(std::filesystem::exists(path("key")));
+}
 
 TEST_F(KeysTest, InitMakesAKeyThatOpensAndStatusSaysSo) {
   init();

@@ -229,6 +229,12 @@ class Checker {
       advice.emplace_back(
           "write the unreadable documents again, or erase them: until then reading one fails");
     }
+    if (store_.log().log.report.validation.tampered_places > 0) {
+      advice.emplace_back(
+          "find out who writes to these files: checksums are right where the tags of the "
+          "encryption "
+          "are not, and neither a crash nor a failing disk leaves that");
+    }
     if (checked_.invalid_documents > 0) {
       advice.emplace_back("look at the documents that are no JSON: the engine accepts none such");
     }

@@ -21,6 +21,7 @@
 #include "engine/store/base_inspector.h"
 #include "engine/tools/command_line.h"
 #include "engine/tools/json_writer.h"
+#include "engine/tools/secrets.h"
 #include "engine/tools/store_checks.h"
 #include "engine/tools/store_survey.h"
 #include "engine/tools/text.h"
@@ -65,6 +66,12 @@ std::string identity_lines(core::ReadOnlyStore& store) {
     text += line("created", time_text(identity->created_us));
   } else {
     text += line("uuid", "unknown: the STORE file is damaged");
+  }
+  if (const auto keyring = store.keyring_version()) {
+    text += line("encryption", fmt::format("aes-256-gcm, keyring of generation {}, seq {}",
+                                           keyring->generation, keyring->seq));
+  } else {
+    text += line("encryption", "none");
   }
   const core::ReadOnlyStore::FormatVersions& versions = store.format_versions();
   const auto version_text = [](std::uint32_t version) {
@@ -188,6 +195,16 @@ void identity_members(JsonWriter& json, core::ReadOnlyStore& store) {
     json.member("created_us", identity->created_us);
     json.member("compacted_through_seq", identity->compacted_through_seq);
     json.member("actor_seq_floor", identity->actor_seq_floor);
+  } else {
+    json.null();
+  }
+  json.key("encryption");
+  if (const auto keyring = store.keyring_version()) {
+    json.begin_object();
+    json.member("cipher", std::string_view("aes-256-gcm"));
+    json.member("generation", std::uint64_t{keyring->generation});
+    json.member("keyring_seq", keyring->seq);
+    json.end_object();
   } else {
     json.null();
   }
@@ -323,7 +340,13 @@ using Report = std::string (*)(core::ReadOnlyStore&, const CheckedStore&, bool);
 
 ToolOutput run(const ToolArguments& arguments, const CheckWishes& wishes, Report text,
                Report json) {
-  const auto store = core::ReadOnlyStore::open(io::posix_file_system(), arguments.data_dir);
+  io::FileSystem& files = io::posix_file_system();
+  const auto secret = read_store_secret(files, arguments.data_dir, arguments.secrets);
+  if (!secret) {
+    return cannot_open(secret.error());
+  }
+  const auto store =
+      core::ReadOnlyStore::open(files, arguments.data_dir, *secret ? &**secret : nullptr);
   if (!store) {
     return cannot_open(store.error());
   }
