@@ -415,6 +415,25 @@ std::string verdict_of(const RunReport& report, std::string_view what, std::stri
   return "no such target";
 }
 
+TEST(Targets, EncryptionIsJudgedAgainstTheSameStoreWithout) {
+  RunReport report;
+  for (const std::size_t bytes : {std::size_t{200}, std::size_t{65536}}) {
+    report.cells.push_back({.value_bytes = bytes, .writers = 4, .peers = {}});
+    auto& peers = report.cells.back().peers;
+    peers.push_back(result_of("pluresdb", PeerRole::kOurs, 1000));
+    peers.push_back(result_of("pluresdb-encrypted", PeerRole::kOurs, 899));
+    peers.push_back(result_of("fast", PeerRole::kPeer, 10'000));
+  }
+  const std::string subject = "pluresdb-encrypted";
+  EXPECT_EQ(verdict_of(report, "200 B, 4 writers, against pluresdb", subject), "missed");
+  EXPECT_EQ(verdict_of(report, "65536 B, 4 writers, against pluresdb", subject), "met");
+  EXPECT_EQ(verdict_of(report, "200 B, 4 writers, against fast", subject), "no such target");
+  report.cells[0].peers[1].operations_per_second = 900;
+  report.cells[1].peers[1].operations_per_second = 699;
+  EXPECT_EQ(verdict_of(report, "200 B, 4 writers, against pluresdb", subject), "met");
+  EXPECT_EQ(verdict_of(report, "65536 B, 4 writers, against pluresdb", subject), "missed");
+}
+
 TEST(Targets, AreJudgedAgainstTheFastestPeerAndTheDevice) {
   RunReport report;
   for (const unsigned writers : {1U, 4U, 64U}) {

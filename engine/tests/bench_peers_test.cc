@@ -108,8 +108,8 @@ TEST(BenchPeers, MeasuresEveryPeerAndReadsItsWritesBack) {
         best_peer_ratio = std::max(best_peer_ratio, number(peer, "ratio_to_fastest_peer"));
       }
     }
-    EXPECT_EQ(names, std::string("pluresdb pluresdb-log pluresdb-async rocksdb leveldb sqlite "
-                                 "sqlite-batched lmdb lmdb-batched ") +
+    EXPECT_EQ(names, std::string("pluresdb pluresdb-log pluresdb-async pluresdb-encrypted "
+                                 "rocksdb leveldb sqlite sqlite-batched lmdb lmdb-batched ") +
                          (writers == 1 ? "device " : ""));
     EXPECT_EQ(best_peer_ratio, 1);
   }
@@ -132,7 +132,7 @@ TEST(BenchPeers, MeasuresEveryPeerAndReadsItsWritesBack) {
     EXPECT_GT(number(peer, "clean_open_seconds"), 0);
     EXPECT_EQ(array(peer, "opens_seconds").size(), 3U);
   }
-  EXPECT_EQ(recovered, 5);
+  EXPECT_EQ(recovered, 6);
 
   const element memory = report["memory"];
   EXPECT_EQ(number(memory, "documents"), 2000);

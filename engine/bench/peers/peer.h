@@ -65,6 +65,7 @@ std::span<const PeerKind> peer_kinds();
 
 Result<std::unique_ptr<Peer>> open_pluresdb(const PeerSettings& settings);
 Result<std::unique_ptr<Peer>> open_pluresdb_log(const PeerSettings& settings);
+Result<std::unique_ptr<Peer>> open_pluresdb_encrypted(const PeerSettings& settings);
 Result<std::unique_ptr<Peer>> open_rocksdb(const PeerSettings& settings);
 Result<std::unique_ptr<Peer>> open_leveldb(const PeerSettings& settings);
 Result<std::unique_ptr<Peer>> open_sqlite(const PeerSettings& settings);

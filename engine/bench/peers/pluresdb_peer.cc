@@ -1,5 +1,7 @@
 // This engine, and its log used alone.
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -17,6 +19,7 @@
 #include <pluresdb/document.h>
 #include <pluresdb/engine.h>
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 #include <pluresdb/options.h>
 #include <pluresdb/write_ahead_log.h>
 
@@ -37,13 +40,15 @@ std::string actor_of(unsigned writer) { return fmt::format("writer-{:02}", write
 
 class EnginePeer final : public Peer {
  public:
-  EnginePeer(const PeerSettings& settings, std::unique_ptr<Engine> engine)
-      : settings_(settings), engine_(std::move(engine)) {}
-
-  static Result<std::unique_ptr<Engine>> open(const PeerSettings& settings, Durability durability) {
-    return Engine::open_with_recovery(settings.directory + "/store",
-                                      options_for(settings, durability));
+  /// `secret`: null for a plain store.
+  static Result<std::unique_ptr<Peer>> open(const PeerSettings& settings,
+                                            std::unique_ptr<StoreSecret> secret) {
+    auto peer = std::make_unique<EnginePeer>(settings, std::move(secret));
+    TRY(peer->reopen(Durability::kWal));
+    return peer;
   }
+  EnginePeer(const PeerSettings& settings, std::unique_ptr<StoreSecret> secret)
+      : settings_(settings), secret_(std::move(secret)) {}
 
   Status put(unsigned writer, const KeyValue& pair) override {
     TRY(engine_->put(actor_of(writer), pair.key, pair.value));
@@ -88,12 +93,15 @@ class EnginePeer final : public Peer {
  private:
   Status reopen(Durability durability) {
     engine_.reset();  // Releases, as a crash would; only one open at a time.
-    TRY_ASSIGN(engine_, open(settings_, durability));
+    EngineOptions options = options_for(settings_, durability);
+    options.secret = secret_.get();
+    TRY_ASSIGN(engine_, Engine::open_with_recovery(settings_.directory + "/store", options));
     is_buffered_ = durability == Durability::kNone;
     return {};
   }
 
   const PeerSettings settings_;
+  const std::unique_ptr<StoreSecret> secret_;
   std::unique_ptr<Engine> engine_;
   bool is_buffered_ = false;
 };
@@ -164,8 +172,14 @@ class LogPeer final : public Peer {
 }  // namespace
 
 Result<std::unique_ptr<Peer>> open_pluresdb(const PeerSettings& settings) {
-  TRY_ASSIGN(auto engine, EnginePeer::open(settings, Durability::kWal));
-  return std::make_unique<EnginePeer>(settings, std::move(engine));
+  return EnginePeer::open(settings, nullptr);
+}
+
+Result<std::unique_ptr<Peer>> open_pluresdb_encrypted(const PeerSettings& settings) {
+  constexpr std::size_t kKeyBytes = 32;
+  const std::array<std::byte, kKeyBytes> key{};  // Of no use to anybody but this benchmark.
+  TRY_ASSIGN(auto secret, StoreSecret::device_key(key));
+  return EnginePeer::open(settings, std::make_unique<StoreSecret>(std::move(secret)));
 }
 
 Result<std::unique_ptr<Peer>> open_pluresdb_log(const PeerSettings& settings) {

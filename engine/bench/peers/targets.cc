@@ -27,6 +27,8 @@ constexpr double kOfPeerAtSomeWriters = 1.3;
 constexpr double kOfPeerAtManyWriters = 1.15;
 constexpr double kOfPeerWhenSubmitted = 2.0;
 constexpr double kOfPeerAtLargePayloads = 1.0;
+constexpr double kEncryptedOfPlain = 0.9;
+constexpr double kEncryptedOfPlainAtLargePayloads = 0.7;
 constexpr double kWrittenPerAcknowledged = 1.3;
 constexpr double kReplaySeconds = 0.5;
 constexpr double kReplayAgainstPeer = 5.0;
@@ -69,6 +71,21 @@ std::optional<double> wanted_of_peer(const CellResult& cell, bool submits) {
                                                                : std::nullopt;
 }
 
+/// Encryption is measured against the same store without.
+void judge_encrypted(const PeerResult& encrypted, const CellResult& cell, const std::string& name,
+                     std::vector<TargetOutcome>& outcomes) {
+  const PeerResult* const plain = find_peer(cell, "pluresdb");
+  const bool is_large = cell.value_bytes >= kLargeBytes;
+  if (plain != nullptr && (is_large || cell.value_bytes <= kSmallBytes)) {
+    outcomes.push_back(
+        {.what = name + ", against pluresdb",
+         .subject = encrypted.peer,
+         .unit = "x",
+         .wanted = is_large ? kEncryptedOfPlainAtLargePayloads : kEncryptedOfPlain,
+         .measured = ratio(encrypted.operations_per_second, plain->operations_per_second)});
+  }
+}
+
 void judge_cell(const CellResult& cell, std::vector<TargetOutcome>& outcomes) {
   const PeerResult* const fastest = fastest_peer(cell);
   const PeerResult* const device = find_peer(cell, "device");
@@ -76,6 +93,10 @@ void judge_cell(const CellResult& cell, std::vector<TargetOutcome>& outcomes) {
                                        cell.writers == 1 ? "" : "s");
   for (const PeerResult& ours : cell.peers) {
     if (ours.role != PeerRole::kOurs) {
+      continue;
+    }
+    if (ours.peer == "pluresdb-encrypted") {
+      judge_encrypted(ours, cell, name, outcomes);
       continue;
     }
     const double rate = ours.operations_per_second;
