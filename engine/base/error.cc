@@ -32,6 +32,8 @@ const char* error_code_name(ErrorCode code) {
       return "cancelled";
     case ErrorCode::kLocked:
       return "locked";
+    case ErrorCode::kRateLimited:
+      return "rate_limited";
   }
   return "unknown";
 }

@@ -25,6 +25,7 @@
 #include "engine/core/disk_space.h"
 #include "engine/core/document_reader.h"
 #include "engine/core/document_table.h"
+#include "engine/core/rate_limiter.h"
 #include "engine/core/recovery.h"
 #include "engine/core/replay.h"
 #include "engine/core/stamper.h"
@@ -70,6 +71,7 @@ class OpenEngine final : public Engine {
         stamper_(clock_of(options)),
         client_(stamper_, *table_),
         parts_(std::move(opened)),
+        limiter_(options.rate_limit),
         space_(file_system_of(options), directory, options.segment_bytes),
         compactor_(*parts_.log, *parts_.base, parts_.identity, space_,
                    {.segment_bytes = options.segment_bytes, .compress = options.compress_sealed}),
@@ -179,6 +181,7 @@ class OpenEngine final : public Engine {
   Stamper stamper_;
   DocumentLogClient client_;  // Outlives the log, which calls it.
   OpenedStore parts_;
+  RateLimiter limiter_;
   DiskSpace space_;
   Compactor compactor_;
   Checkpointer checkpointer_;
@@ -202,6 +205,8 @@ Status OpenEngine::make_room() {
 
 Result<Seq> OpenEngine::write(const wal::AppendRequest& request) {
   TRY(check_open());
+  TRY(limiter_.admit(request.actor, request.id.size() + request.value.size(),
+                     clock_of(options_).monotonic_ns()));
   TRY(space_.admit(request.type == wal::OperationType::kDelete));
   TRY(make_room());
   auto seq = parts_.log->append(request);
@@ -244,6 +249,7 @@ EngineStats OpenEngine::stats() const {
   stats.compaction_reclaimed_bytes = compactions.reclaimed_bytes;
   stats.compaction_read_bytes = compactions.read_bytes;
   stats.compaction_written_bytes = compactions.written_bytes;
+  stats.rate_limit_refusals = limiter_.refusals();
   stats.payload_written_bytes = payload_written_bytes_.load();
   stats.payload_read_bytes = payload_read_bytes_.load();
   stats.base_store_bytes = parts_.base->file_bytes();

@@ -20,7 +20,7 @@ namespace {
 
 // "[pluresdb 3 28 1] write x": code, errno, injected. RocksDB may put its own words around it.
 constexpr std::string_view kMarker = "[pluresdb ";
-constexpr int kCodeMax = std::to_underlying(ErrorCode::kLocked);
+constexpr int kCodeMax = std::to_underlying(ErrorCode::kRateLimited);
 
 /// Reads one number and the character behind it; false when it is not there.
 bool take_number(std::string_view& text, char terminator, int& number) {

@@ -42,6 +42,7 @@ Outcome outcome_of(ErrorCode code) {
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kNoSpace:
     case ErrorCode::kReadOnly:
+    case ErrorCode::kRateLimited:
       return Outcome::kNotWritten;
     case ErrorCode::kNotFound:
     case ErrorCode::kCorruption:

@@ -34,8 +34,8 @@ class Engine {
   ///
   /// `actor`: 1 .. 255 bytes, one writer's name, unique to this store. `id`: 1 .. 4096 bytes, no
   /// NUL. `json`: RFC 8259 text up to value_bytes_max; returned byte for byte. Errors:
-  /// kInvalidArgument, kNoSpace, kReadOnly (all: not written), kIndeterminate (may survive).
-  /// Thread: any.
+  /// kInvalidArgument, kRateLimited, kNoSpace, kReadOnly (all: not written), kIndeterminate (may
+  /// survive). Thread: any.
   virtual Result<Seq> put(std::string_view actor, std::string_view id, std::string_view json) = 0;
   /// Removes `id`; a tombstone is written even when it is absent. Errors and threads as put().
   virtual Result<Seq> erase(std::string_view actor, std::string_view id) = 0;

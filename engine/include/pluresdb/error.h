@@ -23,6 +23,7 @@ enum class ErrorCode {
   kUnsupportedVersion,  ///< A file was written by a newer version.
   kCancelled,           ///< The caller asked for the end of a long operation; nothing of it stays.
   kLocked,              ///< Another process has the store open.
+  kRateLimited,         ///< Refused by WriteRateLimit; nothing was written. Retry later.
 };
 
 /// Lower-case name of `code` without its k, in snake_case ("no_space").

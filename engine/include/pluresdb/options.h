@@ -26,6 +26,16 @@ struct CheckpointPolicy {
   std::chrono::milliseconds interval = std::chrono::minutes(5);
 };
 
+/// What a store takes per second; zero: no limit. A write beyond it is refused (kRateLimited), none
+/// waits. One second's worth may come at once, and a write that is larger than that passes when
+/// nothing is owed.
+struct WriteRateLimit {
+  std::uint64_t actor_operations_per_second = 0;  ///< Of each actor.
+  std::uint64_t actor_bytes_per_second = 0;       ///< Of its ids and JSON texts.
+  std::uint64_t operations_per_second = 0;        ///< Of all together.
+  std::uint64_t bytes_per_second = 0;
+};
+
 struct EngineOptions {
   Durability durability = Durability::kWal;
   std::uint64_t segment_bytes = 64ULL << 20;  ///< 64 KiB .. 4 GiB; a larger group extends its file.
@@ -34,6 +44,7 @@ struct EngineOptions {
   std::uint64_t dirty_bytes_max = 128ULL << 20;   ///< Table of not yet checkpointed documents.
   std::uint64_t block_cache_bytes = 32ULL << 20;
   CheckpointPolicy checkpoint;
+  WriteRateLimit rate_limit;    ///< Of Engine::put and erase; a log used alone has none.
   bool compress_sealed = true;  ///< Large values of checkpointed segments (zstd, background).
   bool create_if_missing = true;
   /// Network and FUSE file systems are refused (kInvalidArgument): their locks need not exclude

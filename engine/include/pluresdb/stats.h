@@ -100,6 +100,7 @@ struct EngineStats {
   std::uint64_t compaction_reclaimed_bytes = 0;  ///< By which the log's files became smaller.
   std::uint64_t compaction_read_bytes = 0;       ///< Of the files that rewrites replaced.
   std::uint64_t compaction_written_bytes = 0;    ///< Of the files that they made.
+  std::uint64_t rate_limit_refusals = 0;         ///< Writes that WriteRateLimit refused.
   std::uint64_t payload_written_bytes = 0;       ///< JSON of writes that reached the log.
   std::uint64_t payload_read_bytes = 0;          ///< JSON handed out by get() and list().
   std::uint64_t base_store_bytes = 0;
