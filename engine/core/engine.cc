@@ -63,10 +63,16 @@ class DocumentLogClient final : public wal::LogClient {
   DocumentTable& table_;
 };
 
+/// It need not live longer than the opening.
+EngineOptions without_secret(EngineOptions options) {
+  options.secret = nullptr;
+  return options;
+}
+
 class OpenEngine final : public Engine {
  public:
   OpenEngine(const std::string& directory, const EngineOptions& options, OpenedStore opened)
-      : options_(options),
+      : options_(without_secret(options)),
         table_(std::move(opened.table)),
         stamper_(clock_of(options)),
         client_(stamper_, *table_),
@@ -205,10 +211,10 @@ Status OpenEngine::make_room() {
 
 Result<Seq> OpenEngine::write(const wal::AppendRequest& request) {
   TRY(check_open());
-  TRY(limiter_.admit(request.actor, request.id.size() + request.value.size(),
-                     clock_of(options_).monotonic_ns()));
   TRY(space_.admit(request.type == wal::OperationType::kDelete));
   TRY(make_room());
+  TRY(limiter_.admit(request.actor, request.id.size() + request.value.size(),
+                     clock_of(options_).monotonic_ns()));
   auto seq = parts_.log->append(request);
   space_.note_outcome(seq ? nullptr : &seq.error());
   TRY(seq);

@@ -6,8 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include <fmt/format.h>
-
 #include "engine/base/mutex.h"
 #include <pluresdb/error.h>
 #include <pluresdb/options.h>
@@ -49,7 +47,7 @@ Status RateLimiter::admit(std::string_view actor, std::uint64_t bytes, std::int6
     fill(at->second, per_actor_, now_ns);
     if (!is_open(at->second, per_actor_)) {
       ++refusals_;
-      return fail(ErrorCode::kRateLimited, fmt::format("actor {} has written its share", actor));
+      return fail(ErrorCode::kRateLimited, "the actor takes more than its share");
     }
     take(at->second, per_actor_, bytes);
   }
@@ -95,10 +93,10 @@ void RateLimiter::forget_idle(std::int64_t now_ns) {
   if (actors_.size() < forget_at_) {
     return;
   }
-  std::erase_if(actors_, [&](auto& entry) {
-    fill(entry.second, per_actor_, now_ns);
-    return entry.second.operations >= per_actor_.operations &&
-           entry.second.bytes >= per_actor_.bytes;
+  std::erase_if(actors_, [&](const auto& entry) {
+    Bucket bucket = entry.second;
+    fill(bucket, per_actor_, now_ns);
+    return bucket.operations >= per_actor_.operations && bucket.bytes >= per_actor_.bytes;
   });
   forget_at_ = std::max(kForgetAtLeast, 2 * actors_.size());
 }

@@ -168,6 +168,8 @@ class Rebuild {
       : wal_path_(wal_path),
         options_(options.engine),
         source_secret_(options.source_secret),
+        decrypts_unasked_(options.source_secret != nullptr && options.engine.secret == nullptr &&
+                          !options.allow_decryption),
         files_(file_system_of(options_)),
         place_(files_, output),
         meter_(options) {}
@@ -189,6 +191,11 @@ class Rebuild {
  private:
   Status make() {
     TRY(check_options(options_));
+    if (decrypts_unasked_) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "the source is encrypted, and there is no secret for the new store: give one, or "
+                  "allow decryption");
+    }
     TRY(check_file_system(place_.directory(), options_));
     TRY(open_source());
     TRY(check_apart());
@@ -463,6 +470,7 @@ class Rebuild {
   const std::string& wal_path_;
   const EngineOptions& options_;
   const StoreSecret* source_secret_;
+  const bool decrypts_unasked_;
   io::FileSystem& files_;
   RebuildPlace place_;
   Meter meter_;

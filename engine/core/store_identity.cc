@@ -73,38 +73,43 @@ Result<SlotBytes> encode(const Slot& slot, const crypto::MasterKeys* keys) {
   return bytes;
 }
 
+enum class Verdict {
+  kUnreadable,  ///< Damaged, never written, or not by this store.
+  kLacksKey,    ///< Whole, of an encrypted store; the key that proves it is not there.
+  kGood,
+};
+struct Decoded {
+  Verdict verdict = Verdict::kUnreadable;
+  Slot slot;
+};
+
 /// Of a slot whose CRC is right: did the store write it?
-Result<bool> is_authentic(base::ByteSpan bytes, std::uint32_t version,
-                          const crypto::MasterKeys* keys, const std::string& path) {
-  if (keys == nullptr && version == kPlainVersion) {
-    return true;
+Result<Verdict> verdict_on(base::ByteSpan bytes, std::uint32_t version,
+                           const crypto::MasterKeys* keys) {
+  if (version == kPlainVersion) {
+    return keys == nullptr ? Verdict::kGood : Verdict::kUnreadable;
   }
-  if (keys == nullptr) {
-    return fail(ErrorCode::kKeyUnavailable,
-                path + " is of an encrypted store, and no keys are there");
-  }
-  if (version != kAuthenticatedVersion || bytes.size() < kSlotBytes) {
-    return false;
+  if (bytes.size() < kSlotBytes) {
+    return Verdict::kUnreadable;
   }
   const auto generation = base::load<crypto::Generation>(bytes, kKeyGenerationOffset);
-  const crypto::SecretBytes* const master = keys->find(generation);
+  const crypto::SecretBytes* const master = keys == nullptr ? nullptr : keys->find(generation);
   if (master == nullptr) {
-    return fail(ErrorCode::kKeyUnavailable,
-                fmt::format("{} was written under generation {}, which the keyring has not got",
-                            path, generation));
+    return Verdict::kLacksKey;
   }
   TRY_ASSIGN(const auto mac, mac_of(bytes, keys->store_id(), *master));
-  return crypto::equal_in_constant_time(mac, bytes.subspan(kMacOffset, mac.size()));
+  return crypto::equal_in_constant_time(mac, bytes.subspan(kMacOffset, mac.size()))
+             ? Verdict::kGood
+             : Verdict::kUnreadable;
 }
 
-/// nullopt: damaged, never written, or not by this store.
-Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path,
-                                   const crypto::MasterKeys* keys) {
+Result<Decoded> decode(base::ByteSpan bytes, const std::string& path,
+                       const crypto::MasterKeys* keys) {
   // Magic, version, generation and CRC stay where they are in every later version, so a damaged
   // version number is told from a newer one.
   if (bytes.size() < kPlainSlotBytes || base::load<std::uint64_t>(bytes, 0) != kMagic ||
       base::crc32c(bytes.first(kCrcOffset)) != base::load<std::uint32_t>(bytes, kCrcOffset)) {
-    return std::nullopt;
+    return Decoded{};
   }
   const auto version = base::load<std::uint32_t>(bytes, 8);
   if (version > kStoreFormatVersion) {
@@ -113,18 +118,16 @@ Result<std::optional<Slot>> decode(base::ByteSpan bytes, const std::string& path
         fmt::format("{} has format version {}; this program knows up to {}: use a newer one", path,
                     version, kStoreFormatVersion));
   }
-  TRY_ASSIGN(const bool authentic, is_authentic(bytes, version, keys, path));
-  if (!authentic) {
-    return std::nullopt;
-  }
-  Slot slot;
+  Decoded decoded;
+  TRY_ASSIGN(decoded.verdict, verdict_on(bytes, version, keys));
+  Slot& slot = decoded.slot;
   slot.format_version = version;
   slot.generation = base::load<std::uint64_t>(bytes, 16);
   slot.record.store_uuid = base::load<std::array<std::byte, 16>>(bytes, 24);
   slot.record.created_us = base::load<std::int64_t>(bytes, 40);
   slot.record.compacted_through_seq = base::load<std::uint64_t>(bytes, 48);
   slot.record.actor_seq_floor = base::load<std::uint64_t>(bytes, 56);
-  return slot;
+  return decoded;
 }
 
 std::uint64_t slot_offset(std::uint64_t generation) { return generation % 2 * kSlotStrideBytes; }
@@ -149,16 +152,28 @@ struct Slots {
   int readable = 0;
 };
 
+/// kKeyUnavailable only when no slot is readable: what names an unknown key may be damaged.
 Result<Slots> read_slots(io::FileSystem& files, const std::string& path,
                          const crypto::MasterKeys* keys) {
   TRY_ASSIGN(const auto contents, io::read_whole_file(files, path, kFileBytes));
   Slots slots;
+  bool lacks_key = false;
   for (std::uint64_t offset = 0; offset < contents.size(); offset += kSlotStrideBytes) {
-    TRY_ASSIGN(const auto slot, decode(base::ByteSpan(contents).subspan(offset), path, keys));
-    slots.readable += slot ? 1 : 0;
-    if (slot && (!slots.best || slot->generation > slots.best->generation)) {
-      slots.best = slot;
+    TRY_ASSIGN(const Decoded decoded, decode(base::ByteSpan(contents).subspan(offset), path, keys));
+    lacks_key = lacks_key || decoded.verdict == Verdict::kLacksKey;
+    // One in the other's place was copied there.
+    if (decoded.verdict != Verdict::kGood || slot_offset(decoded.slot.generation) != offset) {
+      continue;
     }
+    ++slots.readable;
+    if (!slots.best || decoded.slot.generation > slots.best->generation) {
+      slots.best = decoded.slot;
+    }
+  }
+  if (!slots.best && lacks_key) {
+    return fail(
+        ErrorCode::kKeyUnavailable,
+        path + " is of an encrypted store, and the key that it was written with is not there");
   }
   return slots;
 }
@@ -215,11 +230,10 @@ Result<StoreIdentity> StoreIdentity::load(io::FileSystem& files, const std::stri
   TRY_ASSIGN(const Slots slots, read_slots(files, path, keys));
   const std::optional<Slot>& best = slots.best;
   if (!best) {
-    return fail(
-        ErrorCode::kCorruption,
-        path +
-            ": neither of its two copies is readable, or written by this store; restore "
-                "the file from a backup of this store");
+    return fail(ErrorCode::kCorruption,
+                path +
+                    ": neither of its two copies is readable, or written by this store; restore "
+                    "the file from a backup of this store");
   }
   return StoreIdentity(files, path, best->record, best->generation, keys);
 }

@@ -1,6 +1,7 @@
 #include "engine/core/store_keys.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -33,19 +34,13 @@ Result<std::unique_ptr<Keyring>> unlock(const KeyPlace& place, const StoreSecret
                                         Keyring::Access access) {
   TRY_ASSIGN(const auto seen, newest_version(place));
   const crypto::KeyringPlace keyring{.files = place.files, .directory = place.directory};
-  Result<std::unique_ptr<Keyring>> unlocked;
-  for (const crypto::Secret& reading : secret.readings()) {
-    auto opened = Keyring::unlock(keyring, reading, access, seen);
-    if (opened) {
-      return std::make_unique<Keyring>(*std::move(opened));
-    }
-    unlocked = std::unexpected(std::move(opened).error());
-    if (unlocked.error().code != ErrorCode::kKeyUnavailable) {
-      break;
-    }
+  std::size_t opened_by = 0;
+  auto unlocked = Keyring::unlock_by_any(keyring, secret.readings(), access, seen, opened_by);
+  if (!unlocked) {
+    unlocked.error().context = place.directory + ": " + unlocked.error().context;
+    return std::unexpected(std::move(unlocked).error());
   }
-  unlocked.error().context = place.directory + ": " + unlocked.error().context;
-  return unlocked;
+  return std::make_unique<Keyring>(*std::move(unlocked));
 }
 
 }  // namespace
@@ -54,8 +49,7 @@ Result<crypto::KeyringVersion> newest_version(const KeyPlace& place) {
   TRY_ASSIGN(auto versions, wal::keyring_versions(place.files, place.wal_directory));
   if (!place.base_directory.empty()) {
     auto in_base = store::keyring_versions(place.files, place.base_directory);
-    // Damage, or nothing there, is for the base store to say.
-    if (!in_base && in_base.error().code == ErrorCode::kIo) {
+    if (!in_base && in_base.error().code != ErrorCode::kNotFound) {
       return std::unexpected(in_base.error());
     }
     if (in_base) {

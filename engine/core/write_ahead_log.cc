@@ -434,8 +434,10 @@ Result<std::unique_ptr<WriteAheadLog>> WriteAheadLog::open(const std::string& di
     log_options.store_uuid = keyring->master_keys().store_id();
   }
   TRY_ASSIGN(auto log, wal::Log::open(log_options, 0));
-  auto result = std::make_unique<core::OpenWriteAheadLog>(options, std::move(lock),
-                                                          std::move(keyring), std::move(log));
+  EngineOptions kept = options;
+  kept.secret = nullptr;  // It need not live longer than the opening.
+  auto result = std::make_unique<core::OpenWriteAheadLog>(kept, std::move(lock), std::move(keyring),
+                                                          std::move(log));
   TRY(result->start(directory, start_ns));
   return std::make_unique<core::OwnedWriteAheadLog>(directory, std::move(result));
 }

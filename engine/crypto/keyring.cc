@@ -144,8 +144,8 @@ Keyring::Keyring(const KeyringPlace& place, Access access, MasterKeys keys)
       access_(access),
       keys_(std::move(keys)) {}
 
-Result<Keyring> Keyring::from_bytes(const KeyringPlace& place, base::ByteSpan file,
-                                    const Secret& secret, Access access) {
+Result<std::optional<Keyring>> Keyring::from_bytes(const KeyringPlace& place, base::ByteSpan file,
+                                                   const Secret& secret, Access access) {
   TRY_ASSIGN(KeyringImage image, parse_keyring(file, place.policy));
   for (const SlotRecord& slot : image.slots) {
     TRY_ASSIGN(const auto newest, open_slot(image, slot, secret));
@@ -158,9 +158,9 @@ Result<Keyring> Keyring::from_bytes(const KeyringPlace& place, base::ByteSpan fi
     TRY_ASSIGN(keyring.labels_, open_labels(image, *newest));
     keyring.opened_by_ = slot.id;
     keyring.image_ = std::move(image);
-    return keyring;
+    return std::optional(std::move(keyring));
   }
-  return fail(ErrorCode::kKeyUnavailable, "no slot of the keyring opens with this secret");
+  return std::nullopt;
 }
 
 Result<Keyring> Keyring::create(const KeyringPlace& place, const StoreId& store_id,
@@ -189,9 +189,24 @@ Result<Keyring> Keyring::create(const KeyringPlace& place, const StoreId& store_
 
 Result<Keyring> Keyring::unlock(const KeyringPlace& place, const Secret& secret, Access access,
                                 const KeyringVersion& seen) {
-  TRY(check_secret(secret));
+  std::size_t opened_by = 0;
+  return unlock_by_any(place, {&secret, 1}, access, seen, opened_by);
+}
+
+Result<Keyring> Keyring::unlock_by_any(const KeyringPlace& place, std::span<const Secret> readings,
+                                       Access access, const KeyringVersion& seen,
+                                       std::size_t& opened_by) {
   TRY_ASSIGN(const auto copies, read_keyring_copies(place.files, place.directory));
-  TRY_ASSIGN(Keyring keyring, from_bytes(place, copies.bytes, secret, access));
+  std::optional<Keyring> opened;
+  for (opened_by = 0; opened_by < readings.size() && !opened; ++opened_by) {
+    TRY(check_secret(readings[opened_by]));
+    TRY_ASSIGN(opened, from_bytes(place, copies.bytes, readings[opened_by], access));
+  }
+  if (!opened) {
+    return fail(ErrorCode::kKeyUnavailable, "no slot of the keyring opens with this secret");
+  }
+  --opened_by;
+  Keyring keyring = *std::move(opened);
   const KeyringVersion found = keyring.keys_.version();
   if (found.generation < seen.generation || found.seq < seen.seq) {
     return fail(ErrorCode::kKeyUnavailable,

@@ -79,6 +79,10 @@ class Keyring {
   /// kCorruption, kUnsupportedVersion, kNotFound: no keyring that could be opened.
   static Result<Keyring> unlock(const KeyringPlace& place, const Secret& secret, Access access,
                                 const KeyringVersion& seen = {});
+  /// The same by the first of `readings` that opens a slot; `opened_by`: its index. At least one.
+  static Result<Keyring> unlock_by_any(const KeyringPlace& place, std::span<const Secret> readings,
+                                       Access access, const KeyringVersion& seen,
+                                       std::size_t& opened_by);
 
   [[nodiscard]] const MasterKeys& master_keys() const { return keys_; }
   [[nodiscard]] KeyringStatus status() const;
@@ -113,8 +117,9 @@ class Keyring {
   };
 
   Keyring(const KeyringPlace& place, Access access, MasterKeys keys);
-  static Result<Keyring> from_bytes(const KeyringPlace& place, base::ByteSpan file,
-                                    const Secret& secret, Access access);
+  /// nullopt: no slot opens with this secret.
+  static Result<std::optional<Keyring>> from_bytes(const KeyringPlace& place, base::ByteSpan file,
+                                                   const Secret& secret, Access access);
 
   [[nodiscard]] Status check_usable() const;
   [[nodiscard]] Result<Draft> draft() const;

@@ -24,10 +24,12 @@ Result<crypto::KeyringVersions> keyring_versions(io::FileSystem& files,
     if (count < kMagicBytes || !begins_sealed(start)) {
       continue;
     }
-    TRY_ASSIGN(const auto header, decode_file_header(base::ByteSpan(start).first(count), path));
-    if (header) {
-      TRY_ASSIGN(const auto version, crypto::version_of(envelope_part(*header)));
-      versions.insert(version);
+    const auto header = decode_file_header(base::ByteSpan(start).first(count), path);
+    if (!header || !*header) {
+      continue;  // One damaged file does not silence the others.
+    }
+    if (const auto version = crypto::version_of(envelope_part(**header))) {
+      versions.insert(*version);
     }
   }
   return versions;

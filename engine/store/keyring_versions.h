@@ -1,5 +1,4 @@
-// What the headers of encrypted base-store files say without a key, for whoever unlocks the keyring
-// or wants to drop an old generation.
+// What the headers of encrypted base-store files say without a key, for whoever unlocks the keyring.
 #pragma once
 
 #include <string>
@@ -11,7 +10,7 @@
 namespace pluresdb::store {
 
 /// The versions of the keyring that the files in the base store's directory were written under;
-/// unproven. What is plain names none. kCorruption: a header is damaged.
+/// unproven. What is plain, damaged or of a newer version names none. kNotFound, kIo.
 Result<crypto::KeyringVersions> keyring_versions(io::FileSystem& files,
                                                  const std::string& directory);
 

@@ -71,7 +71,7 @@ if(TARGET core_soak_test)
 endif()
 
 # Whatever the engine promises it promises of encrypted stores, too.
-foreach(test engine:unit restore:unit crash:crash sync:crash failure:crash rewrite:crash
+foreach(test engine:unit durability:unit restore:unit crash:crash sync:crash failure:crash rewrite:crash
         model:property rebuild:crash rebuild_property:property)
   string(REPLACE ":" ";" parts ${test})
   list(GET parts 0 name)

@@ -275,6 +275,14 @@ TEST(EncryptedStore, PartsOfAnotherStoreWithTheSameSecretAreRefused) {
   }
 }
 
+crypto::Keyring owned_keyring(MemoryDisk& disk, const StoreSecret& secret) {
+  auto keyring =
+      crypto::Keyring::unlock({.files = disk, .directory = kStore}, secret.readings().front(),
+                              crypto::Keyring::Access::kOwner);
+  EXPECT_TRUE(keyring.has_value()) << text_of(keyring);
+  return *std::move(keyring);
+}
+
 TEST(EncryptedStore, WhatStoreSaysIsAuthenticated) {
   const StoreSecret secret = key_of('k');
   MemoryDisk disk;
@@ -282,7 +290,6 @@ TEST(EncryptedStore, WhatStoreSaysIsAuthenticated) {
   const std::string path = "/store/STORE";
   const auto contents = *io::read_whole_file(disk, path, 1ULL << 20);
   // The record of one who has no key, under a right checksum: the log would reach back to seq 1.
-  const auto plain = MemoryDisk();
   MemoryDisk forger;
   core::IdentityRecord record =
       core::StoreIdentity::load(
@@ -307,16 +314,25 @@ TEST(EncryptedStore, WhatStoreSaysIsAuthenticated) {
     const auto engine = Engine::open_with_recovery(kStore, options_with(disk, &secret));
     ASSERT_FALSE(engine.has_value()) << "byte " << at;
   }
+  // Of one slot alone: the other one stands in.
+  for (const std::size_t slot : {std::size_t{0}, kSecondSlot}) {
+    for (std::size_t at = 0; at < kSaidBytes; ++at) {
+      auto changed = contents;
+      changed[slot + at] ^= std::byte{0x40};
+      put_file(disk, path, changed);
+      const auto copy = disk.clone();
+      ASSERT_NE(open_engine(kStore, options_with(*copy, &secret)), nullptr) << slot << "+" << at;
+    }
+  }
+  // One slot in the other's place is none.
+  auto copied = contents;
+  std::copy_n(contents.begin(), kSaidBytes, copied.begin() + kSecondSlot);
+  put_file(disk, path, copied);
+  EXPECT_EQ(
+      core::read_identity_copies(disk, kStore, &owned_keyring(disk, secret).master_keys())->damaged,
+      1);
   put_file(disk, path, contents);
   EXPECT_NE(open_engine(kStore, options_with(disk, &secret)), nullptr);
-}
-
-crypto::Keyring owned_keyring(MemoryDisk& disk, const StoreSecret& secret) {
-  auto keyring =
-      crypto::Keyring::unlock({.files = disk, .directory = kStore}, secret.readings().front(),
-                              crypto::Keyring::Access::kOwner);
-  EXPECT_TRUE(keyring.has_value()) << text_of(keyring);
-  return *std::move(keyring);
 }
 
 TEST(EncryptedStore, AfterARotationOldAndNewFilesAreRead) {
@@ -398,6 +414,12 @@ void expect_rebuilt(MemoryDisk& disk, const StoreSecret* from, const StoreSecret
   RebuildOptions options;
   options.engine = options_with(disk, to);
   options.source_secret = from;
+  if (from != nullptr && to == nullptr) {
+    const auto unasked = rebuild_from_wal("/store/wal", output, options);
+    ASSERT_FALSE(unasked.has_value());
+    EXPECT_EQ(unasked.error().code, ErrorCode::kInvalidArgument);
+    options.allow_decryption = true;
+  }
   const auto stats = rebuild_from_wal("/store/wal", output, options);
   ASSERT_TRUE(stats.has_value()) << text_of(stats);
   EXPECT_TRUE(stats->is_complete);
@@ -420,6 +442,7 @@ TEST(EncryptedStore, IsMadeOfAPlainOneAndBack) {
     RebuildOptions wrong;
     wrong.engine = options_with(disk, nullptr);
     wrong.source_secret = from == nullptr ? &secret : &other;
+    wrong.allow_decryption = true;
     const auto refused = rebuild_from_wal("/store/wal", "/never", wrong);
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code, ErrorCode::kKeyUnavailable);

@@ -382,7 +382,9 @@ struct Swallowed {
 
 constexpr std::string_view kOtherSegment = "the group goes into another segment (D5)";
 constexpr std::string_view kTwoAttempts = "tried twice, with the base store opened again (D7)";
-constexpr std::string_view kSecondCopy = "the second copy stands in; what differs is written anew";
+constexpr std::string_view kSecondCopy = "needed only when the first is damaged; written anew";
+constexpr std::string_view kComparedCopy =
+    "it was read before; what does not compare is written anew";
 constexpr std::string_view kOwnLog = "RocksDB's own log, in which no record ever is";
 
 constexpr Swallowed kSwallowed[] = {
@@ -410,9 +412,13 @@ constexpr Swallowed kSwallowed[] = {
     {"rebuild", "list", "/store/wal", true, "adds up sizes, for the progress only"},
     {"rebuild", "info", "/store/wal", true, "adds up sizes, for the progress only"},
     {"rebuild", "remove", "/REBUILDING", false, "in a whole store the mark means nothing"},
-    {"", "open", "/store/keyring", true, kSecondCopy, false, false, true},
-    {"", "size", "/store/keyring", true, kSecondCopy, false, false, true},
-    {"", "read", "/store/keyring", true, kSecondCopy, false, false, true},
+    {"", "open", "/store/keyring.bak", true, kSecondCopy, false, false, true},
+    {"", "size", "/store/keyring.bak", true, kSecondCopy, false, false, true},
+    {"", "read", "/store/keyring.bak", true, kSecondCopy, false, false, true},
+    // When the owner compares the copies: the first reading of it was not swallowed.
+    {"opening", "open", "/store/keyring", true, kComparedCopy, false, false, true},
+    {"opening", "size", "/store/keyring", true, kComparedCopy, false, false, true},
+    {"opening", "read", "/store/keyring", true, kComparedCopy, false, false, true},
     // To know the size of an encrypted file is to read it. A plain store shows that RocksDB minds
     // when it cannot read the MANIFEST itself, store_sealed_contents_test that what decrypts does.
     {"", "open", "/base/MANIFEST-", true, "RocksDB adds up sizes", false, false, true},

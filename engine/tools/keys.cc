@@ -258,16 +258,9 @@ class KeysTool {
   Result<Unlocked> unlock(const SecretBytes& text, Keyring::Access access) {
     TRY_ASSIGN(auto readings, crypto::readings_of(text));
     TRY_ASSIGN(const auto seen, newest_version());
-    for (Secret& reading : readings) {
-      auto keyring = Keyring::unlock(place_, reading, access, seen);
-      if (keyring) {
-        return Unlocked{.secret = std::move(reading), .keyring = *std::move(keyring)};
-      }
-      if (keyring.error().code != ErrorCode::kKeyUnavailable) {
-        return std::unexpected(std::move(keyring).error());
-      }
-    }
-    return fail(ErrorCode::kKeyUnavailable, "no slot of the keyring opens with this secret");
+    std::size_t opened_by = 0;
+    TRY_ASSIGN(auto keyring, Keyring::unlock_by_any(place_, readings, access, seen, opened_by));
+    return Unlocked{.secret = std::move(readings[opened_by]), .keyring = std::move(keyring)};
   }
 
   /// Of a store, or of a log used alone.

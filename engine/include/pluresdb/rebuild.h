@@ -28,6 +28,9 @@ struct RebuildOptions {
   /// Of the source, as EngineOptions::secret. It need not be the new store's: this is how a plain
   /// store becomes an encrypted one, or the other way round.
   const StoreSecret* source_secret = nullptr;
+  /// Of an encrypted source a plain store is made only when this says so: without it a missing
+  /// engine.secret is kInvalidArgument.
+  bool allow_decryption = false;
   /// Called from the calling thread, about once per MiB; false cancels. May be empty.
   std::function<bool(const RebuildProgress&)> progress;
   /// True cancels, from any thread. May be null.
