@@ -1,6 +1,7 @@
 # Tests of engine/tools: they run the real programs.
 pluresdb_test(tools_inspect_test.cc unit LIBS core_test_support simdjson::simdjson)
 pluresdb_test(tools_validate_test.cc unit LIBS core_test_support simdjson::simdjson)
+pluresdb_test(tools_failure_test.cc unit LIBS core_test_support engine_tools EXTRA_LABELS one_thread)
 foreach(test tools_inspect_test tools_validate_test)
   if(TARGET ${test})
     target_compile_definitions(${test} PRIVATE PLURESDB_BIN="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")

@@ -339,9 +339,9 @@ ToolOutput cannot_open(const Error& error) {
 
 using Report = std::string (*)(core::ReadOnlyStore&, const CheckedStore&, bool);
 
-ToolOutput run(const ToolArguments& arguments, const CheckWishes& wishes, Report text,
-               Report json) {
-  const auto store = core::ReadOnlyStore::open(io::posix_file_system(), arguments.data_dir);
+ToolOutput run(io::FileSystem& files, const ToolArguments& arguments, const CheckWishes& wishes,
+               Report text, Report json) {
+  const auto store = core::ReadOnlyStore::open(files, arguments.data_dir);
   if (!store) {
     return cannot_open(store.error());
   }
@@ -460,13 +460,13 @@ std::string validate_json(core::ReadOnlyStore& store, const CheckedStore& checke
   return json.end_object().text() + "\n";
 }
 
-ToolOutput inspect(const ToolArguments& arguments) {
-  return run(arguments, {.deep = false, .integrity = false, .breakdown = arguments.flag},
+ToolOutput inspect(io::FileSystem& files, const ToolArguments& arguments) {
+  return run(files, arguments, {.deep = false, .integrity = false, .breakdown = arguments.flag},
              inspect_text, inspect_json);
 }
 
-ToolOutput validate(const ToolArguments& arguments) {
-  return run(arguments, {.deep = true, .integrity = arguments.flag, .breakdown = false},
+ToolOutput validate(io::FileSystem& files, const ToolArguments& arguments) {
+  return run(files, arguments, {.deep = true, .integrity = arguments.flag, .breakdown = false},
              validate_text, validate_json);
 }
 
