@@ -36,7 +36,8 @@ MODULES = {
     # Beside other stores this one is what its users see: the public API.
     "engine/bench/peers": ENGINE_BELOW_STORE | {"engine/bench"},
     "engine/examples": {"engine/include"},
-    "engine/tests": ENGINE | {"engine/migrate", "engine/bench", "engine/bench/peers", "faultinj"},
+    "engine/tests": ENGINE | {"engine/migrate", "engine/tools", "engine/bench",
+                              "engine/bench/peers", "faultinj"},
     "faultinj": {"engine/io/file_system.h", "engine/base"} | ERROR,
     "faultinj/tests": {"engine/io", "engine/base", "faultinj"} | ERROR,
     "harness/common": ERROR,

@@ -9,7 +9,8 @@ endfunction()
 
 # pluresdb_skips(RESULT LABELS...): whether this build tree leaves out tests with these labels. A plain
 # build leaves out none. A sanitizer multiplies the time of long ones, refuses the preload of libfiu
-# ones, sees nothing in those of scripts and bears no limits of a process; ThreadSanitizer has nothing to
+# ones, sees nothing in those of scripts, nothing new in exhaustive loops over code that other tests run
+# and bears no limits of a process; ThreadSanitizer has nothing to
 # see in tests with one thread (property and golden ones among them), cannot judge the threads of the web server of
 # prometheus-cpp, which is built without it, and ends a process that has forked with threads. Runs of
 # whole scenarios are for the night (PLURESDB_SANITIZE_WHOLE): they wait more than they compute, and
@@ -21,7 +22,7 @@ function(pluresdb_skips result)
   if(PLURESDB_COVERAGE)
     set(excluded_labels long soak tool real_limits)
   elseif(PLURESDB_SANITIZE)
-    set(excluded_labels long soak libfiu tool real_limits)
+    set(excluded_labels long soak libfiu tool real_limits exhaustive)
   endif()
   if(PLURESDB_SANITIZE MATCHES thread)
     list(APPEND excluded_labels property golden one_thread web_server forks)

@@ -266,7 +266,7 @@ class Rebuild {
   Status copy_base() {
     TRY(meter_.begin_stage(base_bytes_));
     if (uses_base()) {
-      TRY_ASSIGN(const auto cursor, source_->base()->cursor({}));
+      const auto cursor = source_->base()->cursor({});
       CopiedSource everything(*cursor);
       store::CheckpointMeta meta = source_->meta();
       meta.previous_checkpoint_seq = meta.checkpoint_seq;

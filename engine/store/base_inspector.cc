@@ -70,7 +70,7 @@ class RocksInspector final : public BaseInspector {
     return meta_version(bytes);
   }
 
-  Result<std::unique_ptr<BaseCursor>> cursor(std::string_view from) override {
+  std::unique_ptr<BaseCursor> cursor(std::string_view from) override {
     std::unique_ptr<rocksdb::Iterator> iterator(database_->db().NewIterator(scan_options()));
     iterator->Seek(slice(document_key(from)));
     return std::make_unique<InspectingCursor>(std::move(iterator));

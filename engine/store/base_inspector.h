@@ -29,8 +29,9 @@ class BaseInspector {
   virtual Result<CheckpointMeta> meta() = 0;
   /// Of the files, not of this program.
   virtual Result<std::uint32_t> format_version() = 0;
-  /// As BaseStore::cursor. Must end before the inspector does.
-  virtual Result<std::unique_ptr<BaseCursor>> cursor(std::string_view from) = 0;
+  /// As BaseStore::cursor, but that it is always open: what cannot be read, next() says. Must end
+  /// before the inspector does.
+  virtual std::unique_ptr<BaseCursor> cursor(std::string_view from) = 0;
   /// The tables that the MANIFEST names, by name.
   virtual std::vector<TableInfo> tables() const = 0;
   /// Reads every block of one table and compares its checksum. kCorruption, kIo.

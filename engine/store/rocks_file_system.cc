@@ -249,9 +249,16 @@ class RocksFileSystem final : public rocksdb::FileSystem {
   IOStatus NewRandomAccessFile(const std::string& path, const FileOptions& /*options*/,
                                std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                IODebugContext* /*debug*/) override {
+    // CURRENT is opened so only to try direct I/O, and once more without it when that fails; a
+    // second answer that differs would be taken for a file system without direct I/O.
+    if (IOStatus failed = failed_reads_->error_of(clean(path)); is_registry(path) && !failed.ok()) {
+      return failed;
+    }
     auto reader = contents_->open(clean(path));
     if (!reader) {
-      return to_io_status(reader.error());
+      IOStatus failed = to_io_status(reader.error());
+      failed_reads_->note(clean(path), failed);
+      return failed;
     }
     *result = std::make_unique<RandomAccessFile>(*std::move(reader), clean(path), failed_reads_);
     return IOStatus::OK();

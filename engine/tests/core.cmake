@@ -52,6 +52,7 @@ pluresdb_test(core_rate_limiter_test.cc property LIBS core_test_support rapidche
 pluresdb_test(core_property_test.cc property LIBS engine_core rapidcheck)
 pluresdb_test(core_model_test.cc property LIBS core_test_support rapidcheck TIMEOUT 300)
 pluresdb_test(core_rebuild_test.cc crash LIBS core_test_support TIMEOUT 300 EXTRA_LABELS one_thread)
+pluresdb_test(core_rebuild_failure_test.cc crash LIBS core_test_support TIMEOUT 600 EXTRA_LABELS exhaustive)
 pluresdb_test(core_rebuild_property_test.cc property LIBS core_test_support rapidcheck TIMEOUT 300)
 # Unit tests, so that ThreadSanitizer runs them: they have threads.
 pluresdb_test(core_table_test.cc unit LIBS engine_core rapidcheck TIMEOUT 300 EXTRA_LABELS properties)
@@ -72,7 +73,7 @@ endif()
 
 # Whatever the engine promises it promises of encrypted stores, too.
 foreach(test engine:unit durability:unit restore:unit crash:crash sync:crash failure:crash rewrite:crash
-        model:property rebuild:crash rebuild_property:property)
+        rebuild_failure:crash model:property rebuild:crash rebuild_property:property)
   string(REPLACE ":" ";" parts ${test})
   list(GET parts 0 name)
   list(GET parts 1 label)

@@ -1,10 +1,13 @@
 // Goal: errors that the loops of core_failure_test do not meet reach the caller as what they are.
 // Method: a log used alone with its N-th operation failing, for N = 1, 2, 3, ...; stores that were
-// closed, whose table is full, whose disk is full, whose base store does not come back.
+// closed, whose table is full, whose disk is full, whose base store does not come back; base stores
+// that are merged, read and created over leftovers with each operation failing.
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,8 +20,10 @@
 #include "engine/io/file_system.h"
 #include "engine/store/base_store.h"
 #include "engine/tests/core_failing_disk.h"
+#include "engine/tests/core_failure_loop.h"
 #include "engine/tests/core_memory_disk.h"
 #include "engine/tests/core_test_util.h"
+#include "engine/tests/store_test_support.h"
 #include <pluresdb/document.h>
 #include <pluresdb/engine.h>
 #include <pluresdb/error.h>
@@ -32,8 +37,6 @@ namespace {
 constexpr const char* kLog = "/log";
 constexpr const char* kStore = "/store";
 constexpr std::uint64_t kOperationsMax = 500;
-constexpr FailureMode kOnce{.name = "fails once"};
-constexpr FailureMode kAlways{.name = "fails from there on", .lasting = true};
 
 template <typename T>
 void expect_code(const Result<T>& result, ErrorCode code, std::string_view call) {
@@ -126,7 +129,7 @@ TEST(LogFailure, OfAnyOperationIsReportedOrMadeGood) {
   MemoryDisk image;
   const Life first = live(image);
   ASSERT_EQ(first.acknowledged.size(), 6U);
-  for (const FailureMode& mode : {kOnce, kAlways}) {
+  for (const FailureMode& mode : {kFailsOnce, kFailsFromThereOn}) {
     bool reached = true;
     for (std::uint64_t n = 1; reached; ++n) {
       SCOPED_TRACE(fmt::format("operation {} {}", n, mode.name));
@@ -267,17 +270,181 @@ TEST(StoreFailure, AWriteToADiskThatIsAlmostFullIsRefusedAndADeleteIsNot) {
   EXPECT_TRUE(engine->put("a", "x", "2").has_value());
 }
 
+// --- A base store
+// ---------------------------------------------------------------------------------
+
+store::BaseStoreOptions base_options(io::FileSystem& files) {
+  return {.directory = "/base",
+          .block_cache_bytes = 64 << 10,
+          .files = &files,
+          .background_threads = false};
+}
+
+struct FailingBase {
+  std::unique_ptr<MemoryDisk> disk;
+  FailingDisk failing{*disk};
+  std::unique_ptr<store::BaseStore> base{};  ///< Null: not opened.
+};
+
+/// Runs `once` with the n-th operation failing, for n = 1, 2, 3, ... until none is left to fail.
+void for_each_failure(const MemoryDisk& image, bool opened,
+                      const std::function<void(FailingBase&)>& once) {
+  for (const FailureMode& mode : {kFailsOnce, kFailsFromThereOn}) {
+    bool reached = true;
+    for (std::uint64_t n = 1; reached; ++n) {
+      SCOPED_TRACE(fmt::format("operation {} {}", n, mode.name));
+      ASSERT_LT(n, kOperationsMax);
+      FailingBase run{.disk = image.clone()};
+      if (opened) {
+        auto base = store::BaseStore::open(base_options(run.failing));
+        ASSERT_TRUE(base.has_value()) << text_of(base);
+        run.base = *std::move(base);
+      }
+      run.failing.fail_from(n, mode);
+      once(run);
+      reached = run.failing.reached();
+    }
+  }
+}
+
+store::Model model_of(MemoryDisk& disk) {
+  const auto base = store::BaseStore::open(base_options(disk));
+  EXPECT_TRUE(base.has_value()) << text_of(base);
+  const auto found = base ? store::read_all(**base) : Result<store::Model>(store::Model{});
+  EXPECT_TRUE(found.has_value()) << text_of(found);
+  return found ? *found : store::Model{};
+}
+
+TEST(BaseFailure, AMergeThatFailsIsReportedAndLosesNothing) {
+  constexpr Seq kCheckpointsBeforeMerge = 31;  // See store_crash_test.cc.
+  constexpr std::size_t kDocuments = 12;
+  MemoryDisk image;
+  store::Model before;
+  {
+    const auto base = store::BaseStore::create(base_options(image));
+    ASSERT_TRUE(base.has_value()) << text_of(base);
+    for (Seq number = 1; number <= kCheckpointsBeforeMerge; ++number) {
+      const auto [documents, meta] = store::make_checkpoint(number, kDocuments);
+      ASSERT_TRUE(store::ingest(**base, documents, meta).has_value());
+      before.apply(documents, meta);
+    }
+  }
+  const auto [documents, meta] = store::make_checkpoint(kCheckpointsBeforeMerge + 1, kDocuments);
+  store::Model after = before;
+  after.apply(documents, meta);
+  std::uint64_t merges_failed = 0;
+  for_each_failure(image, true, [&, &changes = documents, &checkpoint = meta](FailingBase& run) {
+    auto& [disk, failing, base] = run;
+    const Status merged = store::ingest(*base, changes, checkpoint);
+    failing.heal();
+    if (!merged) {
+      EXPECT_TRUE(merged.error().injected) << to_string(merged.error());
+      const bool merging = merged.error().context.starts_with("merge the base store");
+      merges_failed += merging ? 1U : 0U;
+      const Status reopened = base->reopen();
+      ASSERT_TRUE(reopened.has_value()) << to_string(reopened.error());
+      const auto found = store::read_all(*base);
+      ASSERT_TRUE(found.has_value()) << text_of(found);
+      EXPECT_TRUE(*found == before || (!merging && *found == after));
+      const Status again = store::ingest(*base, changes, checkpoint);
+      EXPECT_TRUE(again.has_value()) << to_string(again.error());
+    }
+    base = nullptr;
+    disk->lose_power(std::nullopt);
+    EXPECT_TRUE(model_of(*disk) == after);
+  });
+  EXPECT_GT(merges_failed, 10U);
+}
+
+// A document that could not be read is not absent.
+TEST(BaseFailure, ADocumentThatCannotBeReadIsAnError) {
+  constexpr std::size_t kDocuments = 50;
+  constexpr std::size_t kBytes = 700;
+  MemoryDisk image;
+  const auto [documents, meta] = store::make_checkpoint(1, kDocuments, kBytes);
+  {
+    const auto base = store::BaseStore::create(base_options(image));
+    ASSERT_TRUE(base.has_value()) << text_of(base);
+    ASSERT_TRUE(store::ingest(**base, documents, meta).has_value());
+  }
+  std::uint64_t errors = 0;
+  for_each_failure(image, true, [&, &all = documents](FailingBase& run) {
+    for (const auto& [id, value] : all) {
+      const auto found = run.base->get(id);
+      if (!found) {
+        ++errors;
+        EXPECT_TRUE(found.error().injected) << to_string(found.error());
+        EXPECT_NE(found.error().context.find("/base/"), std::string::npos) << found.error().context;
+      } else {
+        EXPECT_EQ(*found, value) << id;
+      }
+    }
+    run.failing.heal();
+    for (const auto& [id, value] : all) {
+      const auto found = run.base->get(id);
+      ASSERT_TRUE(found.has_value()) << text_of(found);
+      EXPECT_EQ(*found, value) << id;
+    }
+  });
+  EXPECT_GT(errors, kDocuments);
+}
+
+TEST(BaseFailure, ACreationOverLeftoversIsWholeOrCanBeRepeated) {
+  MemoryDisk image;
+  ASSERT_TRUE(store::BaseStore::create(base_options(image)).has_value());
+  image.restart();
+  std::uint64_t errors = 0;
+  for_each_failure(image, false, [&](FailingBase& run) {
+    MemoryDisk* const disk = run.disk.get();
+    FailingDisk& failing = run.failing;
+    Status created;
+    if (auto made = store::BaseStore::create(base_options(failing)); !made) {
+      created = std::unexpected(made.error());
+    }
+    const auto failed = failing.heal();
+    EXPECT_EQ(failing.open_handles(), 0U);
+    if (!created) {
+      ++errors;
+      EXPECT_TRUE(created.error().injected)
+          << failed.front().operation << " " << failed.front().path << ": "
+          << to_string(created.error());
+      const auto again = store::BaseStore::create(base_options(failing));
+      ASSERT_TRUE(again.has_value()) << text_of(again);
+    }
+    disk->lose_power(std::nullopt);
+    EXPECT_TRUE(model_of(*disk) == store::Model{});
+  });
+  EXPECT_GT(errors, 30U);
+}
+
+TEST(BaseFailure, ACreationOverDocumentsIsRefusedWhateverFails) {
+  MemoryDisk image;
+  const auto [documents, meta] = store::make_checkpoint(1, 12);
+  {
+    const auto base = store::BaseStore::create(base_options(image));
+    ASSERT_TRUE(base.has_value()) << text_of(base);
+    ASSERT_TRUE(store::ingest(**base, documents, meta).has_value());
+  }
+  store::Model model;
+  model.apply(documents, meta);
+  for_each_failure(image, false, [&](FailingBase& run) {
+    MemoryDisk* const disk = run.disk.get();
+    FailingDisk& failing = run.failing;
+    const auto created = store::BaseStore::create(base_options(failing));
+    const auto failed = failing.heal();
+    EXPECT_FALSE(created.has_value()) << failed.front().operation << " " << failed.front().path;
+    disk->lose_power(std::nullopt);
+    EXPECT_TRUE(model_of(*disk) == model);
+  });
+}
+
 // Not even for reading: what was asked of it is an error, and no absence.
 TEST(StoreFailure, ABaseStoreThatDoesNotOpenAgainSaysSo) {
   MemoryDisk disk;
   FailingDisk failing(disk);
-  const store::BaseStoreOptions options{.directory = "/base",
-                                        .block_cache_bytes = 1 << 20,
-                                        .files = &failing,
-                                        .background_threads = false};
-  const auto base = store::BaseStore::create(options);
+  const auto base = store::BaseStore::create(base_options(failing));
   ASSERT_TRUE(base.has_value()) << text_of(base);
-  failing.fail_from(1, kAlways);
+  failing.fail_from(1, kFailsFromThereOn);
   ASSERT_FALSE((*base)->reopen().has_value());
   class Nothing final : public store::CheckpointSource {
    public:

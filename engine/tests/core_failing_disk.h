@@ -4,6 +4,7 @@
 // open, so that a loop sees what an error path forgets to close.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -75,6 +76,13 @@ class FailingDisk final : public io::FileSystem {
     fired_.clear();
     reached_ = false;
   }
+  /// Sets `flag` at the `n`-th operation from now on, from 1; nothing fails.
+  void tell_at(std::uint64_t n, std::atomic<bool>& flag) {
+    const base::MutexLock lock(mutex_);
+    left_ = n;
+    told_ = &flag;
+    reached_ = false;
+  }
   /// Whether there was an `n`-th operation: whether a loop has to go on.
   [[nodiscard]] bool reached() const {
     const base::MutexLock lock(mutex_);
@@ -84,6 +92,7 @@ class FailingDisk final : public io::FileSystem {
   std::vector<Call> heal() {
     const base::MutexLock lock(mutex_);
     mode_.reset();
+    told_ = nullptr;
     return std::exchange(fired_, {});
   }
   /// Files and locks that somebody holds.
@@ -124,6 +133,10 @@ class FailingDisk final : public io::FileSystem {
   /// The mode when this call is to fail.
   std::optional<FailureMode> take(std::string_view operation, const std::string& path)
       REQUIRES(mutex_) {
+    if (told_ != nullptr && left_ > 0 && --left_ == 0) {
+      told_->store(true);
+      reached_ = true;
+    }
     if (!mode_ || !mode_->concerns(operation) || left_ == 0) {
       return std::nullopt;
     }
@@ -183,6 +196,7 @@ class FailingDisk final : public io::FileSystem {
   MemoryDisk& below_;
   mutable base::Mutex mutex_;
   std::optional<FailureMode> mode_ GUARDED_BY(mutex_);
+  std::atomic<bool>* told_ GUARDED_BY(mutex_) = nullptr;
   std::uint64_t left_ GUARDED_BY(mutex_) = 0;
   bool reached_ GUARDED_BY(mutex_) = false;
   std::string spared_ GUARDED_BY(mutex_);

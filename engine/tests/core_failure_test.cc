@@ -5,7 +5,6 @@
 // until a run in which none failed: once or from there on, with an I/O error, without space, after
 // half of a write, or after it took effect. The same with the power failing at each operation. What
 // a call may swallow stands in one table with the reason.
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +13,6 @@
 #include <memory>
 #include <optional>
 #include <ostream>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,13 +23,13 @@
 
 #include "engine/io/file_system.h"
 #include "engine/tests/core_failing_disk.h"
+#include "engine/tests/core_failure_loop.h"
 #include "engine/tests/core_memory_disk.h"
 #include "engine/tests/core_test_util.h"
 #include <pluresdb/document.h>
 #include <pluresdb/engine.h>
 #include <pluresdb/error.h>
 #include <pluresdb/options.h>
-#include <pluresdb/rebuild.h>
 #include <pluresdb/stats.h>
 
 namespace pluresdb::testing {
@@ -42,23 +40,6 @@ constexpr const char* kWal = "/store/wal";
 constexpr std::string_view kBaseFiles = "/store/base/";
 /// No activity has so many operations: a loop that comes here does not end.
 constexpr std::uint64_t kOperationsMax = 400;
-
-constexpr FailureMode kModes[] = {
-    {.name = "fails once"},
-    {.name = "fails from there on", .lasting = true},
-    {.name = "once no space", .code = ErrorCode::kNoSpace, .sys_errno = ENOSPC},
-    {.name = "no space from there on",
-     .code = ErrorCode::kNoSpace,
-     .sys_errno = ENOSPC,
-     .lasting = true},
-    {.name = "one short write", .effect = FailureMode::Effect::kPrefix},
-    {.name = "short writes from there on",
-     .code = ErrorCode::kNoSpace,
-     .sys_errno = ENOSPC,
-     .effect = FailureMode::Effect::kPrefix,
-     .lasting = true},
-    {.name = "took effect, fails once", .effect = FailureMode::Effect::kAll},
-};
 
 // --- What is done
 // ---------------------------------------------------------------------------------
@@ -156,6 +137,16 @@ void with_values(MemoryDisk&, const EngineOptions& options) {
   ASSERT_TRUE(engine->checkpoint().has_value());
 }
 
+/// The base store has several blocks, each of which is read by itself.
+void with_blocks(MemoryDisk& disk, const EngineOptions& options) {
+  with_values(disk, options);
+  const auto engine = open_engine(kStore, options);
+  for (std::uint64_t i = 0; i < 30; ++i) {
+    must_put(*engine, fmt::format("page{}", i), i, 900);
+  }
+  ASSERT_TRUE(engine->checkpoint().has_value());
+}
+
 /// Most of the first segment is dead.
 void with_garbage(MemoryDisk&, const EngineOptions& options) {
   const auto engine = open_engine(kStore, options);
@@ -198,6 +189,11 @@ void without_base(MemoryDisk& disk, const EngineOptions& options) {
     write_some(*engine);
   }
   disk.destroy("/store/base");
+}
+
+void with_empty_base(MemoryDisk& disk, const EngineOptions& options) {
+  without_base(disk, options);
+  ASSERT_TRUE(disk.create_directory("/store/base").has_value());
 }
 
 /// A group in the middle of what was durable is not what was written.
@@ -327,7 +323,7 @@ constexpr Activity kActivities[] = {
      .act = checkpoint,
      .did = compressed,
      .compress = true},
-    {.name = "read", .history = with_values, .before = write_some, .act = read, .did = anything},
+    {.name = "read", .history = with_blocks, .before = write_some, .act = read, .did = anything},
     {.name = "validation",
      .history = with_values,
      .before = put_one,
@@ -353,6 +349,10 @@ constexpr Activity kActivities[] = {
      .history = without_base,
      .did = replayed,
      .spared = kBaseFiles},
+    {.name = "opening with an empty base store",
+     .history = with_empty_base,
+     .did = replayed,
+     .spared = kBaseFiles},
     {.name = "opening of a damaged log",
      .history = damaged,
      .did = quarantined,
@@ -367,18 +367,6 @@ EngineOptions options_of(const Activity& activity, io::FileSystem& files) {
 
 // --- What a call may swallow
 // ----------------------------------------------------------------------
-
-/// An operation that may fail while the call that needed it succeeds.
-struct Swallowed {
-  std::string_view activity;   ///< Beginning of its name.
-  std::string_view operation;  ///< Empty: any.
-  std::string_view path;       ///< A part of it.
-  bool once;                   ///< Only when no later operation fails.
-  std::string_view reason;
-  bool no_space = false;    ///< Only when it fails for lack of space.
-  bool under_lock = false;  ///< Only when the store's lock is held.
-  bool encrypted = false;   ///< Only in the run on encrypted stores.
-};
 
 constexpr std::string_view kOtherSegment = "the group goes into another segment (D5)";
 constexpr std::string_view kTwoAttempts = "tried twice, with the base store opened again (D7)";
@@ -409,9 +397,6 @@ constexpr Swallowed kSwallowed[] = {
     {"opening of a damaged log", "info", "/store/quarantine/", true, "then it is copied again"},
     {"opening of a damaged log", "", "/store/quarantine", true,
      "the bytes stay in their segment, and it is said (INV-WAL-11)", true},
-    {"rebuild", "list", "/store/wal", true, "adds up sizes, for the progress only"},
-    {"rebuild", "info", "/store/wal", true, "adds up sizes, for the progress only"},
-    {"rebuild", "remove", "/REBUILDING", false, "in a whole store the mark means nothing"},
     {"", "open", "/store/keyring.bak", true, kSecondCopy, false, false, true},
     {"", "size", "/store/keyring.bak", true, kSecondCopy, false, false, true},
     {"", "read", "/store/keyring.bak", true, kSecondCopy, false, false, true},
@@ -427,57 +412,18 @@ constexpr Swallowed kSwallowed[] = {
     {"", "space", "/store", false, "the last known figure of DiskSpace counts", false, true},
 };
 
-bool is_of_this_run(const Swallowed& row) { return !row.encrypted || secret_of_run() != nullptr; }
-
-bool covers(const Swallowed& row, std::string_view activity, const FailingDisk::Call& call,
-            const FailureMode& mode) {
-  return activity.starts_with(row.activity) &&
-         (row.operation.empty() || call.operation == row.operation) &&
-         call.path.find(row.path) != std::string::npos && (!row.once || !mode.lasting) &&
-         (!row.no_space || mode.code == ErrorCode::kNoSpace) &&
-         (!row.under_lock || call.under_lock) && is_of_this_run(row);
+SwallowTable& table() {
+  static SwallowTable all(kSwallowed);
+  return all;
 }
 
 // --- The verdict
 // ----------------------------------------------------------------------------------
 
-/// What the loops have needed of the table.
-struct Progress {
-  std::set<const Swallowed*> rows_used;
-  std::size_t loops = 0;
-};
-Progress& progress() {
-  static Progress all;
-  return all;
-}
-
-/// Either the call fails, or nothing did that is not in the table.
-void judge(std::string_view activity, const Status& outcome,
-           const std::vector<FailingDisk::Call>& failed, const FailureMode& mode) {
-  if (failed.empty()) {
-    EXPECT_TRUE(outcome.has_value()) << "nothing failed: " << to_string(outcome.error());
-  }
-  if (!outcome) {
-    return;
-  }
-  for (const auto& call : failed) {
-    const auto* const row = std::ranges::find_if(
-        kSwallowed, [&](const Swallowed& each) { return covers(each, activity, call, mode); });
-    EXPECT_NE(row, std::end(kSwallowed)) << "swallowed: " << call.operation << " " << call.path;
-    progress().rows_used.insert(row);
-  }
-}
-
 class Failure : public ::testing::TestWithParam<Activity> {
  protected:
-  /// After a run of everything (the loops below are its last): a row that nothing needs is a hole.
-  static void TearDownTestSuite() {
-    for (const Swallowed& row : kSwallowed) {
-      EXPECT_TRUE(progress().rows_used.contains(&row) || !is_of_this_run(row) ||
-                  progress().loops < 2 * std::size(kActivities) + 1)
-          << "no longer swallowed: " << row.activity << " " << row.operation << " " << row.path;
-    }
-  }
+  /// Each activity has two loops.
+  static void TearDownTestSuite() { table().expect_all_needed(2 * std::size(kActivities)); }
 
   void SetUp() override {
     if (activity_.history != nullptr) {
@@ -616,7 +562,7 @@ bool Failure::run(std::uint64_t n, const FailureMode& mode, bool dies) {
     outcome = activity_.act(*engine);
   }
   const auto failed = failing.heal();
-  judge(activity_.name, outcome, failed, mode);
+  table().judge(activity_.name, outcome, failed, mode);
   seen_after_ = outcome.has_value();
   never_after_ = !outcome && says_not_written(outcome.error());
   if (dies) {
@@ -646,8 +592,8 @@ bool Failure::run(std::uint64_t n, const FailureMode& mode, bool dies) {
 }
 
 TEST_P(Failure, OfAnyOperationIsReportedOrMadeGood) {
-  ++progress().loops;
-  for (const FailureMode& mode : kModes) {
+  table().begin_loop();
+  for (const FailureMode& mode : kFailureModes) {
     std::uint64_t n = 1;
     for (bool fired = true; fired; ++n) {
       SCOPED_TRACE(fmt::format("{}: operation {} {}", activity_.name, n, mode.name));
@@ -661,74 +607,14 @@ TEST_P(Failure, OfAnyOperationIsReportedOrMadeGood) {
 }
 
 TEST_P(Failure, OfEverythingFromAnyOperationOnLosesNothing) {
-  ++progress().loops;
-  for (const FailureMode& mode : kModes) {
+  table().begin_loop();
+  for (const FailureMode& mode : kFailureModes) {
     std::uint64_t n = 1;
     for (bool fired = mode.lasting; fired; ++n) {
       SCOPED_TRACE(fmt::format("{}: dies at operation {}, {}", activity_.name, n, mode.name));
       ASSERT_LT(n, kOperationsMax);
       fired = run(n, mode, true);
     }
-  }
-}
-
-// --- A store made of another one's log
-// ------------------------------------------------------------
-
-constexpr const char* kOutput = "/rebuilt";
-/// Made by what creates and checkpoints any store.
-constexpr std::string_view kOutputBaseFiles = "/rebuilt.rebuilding/base/";
-
-State contents_of(MemoryDisk& disk, const char* directory) {
-  const auto engine = open_engine(directory, small_options(&disk));
-  const auto state = engine == nullptr ? Result<State>(State{}) : contents(*engine);
-  EXPECT_TRUE(state.has_value()) << text_of(state);
-  return state ? *state : State{};
-}
-
-/// False when nothing failed.
-bool rebuild_with_failure(const MemoryDisk& image, const State& documents, std::uint64_t n,
-                          const FailureMode& mode) {
-  const auto disk = image.clone();
-  FailingDisk failing(*disk);
-  RebuildOptions options;
-  options.engine = small_options(&failing);
-  options.source_secret = options.engine.secret;
-  failing.fail_from(n, mode, kOutputBaseFiles);
-  const auto rebuilt = rebuild_from_wal(kWal, kOutput, options);
-  const auto failed = failing.heal();
-  EXPECT_EQ(failing.open_handles(), 0U);
-  judge("rebuild", status_of(rebuilt), failed, mode);
-  if (!rebuilt) {
-    EXPECT_TRUE(mode.lasting || !disk->info("/rebuilt.rebuilding").has_value()) << "left behind";
-    if (disk->info(kOutput).has_value()) {
-      EXPECT_EQ(contents_of(*disk, kOutput), documents) << "reported as failed, but complete";
-      disk->destroy(kOutput);
-    }
-    const auto again = rebuild_from_wal(kWal, kOutput, options);
-    EXPECT_TRUE(again.has_value()) << text_of(again);
-  }
-  disk->lose_power(std::nullopt);
-  EXPECT_EQ(contents_of(*disk, kOutput), documents);
-  EXPECT_EQ(contents_of(*disk, kStore), documents) << "the source";
-  return failing.reached();
-}
-
-TEST(RebuildFailure, OfAnyOperationLeavesNoHalfOfAStore) {
-  ++progress().loops;
-  MemoryDisk image;
-  killed(image, small_options(&image));
-  image.restart();
-  const State documents = contents_of(*image.clone(), kStore);
-  ASSERT_GT(documents.size(), 3U);
-  for (const FailureMode& mode : kModes) {
-    std::uint64_t n = 1;
-    for (bool fired = true; fired; ++n) {
-      SCOPED_TRACE(fmt::format("rebuilding: operation {} {}", n, mode.name));
-      ASSERT_LT(n, kOperationsMax);
-      fired = rebuild_with_failure(image, documents, n, mode);
-    }
-    EXPECT_GT(n, 2U);
   }
 }
 

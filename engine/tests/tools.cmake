@@ -2,6 +2,7 @@
 pluresdb_test(tools_inspect_test.cc unit LIBS core_test_support simdjson::simdjson)
 pluresdb_test(tools_validate_test.cc unit LIBS core_test_support simdjson::simdjson)
 pluresdb_test(tools_keys_test.cc unit LIBS core_test_support simdjson::simdjson TIMEOUT 300 EXTRA_LABELS forks)
+pluresdb_test(tools_failure_test.cc unit LIBS core_test_support engine_tools EXTRA_LABELS one_thread)
 foreach(test tools_inspect_test tools_validate_test tools_keys_test)
   if(TARGET ${test})
     target_compile_definitions(${test} PRIVATE PLURESDB_BIN="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")

@@ -164,6 +164,63 @@ TEST_F(WalFailure, AMaybeThatSurvivesIsReadAndStays) {
   expect_after_power_loss(seen);
 }
 
+// The values of the input are read from it and from nothing else: what does not open is not copied.
+TEST_F(WalFailure, ARewriteWhoseInputDoesNotOpenChangesNothing) {
+  open();
+  ASSERT_TRUE(succeeded(test_.put("large", payload(50'000, 1))));
+  ASSERT_TRUE(succeeded(test_.put("large", payload(50'000, 2))));
+  test_.log = nullptr;
+  auto log = wal::Log::open(test_.options, 0);  // No record was asked for: no file is open.
+  ASSERT_TRUE(succeeded(log));
+  TestClient client((*log)->recovery().hlc_floor);
+  (*log)->start(client);
+  const std::uint64_t input[] = {(*log)->segments().front().id};
+  const auto keep = [](const wal::RecordView&) { return true; };
+  disk_.set_fault(fail_next(DiskOperation::kOpen, 1, ".wal"));
+  EXPECT_TRUE(failed_with((*log)->rewrite_segments(input, keep), ErrorCode::kIo));
+  EXPECT_EQ((*log)->segments().front().id, input[0]);
+  disk_.set_fault(nullptr);
+  EXPECT_TRUE(succeeded((*log)->rewrite_segments(input, keep)));
+  *log = nullptr;
+  expect_after_power_loss(seqs_between(1, 3));
+}
+
+// A long rewrite is synced in steps, each of which may fail.
+TEST_F(WalFailure, AnyStepOfALongRewriteMayFailToBeSynced) {
+  constexpr std::uint64_t kValue = 1ULL << 20;
+  constexpr std::uint64_t kValues = 7;
+  test_.options.segment_bytes = (kValues - 1) * kValue;
+  open();
+  for (std::uint64_t i = 0; i < kValues; ++i) {
+    ASSERT_TRUE(succeeded(test_.put("large", payload(kValue, i))));
+  }
+  ASSERT_EQ(test_.log->segments().size(), 2U);
+  const std::uint64_t input[] = {test_.log->segments().front().id};
+  const auto keep = [](const wal::RecordView&) { return true; };
+  int failed = 0;
+  bool done = false;
+  for (int n = 1; !done; ++n) {
+    SCOPED_TRACE(n);
+    ASSERT_LT(n, 20);
+    int left = n;
+    disk_.set_fault([&left](DiskOperation operation, const std::string& path) {
+      const bool hit =
+          operation == DiskOperation::kSync && path.find("rewrite-") != std::string::npos;
+      return hit && --left == 0 ? std::optional(Error{.code = ErrorCode::kIo, .context = path})
+                                : std::nullopt;
+    });
+    const auto rewritten = test_.log->rewrite_segments(input, keep);
+    disk_.set_fault(nullptr);
+    done = left > 0;
+    EXPECT_EQ(rewritten.has_value(), done);
+    failed += done ? 0 : 1;
+    EXPECT_EQ(test_.seqs(), seqs_between(1, kValues + 1));
+    EXPECT_EQ(test_.log->segments().front().id == input[0], !done);
+  }
+  EXPECT_GE(failed, 2) << "one in the middle, one at the end";
+  expect_after_power_loss(seqs_between(1, kValues + 1));
+}
+
 TEST_F(WalFailure, RotationSurvivesASpareThatCannotBeActivated) {
   open();
   disk_.set_fault(fail_next(DiskOperation::kSync, 1, ".tmp"));

@@ -29,6 +29,7 @@ enum class DiskOperation {
   kOpen,
   kCreate,
   kRead,
+  kSize,
   kWrite,
   kSync,
   kTruncate,
@@ -340,7 +341,8 @@ class MemoryDisk final : public io::FileSystem {
 
   /// To be called first by every operation, with the lock held.
   Status begin(DiskOperation operation, const std::string& path) REQUIRES(mutex_) {
-    const bool changes = operation != DiskOperation::kRead && operation != DiskOperation::kOpen;
+    const bool changes = operation != DiskOperation::kRead && operation != DiskOperation::kOpen &&
+                         operation != DiskOperation::kSize;
     if (changes && crash_at_ && changes_ >= *crash_at_) {
       crashed_ = true;
     }
@@ -494,6 +496,7 @@ class MemoryFile final : public io::File {
   }
   Result<std::uint64_t> size() override {
     const base::MutexLock lock(disk_.mutex_);
+    TRY(disk_.begin(DiskOperation::kSize, inode_->path));
     return inode_->live.size();
   }
   Status close() override { return {}; }

@@ -1,9 +1,10 @@
 // Goal: bytes that cannot be read are an error and nothing else: never taken for damage, a torn
 // end or a shorter log, and never a reason to change or remove anything.
 // Method: logs whose segments are larger than what is read at once, whole ones and ones that are
-// damaged so that a reader has to search. Everything that reads is run with its N-th opening or
-// read failing, for N = 1, 2, 3, ... until none is left to fail: it must end with that very error
-// or give what it gives when nothing fails. Afterwards the log must be what it was.
+// damaged so that a reader has to search. Everything that reads is run with its N-th opening,
+// read or question for a size failing, for N = 1, 2, 3, ... until none is left to fail: it must end
+// with that very error or give what it gives when nothing fails. Afterwards the log must be what it
+// was.
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -15,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -27,6 +29,7 @@
 #include "engine/tests/wal_layout.h"
 #include "engine/tests/wal_memory_disk.h"
 #include "engine/tests/wal_test_support.h"
+#include "engine/wal/group_builder.h"
 #include "engine/wal/log.h"
 #include "engine/wal/log_check.h"
 #include "engine/wal/recovery.h"
@@ -43,6 +46,9 @@ namespace {
 constexpr std::uint64_t kReadsMax = 500;
 /// Of a value in two chunks.
 constexpr std::uint64_t kLarge = 300ULL << 10;
+constexpr std::uint64_t kLargerThanAWindow = 700ULL << 10;
+static_assert(kLargerThanAWindow > wal::kReadWindowBytes);
+constexpr std::uint64_t kRecordsOfLargeValueFirst = 2;
 /// In one group, with which it is larger than a window.
 constexpr std::uint64_t kSmallRecords = 200;
 constexpr std::uint64_t kSmall = 3000;
@@ -103,7 +109,43 @@ void without_headers(MemoryDisk& disk) {
   });
 }
 
-/// The same of the newest segment, which was sealed: its trailer still says what it was.
+/// Of a segment without a header the first group that can be read says where it belongs; here a
+/// watermark stands before it, which does not.
+void watermark_first(MemoryDisk& disk) {
+  write_segments(disk);
+  change(disk, 2, [](auto& bytes) {
+    const auto header = wal::decode_segment_header(base::ByteSpan(bytes)).header;
+    ASSERT_TRUE(header.has_value());
+    wal::GroupBuilder empty;
+    empty.clear();
+    const auto watermark = empty.place(header->salt, wal::kSegmentHeaderBytes,
+                                       wal::kSegmentHeaderBytes, wal::kGroupSynced);
+    clear(std::span(bytes).first(wal::kSegmentHeaderBytes));
+    std::ranges::copy(watermark, bytes.begin() + wal::kSegmentHeaderBytes);
+  });
+}
+
+/// Groups of a value that is larger than a window and a small record behind it; in the second
+/// segment all that would lead from one to the other is gone.
+void large_value_first(MemoryDisk& disk) {
+  TestLog test(options_of(disk));
+  ASSERT_TRUE(succeeded(test.open()));
+  for (std::uint64_t segment = 1; segment <= 3; ++segment) {
+    const std::string large = payload(kLargerThanAWindow, segment);
+    const std::vector<wal::AppendRequest> batch = {
+        {.actor = "a", .id = "large", .value = large},
+        {.actor = "a", .id = "small", .value = "behind it"}};
+    ASSERT_TRUE(succeeded(test.log->append_batch(batch)));
+    ASSERT_EQ(test.log->segments().back().id, segment);
+  }
+  const std::uint64_t chunks_at =
+      layout_of(disk.contents(segment_path(2))).groups[0].begin + wal::kGroupHeaderBytes;
+  change(disk, 2, [chunks_at](auto& bytes) {
+    clear(std::span(bytes).subspan(chunks_at, wal::kReadWindowBytes + 1000));
+  });
+}
+
+/// Without the headers of the newest segment, which was sealed: its trailer still says what it was.
 void trailer_only(MemoryDisk& disk) {
   write_segments(disk);
   {
@@ -159,6 +201,8 @@ struct Image {
 constexpr Image kImages[] = {
     {"Whole", whole},
     {"WithoutHeaders", without_headers},
+    {"WatermarkFirst", watermark_first},
+    {"LargeValueFirst", large_value_first},
     {"TrailerOnly", trailer_only},
     {"DamagedInside", damaged_inside},
     {"RewrittenAndCut", rewritten_and_cut},
@@ -233,17 +277,23 @@ Outcome visit_values(wal::Log& log) {
 }
 Outcome read_values(wal::Log& log) {
   std::string text;
-  for (std::uint64_t segment = 1; segment <= 3; ++segment) {
-    const std::string expected = payload(kLarge, segment);
-    const Seq seq = 1 + (segment - 1) * kRecordsPerSegment;
-    const auto value = log.read_value(seq, expected.size(), base::crc32c(base::as_bytes(expected)));
-    if (value) {
-      EXPECT_EQ(*value, expected);
-    } else if (value.error().code == ErrorCode::kIo) {
-      return std::unexpected(value.error());
+  // Of write_segments() or of large_value_first(): the first record of each segment.
+  for (const auto& [bytes, records] :
+       {std::pair{kLarge, kRecordsPerSegment}, {kLargerThanAWindow, kRecordsOfLargeValueFirst}}) {
+    for (std::uint64_t segment = 1; segment <= 3; ++segment) {
+      const std::string expected = payload(bytes, segment);
+      const Seq seq = 1 + (segment - 1) * records;
+      const auto value =
+          log.read_value(seq, expected.size(), base::crc32c(base::as_bytes(expected)));
+      if (value) {
+        EXPECT_EQ(*value, expected);
+      } else if (value.error().code == ErrorCode::kIo) {
+        return std::unexpected(value.error());
+      }
+      text += value ? "; there" : "; " + to_string(value.error());
     }
-    text += value ? "; there" : "; " + to_string(value.error());
   }
+
   return text;
 }
 /// Of the oldest segment. What a damaged one has to say is no failure of a read.
@@ -270,13 +320,15 @@ constexpr Reading kReadings[] = {
 // --- The loop
 // -----------------------------------------------------------------------------------------
 
-/// Fails the `n`-th opening or read of a segment from now on, from 1.
+/// Fails the `n`-th opening or read of a segment, or of one that is being made, from 1.
 class FailingReads {
  public:
   FailingReads(MemoryDisk& disk, std::uint64_t n) : disk_(disk), left_(n) {
     disk_.set_fault([this](DiskOperation operation, const std::string& path) {
-      const bool reads = operation == DiskOperation::kRead || operation == DiskOperation::kOpen;
-      if (!reads || !path.ends_with(".wal") || left_ == 0 || --left_ > 0) {
+      const bool reads = operation == DiskOperation::kRead || operation == DiskOperation::kOpen ||
+                         operation == DiskOperation::kSize;
+      const bool segment = path.ends_with(".wal") || path.ends_with(".tmp");
+      if (!reads || !segment || left_ == 0 || --left_ > 0) {
         return std::optional<Error>();
       }
       return std::optional(error());

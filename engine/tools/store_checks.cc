@@ -119,12 +119,8 @@ class Checker {
     if (wishes_.integrity) {
       survey_wishes.visit_document = [this](std::string_view id, const store::BaseValue& value) {
         check_document(id, value);
-        return Status{};
       };
-      survey_wishes.visit_record = [this](const wal::RecordView& record) {
-        check_record(record);
-        return Status{};
-      };
+      survey_wishes.visit_record = [this](const wal::RecordView& record) { check_record(record); };
     }
     TRY_ASSIGN(checked_.survey, survey(store_, survey_wishes));
     if (!checked_.survey.base_failure.empty()) {

@@ -338,9 +338,8 @@ ToolOutput cannot_open(const Error& error) {
 
 using Report = std::string (*)(core::ReadOnlyStore&, const CheckedStore&, bool);
 
-ToolOutput run(const ToolArguments& arguments, const CheckWishes& wishes, Report text,
-               Report json) {
-  io::FileSystem& files = io::posix_file_system();
+ToolOutput run(io::FileSystem& files, const ToolArguments& arguments, const CheckWishes& wishes,
+               Report text, Report json) {
   const auto secret = read_store_secret(files, arguments.data_dir, arguments.secrets);
   if (!secret) {
     return cannot_open(secret.error());
@@ -465,13 +464,13 @@ std::string validate_json(core::ReadOnlyStore& store, const CheckedStore& checke
   return json.end_object().text() + "\n";
 }
 
-ToolOutput inspect(const ToolArguments& arguments) {
-  return run(arguments, {.deep = false, .integrity = false, .breakdown = arguments.flag},
+ToolOutput inspect(io::FileSystem& files, const ToolArguments& arguments) {
+  return run(files, arguments, {.deep = false, .integrity = false, .breakdown = arguments.flag},
              inspect_text, inspect_json);
 }
 
-ToolOutput validate(const ToolArguments& arguments) {
-  return run(arguments, {.deep = true, .integrity = arguments.flag, .breakdown = false},
+ToolOutput validate(io::FileSystem& files, const ToolArguments& arguments) {
+  return run(files, arguments, {.deep = true, .integrity = arguments.flag, .breakdown = false},
              validate_text, validate_json);
 }
 

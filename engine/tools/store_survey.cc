@@ -145,7 +145,7 @@ class Surveyor {
     return wal::replay_segments(store_.segments(), wants_all ? 0 : checkpoint_seq + 1, false,
                                 [&](const wal::RecordView& record) -> Status {
                                   if (wishes_.visit_record) {
-                                    TRY(wishes_.visit_record(record));
+                                    wishes_.visit_record(record);
                                   }
                                   if (wishes_.breakdown) {
                                     count_record(record);
@@ -181,14 +181,10 @@ class Surveyor {
       survey_.base_bytes += table.bytes;
     }
     const auto cursor = base->cursor({});
-    if (!cursor) {
-      survey_.base_failure = to_string(cursor.error());
-      return {};
-    }
     std::string id;
     store::BaseValue value;
     while (true) {
-      const Result<bool> found = (*cursor)->next(id, value);
+      const Result<bool> found = cursor->next(id, value);
       if (!found) {
         survey_.base_failure = to_string(found.error());
         return {};
@@ -242,18 +238,13 @@ class Surveyor {
       ++survey_.large_references;
       bytes = value.value_bytes;
       std::string why = resolve(value);
-      if (why.empty() && wishes_.visit_document) {
-        auto json =
-            wal::read_large_value(store_.segments(), value.seq, value.value_bytes, value.value_crc);
-        if (json) {
-          value.json = *std::move(json);
-        } else {
-          why = json.error().context;
-        }
-      }
       if (!why.empty()) {
         note_unreadable(id, value.seq, std::move(why));
         return {};
+      }
+      if (wishes_.visit_document) {  // Its bytes were read and compared a moment before.
+        TRY_ASSIGN(value.json, wal::read_large_value(store_.segments(), value.seq,
+                                                     value.value_bytes, value.value_crc));
       }
     }
     survey_.documents.add(bytes);
@@ -264,7 +255,10 @@ class Surveyor {
         row->document_bytes += bytes;
       }
     }
-    return wishes_.visit_document ? wishes_.visit_document(id, value) : Status{};
+    if (wishes_.visit_document) {
+      wishes_.visit_document(id, value);
+    }
+    return {};
   }
 
   /// Why the large value cannot be read; empty when it can. Marks it live.

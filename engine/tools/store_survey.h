@@ -88,7 +88,7 @@ struct StoreSurvey {
 };
 
 /// Called for every live document: with its JSON where `with_values` asked for it, else empty.
-using DocumentVisitor = std::function<Status(std::string_view id, const store::BaseValue& value)>;
+using DocumentVisitor = std::function<void(std::string_view id, const store::BaseValue& value)>;
 
 /// What survey() must do besides counting.
 struct SurveyWishes {
@@ -96,7 +96,7 @@ struct SurveyWishes {
   /// Not null: called for every readable live document, its JSON filled in.
   DocumentVisitor visit_document;
   /// Not null: called for every readable record of the log in seq order, without large values.
-  std::function<Status(const wal::RecordView&)> visit_record;
+  std::function<void(const wal::RecordView&)> visit_record;
 };
 
 /// kIo: something could be read before and not any more.

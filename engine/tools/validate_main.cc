@@ -1,4 +1,5 @@
 // pluresdb-validate: is everything in a store as it was written? docs/TOOLS.md.
+#include "engine/io/file_system.h"
 #include "engine/tools/command_line.h"
 #include "engine/tools/store_report.h"
 
@@ -17,5 +18,7 @@ int main(int argc, char** argv) {
                  "document refers to a large value in it. Segments behind the last one that is "
                  "there leave\n"
                  "no trace.\n"},
-      pluresdb::tools::validate);
+      [](const pluresdb::tools::ToolArguments& arguments) {
+        return pluresdb::tools::validate(pluresdb::io::posix_file_system(), arguments);
+      });
 }
