@@ -45,8 +45,7 @@ void CompactionThrottle::earn(std::int64_t now_ns, std::uint64_t appended_bytes,
   const std::uint64_t count = operations - std::min(operations, operations_);
   add(collect_bytes_, savings_bytes_max_, kCollectPerAppendedByte * bytes,
       kCollectFloorBytesPerSecond, elapsed_ms);
-  add(compress_bytes_, savings_bytes_max_, bytes / kAppendedPerCompressedByte,
-      kCompressFloorBytesPerSecond, elapsed_ms);
+  add(compress_bytes_, savings_bytes_max_, 0, kCompressBytesPerSecond, elapsed_ms);
   add(lookups_, kSavingsLookups, kLookupsPerOperation * count, kFloorLookupsPerSecond, elapsed_ms);
   now_ns_ = elapsed_ms == kPauseMsMax ? now_ns : now_ns_ + elapsed_ms * kNanosecondsPerMillisecond;
   appended_bytes_ = std::max(appended_bytes, appended_bytes_);

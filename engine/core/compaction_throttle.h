@@ -1,5 +1,6 @@
-// How much the background may spend on compaction: so much per appended byte, and a floor for when
-// nothing is appended. docs/decisions/0005-compaction-throttle.md has the reasons for the numbers.
+// How much the background may spend on compaction: garbage collection so much per appended byte,
+// and a floor for when nothing is appended; compression so much per second.
+// docs/decisions/0005-compaction-throttle.md has the reasons for the numbers.
 //
 // Three accounts. What a pass has cost is taken off afterwards, so one may go below zero by one
 // segment; nothing more is begun until it has been earned back. Garbage collection and compression
@@ -19,10 +20,10 @@ class CompactionThrottle {
   /// more than half of what it reads, so collection outruns any writer that overwrites.
   static constexpr std::uint64_t kCollectPerAppendedByte = 3;
   static constexpr std::uint64_t kCollectFloorBytesPerSecond = 4ULL << 20;
-  /// Every appended byte is read for compression at most once, and none has to be soon: less than
-  /// fast writers bring, the rest when they pause.
-  static constexpr std::uint64_t kAppendedPerCompressedByte = 4;
-  static constexpr std::uint64_t kCompressFloorBytesPerSecond = 16ULL << 20;
+  /// Every appended byte is read for compression at most once, and none has to be soon. By time
+  /// only: a fast writer must not have to share its processors with more of it; the rest is done
+  /// when it pauses.
+  static constexpr std::uint64_t kCompressBytesPerSecond = 16ULL << 20;
   /// Look-ups in the base store, in file reads the cost of looking at old segments.
   static constexpr std::uint64_t kLookupsPerOperation = 4;
   static constexpr std::uint64_t kFloorLookupsPerSecond = 2000;

@@ -1,5 +1,6 @@
 // Group commit with many writers, readers and maintenance at once; also what TSan looks at.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -210,6 +211,45 @@ TEST(WalConcurrency, ALeaderWaitsForTheWritersOfTheLastGroup) {
   ASSERT_TRUE(join(queue, last, alone));
   EXPECT_EQ(alone.size(), 1U);
   queue.finish(alone);
+}
+
+/// Two writers have shared a group that was worth a sync; one of them comes back. Goal: whether it
+/// waits for the other one depends on the bytes that wait. Method: the queue counts; one thread.
+TEST(WalConcurrency, ALeaderWithManyBytesWaitsForNobody) {
+  constexpr std::uint64_t kBytesMax = 4ULL << 20;
+  const auto gatherings = [](std::uint64_t bytes_bound, int writes) {
+    wal::WriteQueue queue;
+    std::vector<wal::PendingWrite*> group;
+    std::array<wal::PendingWrite, 3> crowd;
+    for (wal::PendingWrite& write : crowd) {
+      queue.enqueue(write);
+    }
+    EXPECT_EQ(queue.lead_or_wait(crowd[0], kBytesMax, group), wal::WriteQueue::Role::kLeads);
+    EXPECT_EQ(group.size(), crowd.size());
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+    while (std::chrono::steady_clock::now() < until) {
+      std::this_thread::yield();
+    }
+    queue.finish(group);
+    for (wal::PendingWrite& write : crowd) {
+      EXPECT_TRUE(&write == &crowd[0] ||
+                  queue.lead_or_wait(write, kBytesMax, group) == wal::WriteQueue::Role::kDone);
+    }
+    EXPECT_EQ(queue.gather_count(), 0U) << "nobody to wait for";
+    std::array<wal::PendingWrite, 2> back;
+    for (int i = 0; i < writes; ++i) {
+      back[static_cast<std::size_t>(i)].bytes_bound = bytes_bound;
+      queue.enqueue(back[static_cast<std::size_t>(i)]);
+    }
+    EXPECT_EQ(queue.lead_or_wait(back[0], kBytesMax, group), wal::WriteQueue::Role::kLeads);
+    EXPECT_EQ(group.size(), static_cast<std::size_t>(writes));
+    queue.finish(group);
+    return queue.gather_count();
+  };
+  EXPECT_EQ(gatherings(200, 1), 1U);
+  EXPECT_EQ(gatherings(64ULL << 10, 2), 1U);
+  EXPECT_EQ(gatherings(128ULL << 10, 2), 0U) << "together they are many bytes";
+  EXPECT_EQ(gatherings(1ULL << 20, 1), 0U);
 }
 
 TEST(WalConcurrency, AGroupEndsAtItsSizeLimitButTakesAtLeastOne) {

@@ -25,6 +25,9 @@ constexpr int kMissesMax = 6;
 constexpr auto kPatienceMax = std::chrono::milliseconds(2);
 /// A cheaper group, one without a sync, is not worth giving up the processor for.
 constexpr auto kGroupThatCosts = std::chrono::microseconds(40);
+/// Nor do more writers save anything when so much waits: what a sync costs whatever it has to write
+/// is as much as some 64 KiB of bytes. The device is better kept busy while they check and copy.
+constexpr std::uint64_t kGatherBytesMax = 256ULL << 10;
 
 }  // namespace
 
@@ -66,12 +69,13 @@ WriteQueue::Role WriteQueue::lead_or_wait(PendingWrite& write, std::uint64_t byt
 /// The writers of the last group are just returning: let them queue up again, or the writers would
 /// take turns in two halves with a sync for each. INV-WAL-5: nobody else leads meanwhile.
 void WriteQueue::gather(std::uint64_t bytes_max) {
-  const auto is_full = [this, bytes_max]() REQUIRES(mutex_) {
-    return blocking_.size() >= crowd_ || waiting_bytes_ >= bytes_max;
+  const auto is_full = [this, enough = std::min(bytes_max, kGatherBytesMax)]() REQUIRES(mutex_) {
+    return blocking_.size() >= crowd_ || waiting_bytes_ >= enough;
   };
   if (is_full() || last_lead_ < kGroupThatCosts) {
     return;
   }
+  ++gather_count_;
   const std::chrono::steady_clock::duration patience =
       std::min<std::chrono::steady_clock::duration>(last_lead_ / kPatiencePart, kPatienceMax);
   const auto deadline = std::chrono::steady_clock::now() + patience / (1LL << misses_);
@@ -214,6 +218,11 @@ std::size_t WriteQueue::waiting_count() const {
 std::uint64_t WriteQueue::group_count() const {
   const base::MutexLock lock(mutex_);
   return group_count_;
+}
+
+std::uint64_t WriteQueue::gather_count() const {
+  const base::MutexLock lock(mutex_);
+  return gather_count_;
 }
 
 }  // namespace pluresdb::wal

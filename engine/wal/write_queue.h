@@ -65,6 +65,8 @@ class WriteQueue {
   [[nodiscard]] std::size_t waiting_count() const;
   /// Number of groups so far.
   [[nodiscard]] std::uint64_t group_count() const;
+  /// How often a leader has waited for the writers of the last group.
+  [[nodiscard]] std::uint64_t gather_count() const;
 
  private:
   base::CondVar* lend_wake() REQUIRES(mutex_);
@@ -88,6 +90,7 @@ class WriteQueue {
   std::chrono::steady_clock::duration last_lead_ GUARDED_BY(mutex_){};
   int misses_ GUARDED_BY(mutex_) = 0;  // Gatherings in vain, less those that were not.
   std::uint64_t group_count_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t gather_count_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace pluresdb::wal
