@@ -2,8 +2,10 @@
 #include "engine/wal/group_builder.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/base/bytes.h"
@@ -16,6 +18,27 @@
 #include <pluresdb/error.h>
 
 namespace pluresdb::wal {
+namespace {
+
+/// The next chunk's part of a value; takes it off `rest`.
+base::ByteSpan take_part(base::ByteSpan& rest) {
+  const auto part = rest.first(std::min<std::size_t>(rest.size(), kValueChunkBytesMax));
+  rest = rest.subspan(part.size());
+  return part;
+}
+
+std::size_t padding_of(std::size_t payload_bytes) {
+  return base::align_up(payload_bytes, kAlignment) - payload_bytes;
+}
+
+/// Over the payload and the padding behind it.
+std::uint32_t crc_of_chunk(base::ByteSpan payload) {
+  constexpr std::array<std::byte, kAlignment> kZeros{};
+  return base::crc32c(base::ByteSpan(kZeros).first(padding_of(payload.size())),
+                      base::crc32c(payload));
+}
+
+}  // namespace
 
 std::uint64_t group_bytes_bound(const RecordView& record) {
   const std::uint64_t own = kChunkHeaderBytes + encoded_record_bytes(record);
@@ -37,6 +60,21 @@ Status check_request(const AppendRequest& request) {
   return {};
 }
 
+ValueChecksums checksums_of(const RecordView& record) {
+  ValueChecksums checksums;
+  base::ByteSpan rest = base::as_bytes(record.value);
+  if (!record.value_in_log) {
+    checksums.value = base::crc32c(rest);
+    return checksums;
+  }
+  while (!rest.empty()) {
+    const base::ByteSpan part = take_part(rest);
+    checksums.chunks.push_back(crc_of_chunk(part));
+    checksums.value = base::crc32c(part, checksums.value);  // From the cache this time.
+  }
+  return checksums;
+}
+
 void GroupBuilder::clear(std::uint64_t bytes_expected) {
   constexpr std::size_t kKeptCapacityBytes = 8U << 20;
   if (bytes_.capacity() > kKeptCapacityBytes) {
@@ -44,6 +82,8 @@ void GroupBuilder::clear(std::uint64_t bytes_expected) {
   }
   bytes_.reserve(kGroupHeaderBytes + bytes_expected);
   bytes_.assign(kGroupHeaderBytes, std::byte{0});
+  left_bytes_ = 0;
+  pieces_.clear();
   chunks_.clear();
   values_.clear();
   runs_.runs.clear();
@@ -51,11 +91,9 @@ void GroupBuilder::clear(std::uint64_t bytes_expected) {
   record_chunk_open_ = false;
 }
 
-void GroupBuilder::open_record_chunk(Seq first_seq) {
-  chunks_.push_back(
-      {.position = bytes_.size(), .header = {.kind = ChunkKind::kRecords, .first_seq = first_seq}});
+void GroupBuilder::open_chunk(const ChunkHeader& header) {
+  chunks_.push_back({.offset = bytes(), .position = bytes_.size(), .header = header});
   bytes_.resize(bytes_.size() + kChunkHeaderBytes);
-  record_chunk_open_ = true;
 }
 
 void GroupBuilder::close_record_chunk() {
@@ -80,7 +118,7 @@ void GroupBuilder::close_record_chunk() {
   record_chunk_open_ = false;
 }
 
-void GroupBuilder::add(const RecordView& record) {
+void GroupBuilder::add(const RecordView& record, std::span<const std::uint32_t> chunk_crcs) {
   DB_CHECK(header_.record_count == 0 || record.seq > header_.last_seq);
   const std::uint64_t record_bytes = encoded_record_bytes(record);
   if (record_chunk_open_ &&
@@ -89,7 +127,8 @@ void GroupBuilder::add(const RecordView& record) {
     close_record_chunk();
   }
   if (!record_chunk_open_) {
-    open_record_chunk(record.seq);
+    open_chunk({.kind = ChunkKind::kRecords, .first_seq = record.seq});
+    record_chunk_open_ = true;
   }
   encode_record(record, bytes_);
   ++chunks_.back().header.record_count;
@@ -101,60 +140,73 @@ void GroupBuilder::add(const RecordView& record) {
   runs_.add_seq(record.seq);
   if (record.value_in_log) {
     close_record_chunk();
-    add_value(record);
+    add_value(record, chunk_crcs);
   }
 }
 
-void GroupBuilder::add_value(const RecordView& record) {
+void GroupBuilder::add_value(const RecordView& record, std::span<const std::uint32_t> chunk_crcs) {
   DB_CHECK(record.value.size() == record.value_bytes);
   DB_CHECK(record.value_bytes > 0);
   values_.push_back({.seq = record.seq,
-                     .offset = bytes_.size(),
+                     .offset = bytes(),
                      .value_bytes = static_cast<std::uint32_t>(record.value_bytes),
                      .value_crc = record.value_crc});
-  base::ByteSpan rest = base::as_bytes(record.value);
+  const bool is_left = record.value_bytes >= uncopied_value_bytes_;
   bool compress = compressor_ != nullptr;
+  DB_CHECK(!compress || (!is_left && chunk_crcs.empty()));
+  base::ByteSpan rest = base::as_bytes(record.value);
   for (std::uint32_t part = 0; !rest.empty(); ++part) {
-    const auto payload = rest.first(std::min<std::size_t>(rest.size(), kValueChunkBytesMax));
-    rest = rest.subspan(payload.size());
+    const base::ByteSpan payload = take_part(rest);
     const base::ByteSpan compressed = compress ? compressor_->compress(payload) : base::ByteSpan{};
     // When the first part is plain all are: a reader that steps over the value need not look at
     // each, and what does not shrink at its beginning is not tried again.
     compress = compress && (part > 0 || !compressed.empty());
     const base::ByteSpan stored = compressed.empty() ? payload : compressed;
-    Chunk chunk{.position = bytes_.size(), .header = {.kind = ChunkKind::kValue}};
-    bytes_.resize(bytes_.size() + kChunkHeaderBytes);
-    base::append_bytes(bytes_, stored);
-    bytes_.resize(base::align_up(bytes_.size(), kAlignment));
-    chunk.header.payload_bytes = static_cast<std::uint32_t>(stored.size());
-    chunk.header.plain_bytes = compressed.empty() ? 0 : static_cast<std::uint32_t>(payload.size());
-    const auto padded = base::ByteSpan(bytes_).subspan(chunk.position + kChunkHeaderBytes);
-    // A plain value of one part was summed up by its writer already: only the padding is missing.
-    chunk.header.payload_crc = stored.size() == record.value_bytes
-                                   ? base::crc32c(padded.subspan(stored.size()), record.value_crc)
-                                   : base::crc32c(padded);
-    chunk.header.value_part = part;
-    chunk.header.first_seq = record.seq;
-    chunks_.push_back(chunk);
+    DB_CHECK(chunk_crcs.empty() || part < chunk_crcs.size());
+    open_chunk({.kind = ChunkKind::kValue,
+                .payload_bytes = static_cast<std::uint32_t>(stored.size()),
+                .payload_crc = chunk_crcs.empty() ? crc_of_chunk(stored) : chunk_crcs[part],
+                .value_part = part,
+                .plain_bytes = compressed.empty() ? 0 : static_cast<std::uint32_t>(payload.size()),
+                .first_seq = record.seq});
+    if (is_left) {
+      chunks_.back().left = stored;
+      left_bytes_ += stored.size();
+    } else {
+      base::append_bytes(bytes_, stored);
+    }
+    bytes_.resize(bytes_.size() + padding_of(stored.size()));
   }
 }
 
-base::ByteSpan GroupBuilder::place(std::uint64_t salt, std::uint64_t offset,
-                                   std::uint64_t durable_offset, std::uint32_t flags) {
+std::span<const base::ByteSpan> GroupBuilder::place(std::uint64_t salt, std::uint64_t offset,
+                                                    std::uint64_t durable_offset,
+                                                    std::uint32_t flags) {
   DB_CHECK(offset % kAlignment == 0);
   close_record_chunk();
   const base::MutableByteSpan all(bytes_);
+  pieces_.clear();
+  std::size_t begin = 0;  // Of what is in no piece yet.
   for (const Chunk& chunk : chunks_) {
-    encode_chunk_header(chunk.header, salt, offset + chunk.position,
+    encode_chunk_header(chunk.header, salt, offset + chunk.offset,
                         all.subspan(chunk.position, kChunkHeaderBytes));
+    if (!chunk.left.empty()) {
+      const std::size_t end = chunk.position + kChunkHeaderBytes;
+      pieces_.emplace_back(all.subspan(begin, end - begin));
+      pieces_.push_back(chunk.left);
+      begin = end;
+    }
   }
-  DB_CHECK(bytes_.size() - kGroupHeaderBytes <= kGroupBodyBytesMax);
-  header_.body_bytes = static_cast<std::uint32_t>(bytes_.size() - kGroupHeaderBytes);
+  if (begin < bytes_.size()) {
+    pieces_.emplace_back(all.subspan(begin));
+  }
+  DB_CHECK(bytes() - kGroupHeaderBytes <= kGroupBodyBytesMax);
+  header_.body_bytes = static_cast<std::uint32_t>(bytes() - kGroupHeaderBytes);
   header_.chunk_count = static_cast<std::uint32_t>(chunks_.size());
   header_.durable_offset = durable_offset;
   header_.flags = flags;
   encode_group_header(header_, salt, offset, all.first(kGroupHeaderBytes));
-  return bytes_;
+  return pieces_;
 }
 
 }  // namespace pluresdb::wal

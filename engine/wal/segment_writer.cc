@@ -122,8 +122,11 @@ std::uint64_t SegmentWriter::capacity_for(std::uint64_t bytes, std::uint64_t val
 }
 
 Status SegmentWriter::append(GroupBuilder& group, std::uint32_t flags) {
-  const base::ByteSpan bytes = group.place(salt_, offset_, durable_offset_, flags);
-  TRY(file_->write(offset_, bytes));
+  std::uint64_t end = offset_;
+  for (const base::ByteSpan piece : group.place(salt_, offset_, durable_offset_, flags)) {
+    TRY(file_->write(end, piece));
+    end += piece.size();
+  }
   for (const SeqRange& run : group.runs()) {
     index_.add_run(run);
   }
@@ -134,7 +137,7 @@ Status SegmentWriter::append(GroupBuilder& group, std::uint32_t flags) {
   if (group.first_seq() != 0) {
     add_group_location(index_.groups, {.first_seq = group.first_seq(), .offset = offset_});
   }
-  offset_ += bytes.size();
+  offset_ = end;
   file_bytes_ = std::max(file_bytes_, offset_);
   return {};
 }
