@@ -204,7 +204,7 @@ void encode_group_without_log(benchmark::State& state) {
     group.add(record);
     constexpr std::uint64_t kSalt = 1;
     benchmark::DoNotOptimize(
-        group.place(kSalt, wal::kSegmentHeaderBytes, wal::kSegmentHeaderBytes, 0).data());
+        group.place(kSalt, wal::kSegmentHeaderBytes, wal::kSegmentHeaderBytes, 0).front().data());
     if (group.bytes() <= json.size()) {
       state.SkipWithError("the group does not hold its value");
       break;

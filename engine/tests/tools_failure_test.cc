@@ -62,6 +62,13 @@ void closed(MemoryDisk& disk) {
   ASSERT_TRUE(open_engine(kStore, small_options(&disk))->close().has_value());
 }
 
+tools::ToolArguments arguments_for(const std::string& directory, bool flag = false) {
+  tools::ToolArguments arguments;
+  arguments.data_dir = directory;
+  arguments.flag = flag;
+  return arguments;
+}
+
 /// A group in the middle of the oldest segment is not what was written.
 void damaged(MemoryDisk& disk) {
   whole(disk);
@@ -104,7 +111,7 @@ class ToolFailure : public ::testing::TestWithParam<Case> {
   }
 
   static tools::ToolOutput run(io::FileSystem& files) {
-    return GetParam().tool(files, {.data_dir = kStore, .flag = GetParam().flag});
+    return GetParam().tool(files, arguments_for(kStore, GetParam().flag));
   }
 
   /// One of the operations that have failed.
@@ -171,7 +178,7 @@ TEST(ToolRefusal, ARebuildThatWasNotFinishedIsNoStore) {
   options.engine = small_options(&disk);
   ASSERT_FALSE(rebuild_from_wal("/store/wal", "/new", options).has_value());
   disk.restart();
-  const auto output = tools::inspect(disk, {.data_dir = "/new.rebuilding"});
+  const auto output = tools::inspect(disk, arguments_for("/new.rebuilding"));
   EXPECT_EQ(output.status, tools::kExitCannotOpen);
   EXPECT_EQ(output.text, "");
   EXPECT_NE(output.error.find("a rebuild that was not finished"), std::string::npos)

@@ -372,7 +372,7 @@ void add_segment(const ToolStore& store, std::uint64_t id, wal::SegmentHeader he
   }
   std::vector<std::byte> bytes(wal::kSegmentHeaderBytes);
   wal::encode_segment_header(header, bytes);
-  base::append_bytes(bytes, group.place(header.salt, bytes.size(), bytes.size(), 0));
+  base::append_bytes(bytes, group.place(header.salt, bytes.size(), bytes.size(), 0).front());
   index.groups.push_back({.first_seq = indexed.front().seq, .offset = wal::kSegmentHeaderBytes});
   const auto footer = wal::encode_footer(
       {.first_seq = indexed.front().seq, .last_seq = indexed.back().seq, .next_segment_id = id + 1},

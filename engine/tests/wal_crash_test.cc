@@ -83,7 +83,7 @@ void run_workload(MemoryDisk& disk, History& history) {
   if (!append(test, history, 120) || !test.log->close() || !test.open()) {
     return;
   }
-  for (const std::size_t bytes : {130U, 5000U, 140U, 9000U, 9500U, 150U}) {
+  for (const std::size_t bytes : {130U, 5000U, 140U, 9000U, 9500U, 150U, 600'001U, 160U}) {
     if (!append(test, history, bytes)) {
       return;
     }
@@ -171,7 +171,7 @@ std::uint64_t workload_operations(const crypto::MasterKeys* keys = nullptr) {
   MemoryDisk disk;
   History history{.keys = keys};
   run_workload(disk, history);
-  EXPECT_EQ(history.acknowledged.size(), 17U) << "the workload must run through";
+  EXPECT_EQ(history.acknowledged.size(), 19U) << "the workload must run through";
   return disk.change_count();
 }
 

@@ -60,7 +60,7 @@ std::string forged_value(std::uint64_t place, std::uint64_t salt) {
   wal::GroupBuilder group;
   group.clear();
   group.add(record);
-  std::string value(base::as_text(group.place(salt, place, place, wal::kGroupSynced)));
+  std::string value(base::as_text(group.place(salt, place, place, wal::kGroupSynced).front()));
   wal::SegmentIndex index;
   index.add_seq(kForgedSeq);
   index.groups.push_back({.first_seq = kForgedSeq, .offset = place});

@@ -176,7 +176,7 @@ TEST(WalFormat, TheLongestRecordFitsAChunk) {
   wal::GroupBuilder group;
   group.clear();
   group.add(record);
-  const auto bytes = group.place(kSalt, 4096, 4096, 0);
+  const auto bytes = group.place(kSalt, 4096, 4096, 0).front();
   EXPECT_EQ(bytes.size(), wal::kGroupHeaderBytes + wal::group_bytes_bound(record));
 }
 

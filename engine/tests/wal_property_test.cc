@@ -107,16 +107,26 @@ RC_GTEST_PROP(WalProperty, AGroupReadsBackWhereverItIsPlaced, ()) {
   std::vector<Record> records;
   Seq seq = *rc::gen::inRange<Seq>(1, 1000);
   const auto count = *rc::gen::inRange(1, 12);
-  wal::GroupBuilder builder;
+  // Of large values some are copied, some not.
+  wal::GroupBuilder builder(nullptr, wal::FrameLayout(), 2 * kLargeBytes);
   builder.clear();
   std::uint64_t bound = wal::kGroupHeaderBytes;
   for (int i = 0; i < count; ++i) {
     records.push_back(any_record());
     records.back().seq = seq;
+    if (*rc::gen::inRange(0, 8) == 0) {
+      records.back().value =
+          payload(*rc::gen::inRange<std::size_t>(1, 3) * wal::kValueChunkBytesMax +
+                      *rc::gen::inRange<std::size_t>(0, 20) - 10,
+                  seq);
+    }
     seq += *rc::gen::inRange<Seq>(1, 4);
   }
+  std::vector<wal::ValueChecksums> checksums;
   for (const Record& record : records) {
-    builder.add(view_of(record));
+    checksums.push_back(*rc::gen::arbitrary<bool>() ? wal::checksums_of(view_of(record))
+                                                    : wal::ValueChecksums{});
+    builder.add(view_of(record), checksums.back().chunks);
     bound += wal::group_bytes_bound(view_of(record));
   }
   RC_ASSERT(builder.bytes() <= bound);
@@ -125,7 +135,12 @@ RC_GTEST_PROP(WalProperty, AGroupReadsBackWhereverItIsPlaced, ()) {
   for (int round = 0; round < 2; ++round) {
     const std::uint64_t offset =
         wal::kSegmentHeaderBytes + 8 * *rc::gen::inRange<std::uint64_t>(0, 100);
-    const auto bytes = builder.place(salt, offset, offset, 0);
+    std::vector<std::byte> bytes;
+    for (const base::ByteSpan piece : builder.place(salt, offset, offset, 0)) {
+      base::append_bytes(bytes, piece);
+    }
+    RC_ASSERT(bytes.size() == builder.bytes());
+    RC_ASSERT(bytes.size() <= bound);
     const auto file = disk.open("file", io::OpenMode::kCreateOrEmpty);
     RC_ASSERT(file.has_value());
     RC_ASSERT((*file)->write(offset, bytes).has_value());
@@ -135,14 +150,19 @@ RC_GTEST_PROP(WalProperty, AGroupReadsBackWhereverItIsPlaced, ()) {
     RC_ASSERT(frame->kind == wal::FrameKind::kGroup);
     RC_ASSERT(frame->offset == offset);
     std::vector<Record> read;
+    std::vector<std::uint64_t> value_offsets;
     const auto intact =
         reader.read_group(*frame, wal::ValueMode::kRead, [&](const wal::ReadRecord& record) {
           read.push_back(record_of(record.view));
+          if (record.view.value_in_log) {
+            value_offsets.push_back(record.value_offset - offset);
+          }
           return Status{};
         });
     RC_ASSERT(intact.has_value());
     RC_ASSERT(*intact);
     RC_ASSERT(read == records);
+    RC_ASSERT(std::ranges::equal(builder.values(), value_offsets, {}, &wal::ValueLocation::offset));
   }
 }
 

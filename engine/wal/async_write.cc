@@ -5,8 +5,6 @@
 #include <span>
 #include <string_view>
 
-#include "engine/base/bytes.h"
-#include "engine/base/crc32c.h"
 #include "engine/wal/log.h"
 
 namespace pluresdb::wal {
@@ -21,9 +19,7 @@ std::unique_ptr<AsyncWrite> AsyncWrite::copy_of(const AppendRequest& request) {
   write->request.actor = bytes.substr(0, request.actor.size());
   write->request.id = bytes.substr(request.actor.size(), request.id.size());
   write->request.value = bytes.substr(request.actor.size() + request.id.size());
-  write->value_crc = base::crc32c(base::as_bytes(request.value));
   write->requests = std::span(&write->request, 1);
-  write->value_crcs = &write->value_crc;
   return write;
 }
 

@@ -1,8 +1,10 @@
 // Builds the bytes of one group in memory; they can be placed again elsewhere when a file fails.
+// The largest values stay where their writers have them: such a group is written piece by piece.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/base/bytes.h"
@@ -22,24 +24,37 @@ std::uint64_t group_bytes_bound(const RecordView& record, FrameLayout layout = F
 /// kInvalidArgument when the request is not one that a record can hold.
 Status check_request(const AppendRequest& request);
 
+/// What a writer sums up on its own processor, before a leader places its value.
+struct ValueChecksums {
+  std::uint32_t value = 0;            ///< CRC-32C of the value.
+  std::vector<std::uint32_t> chunks;  ///< Of a value_in_log: of each plain chunk, with padding.
+};
+/// `layout`: of the files; chunks of encrypted ones have checksums of what the sealer makes of
+/// them.
+ValueChecksums checksums_of(const RecordView& record, FrameLayout layout = FrameLayout());
+
 /// One thread at a time.
 class GroupBuilder {
  public:
   /// Chunks are compressed by `compressor`, where that is worth it; it must outlive the builder.
   /// Null: all stay plain, as in every segment that is appended to.
-  /// `layout`: of the files that the group will stand in.
-  explicit GroupBuilder(ChunkCompressor* compressor = nullptr, FrameLayout layout = FrameLayout())
-      : compressor_(compressor), layout_(layout) {}
+  /// `layout`: of the files that the group will stand in. Values of at least
+  /// `uncopied_value_bytes`, when they are in the log, are not copied; then there is no compressor.
+  explicit GroupBuilder(ChunkCompressor* compressor = nullptr, FrameLayout layout = FrameLayout(),
+                        std::uint64_t uncopied_value_bytes = ~0ULL)
+      : compressor_(compressor), layout_(layout), uncopied_value_bytes_(uncopied_value_bytes) {}
   /// Starts an empty group. `bytes_expected`: memory to reserve for it.
   void clear(std::uint64_t bytes_expected = 0);
-  /// Adds a record; the seqs must ascend. A value_in_log record brings its value along.
-  void add(const RecordView& record);
-  /// Finishes the headers for this place and returns the bytes, valid until the next call. May be
-  /// called again for another place.
-  base::ByteSpan place(std::uint64_t salt, std::uint64_t offset, std::uint64_t durable_offset,
-                       std::uint32_t flags);
-  /// The same, encrypted for that place by `sealer`, which no other call may give that place again.
-  /// The plain bytes stay as they are, for another file. kLocked, kKeyUnavailable.
+  /// Adds a record; the seqs must ascend. A value_in_log record brings its value along; one that is
+  /// not copied must outlive the group. `chunk_crcs`: of its plain chunks, when they are known.
+  void add(const RecordView& record, std::span<const std::uint32_t> chunk_crcs = {});
+  /// Finishes the headers for this place and returns the bytes in pieces that follow each other,
+  /// valid until the next call. Only uncopied values make it more than one. May be called again for
+  /// another place.
+  std::span<const base::ByteSpan> place(std::uint64_t salt, std::uint64_t offset,
+                                        std::uint64_t durable_offset, std::uint32_t flags);
+  /// The same, encrypted for that place by `sealer`, which no other call may give that place again,
+  /// in one piece. The plain bytes stay as they are, for another file. kLocked, kKeyUnavailable.
   Result<base::ByteSpan> place_sealed(crypto::ChunkSealer& sealer, std::uint64_t salt,
                                       std::uint64_t offset, std::uint64_t durable_offset,
                                       std::uint32_t flags);
@@ -51,23 +66,31 @@ class GroupBuilder {
   [[nodiscard]] Seq last_seq() const { return header_.last_seq; }
   [[nodiscard]] std::uint32_t record_count() const { return header_.record_count; }
   /// At most so many until place() has closed the last chunk, exactly so many afterwards.
-  [[nodiscard]] std::uint64_t bytes() const { return bytes_.size(); }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_.size() + left_bytes_; }
 
  private:
   struct Chunk {
-    std::size_t position;
+    std::uint64_t offset;   // From the group's start.
+    std::size_t position;   // In bytes_.
+    base::ByteSpan left{};  // Its payload, when that is not in bytes_.
     ChunkHeader header;
   };
-  void open_record_chunk(Seq first_seq);
+  void open_chunk(const ChunkHeader& header);
   void close_record_chunk();
-  void add_value(const RecordView& record);
-  void end_chunk();
-  base::ByteSpan encode_headers(std::uint64_t salt, std::uint64_t offset,
-                                std::uint64_t durable_offset, std::uint32_t flags);
+  void add_value(const RecordView& record, std::span<const std::uint32_t> chunk_crcs);
+  void end_chunk(std::size_t stored_bytes);
+  void encode_headers(std::uint64_t salt, std::uint64_t offset, std::uint64_t durable_offset,
+                      std::uint32_t flags);
+  [[nodiscard]] base::ByteSpan plain_payload(const Chunk& chunk) const;
 
   ChunkCompressor* compressor_;
   FrameLayout layout_;
-  std::vector<std::byte> bytes_;  // Plain. With a layout of encrypted files: room for the tags.
+  std::uint64_t uncopied_value_bytes_;
+  // Plain, without the payloads that are not copied. With a layout of encrypted files: room for the
+  // tags.
+  std::vector<std::byte> bytes_;
+  std::uint64_t left_bytes_ = 0;  // Of what is not copied.
+  std::vector<base::ByteSpan> pieces_;
   std::vector<std::byte> sealed_;
   std::vector<Chunk> chunks_;
   std::vector<ValueLocation> values_;  // Offsets from the group's start.

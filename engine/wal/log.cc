@@ -18,7 +18,6 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
-#include "engine/base/crc32c.h"
 #include "engine/base/mutex.h"
 #include "engine/base/worker_team.h"
 #include "engine/io/file_system.h"
@@ -43,6 +42,8 @@ namespace {
 
 /// Writers join a group up to this size; a single larger write is a group of its own.
 constexpr std::uint64_t kGroupBytesMax = 4ULL << 20;
+/// Written from its writer's memory: docs/decisions/0010-large-values-against-lmdb.md.
+constexpr std::uint64_t kUncopiedValueBytes = 512ULL << 10;
 /// append_async waits while more than this is queued.
 constexpr std::uint64_t kAsyncBytesMax = 16ULL << 20;
 /// A log that was idle for so long gets a watermark (D4).
@@ -52,12 +53,13 @@ class LogImpl final : public Log {
  public:
   LogImpl(const LogOptions& options, RecoveredLog recovered)
       : options_(options),
+        layout_(options.keys != nullptr),
         recovery_(std::move(recovered.report)),
         missing_(std::move(recovered.missing)),
         segments_(*options_.files),
         pool_(options_, recovered.next_segment_id),
         appender_(options_, pool_, segments_, recovered.previous),
-        builder_(nullptr, FrameLayout(options_.keys != nullptr)),
+        builder_(nullptr, layout_, kUncopiedValueBytes),
         group_bytes_max_(std::min(kGroupBytesMax, options_.segment_bytes / 2)),
         next_seq_(recovered.next_seq) {
     for (auto& segment : recovered.segments) {
@@ -85,10 +87,10 @@ class LogImpl final : public Log {
 
   Result<Seq> append(const AppendRequest& request) override {
     TRY(check_request(request));
-    const std::uint32_t crc = base::crc32c(base::as_bytes(request.value));
+    const ValueChecksums checksums = checksums_of(view_of(request), layout_);
     PendingWrite write;
     write.requests = std::span(&request, 1);
-    write.value_crcs = &crc;
+    write.checksums = &checksums;
     write.bytes_bound = bytes_bound(request);
     return submit(write);
   }
@@ -97,19 +99,19 @@ class LogImpl final : public Log {
     if (requests.empty()) {
       return fail(ErrorCode::kInvalidArgument, "an empty batch");
     }
-    std::vector<std::uint32_t> crcs;
-    crcs.reserve(requests.size());
+    std::vector<ValueChecksums> checksums;
+    checksums.reserve(requests.size());
     PendingWrite write;
     for (const AppendRequest& request : requests) {
       TRY(check_request(request));
-      crcs.push_back(base::crc32c(base::as_bytes(request.value)));
+      checksums.push_back(checksums_of(view_of(request), layout_));
       write.bytes_bound += bytes_bound(request);
     }
     if (write.bytes_bound > kGroupBodyBytesMax) {
       return fail(ErrorCode::kInvalidArgument, "the batch is larger than 1 GiB");
     }
     write.requests = requests;
-    write.value_crcs = crcs.data();
+    write.checksums = checksums.data();
     return submit(write);
   }
 
@@ -166,7 +168,7 @@ class LogImpl final : public Log {
            (request.value.size() >= options_.large_value_bytes ||
             request.value.size() > kInlineValueBytesMax);
   }
-  [[nodiscard]] RecordView view_of(const AppendRequest& request, std::uint32_t value_crc) const {
+  [[nodiscard]] RecordView view_of(const AppendRequest& request) const {
     RecordView record;
     record.type = request.type;
     record.actor = request.actor;
@@ -175,11 +177,10 @@ class LogImpl final : public Log {
     record.argument = request.argument;
     record.value_in_log = stays_in_log(request);
     record.value_bytes = request.value.size();
-    record.value_crc = value_crc;
     return record;
   }
   [[nodiscard]] std::uint64_t bytes_bound(const AppendRequest& request) const {
-    return group_bytes_bound(view_of(request, 0), FrameLayout(options_.keys != nullptr));
+    return group_bytes_bound(view_of(request), layout_);
   }
 
   Result<Seq> submit(PendingWrite& write);
@@ -193,6 +194,7 @@ class LogImpl final : public Log {
   void stop_threads();
 
   const LogOptions options_;
+  const FrameLayout layout_;
   const LogRecovery recovery_;
   const ValidationReport missing_;  // Segments that were missing when the log was opened.
   SegmentSet segments_;
@@ -255,6 +257,8 @@ Status LogImpl::append_async(const AppendRequest& request, std::function<void(Re
   }
   auto write = AsyncWrite::copy_of(request);
   write->bytes_bound = bytes_bound(write->request);
+  write->value_checksums = checksums_of(view_of(write->request), layout_);
+  write->checksums = &write->value_checksums;
   write->done = std::move(done);
   const base::MutexLock lock(async_mutex_);
   // The log's thread itself, in a callback, has just made room.
@@ -328,8 +332,11 @@ void LogImpl::lead(std::span<PendingWrite* const> group) {
     sync = sync || write->wants_sync;
   }
   builder_.clear(bytes);
-  for (const RecordView& record : records_) {
-    builder_.add(record);
+  auto record = records_.begin();
+  for (const PendingWrite* const write : group) {
+    for (std::size_t i = 0; i < write->requests.size(); ++i) {
+      builder_.add(*record++, write->checksums[i].chunks);
+    }
   }
   const GroupOutcome outcome =
       appender_.commit(builder_, records_.back().hlc, client_->hlc_floor(), sync);
@@ -361,7 +368,8 @@ void LogImpl::stamp_records(std::span<PendingWrite* const> group) {
   for (PendingWrite* const write : group) {
     write->first_seq = seq;
     for (std::size_t i = 0; i < write->requests.size(); ++i) {
-      RecordView record = view_of(write->requests[i], write->value_crcs[i]);
+      RecordView record = view_of(write->requests[i]);
+      record.value_crc = write->checksums[i].value;
       const RecordStamp stamp = client_->stamp(record.actor);
       record.seq = seq++;
       record.timestamp_us = stamp.timestamp_us;

@@ -202,8 +202,8 @@ class Recovery {
                                 .has_successor = id < headers_.newest_appended_id,
                                 .is_rewritten = headers_.headerless_rewritten.contains(id),
                                 .verify_values = true,
-                                 .visit = std::move(visit),
-                                 .keys = options_.keys});
+                                .visit = std::move(visit),
+                                .keys = options_.keys});
   }
 
   /// The newest file that appends went to; rewritten ones have ids but no place in that chain.

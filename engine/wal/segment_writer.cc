@@ -158,14 +158,19 @@ std::uint64_t SegmentWriter::capacity_for(std::uint64_t bytes, std::uint64_t val
 }
 
 Status SegmentWriter::append(GroupBuilder& group, std::uint32_t flags) {
-  base::ByteSpan bytes;
+  std::uint64_t end = offset_;
   if (layout_.is_encrypted()) {
     DB_CHECK(sealer_.has_value());
-    TRY_ASSIGN(bytes, group.place_sealed(*sealer_, access_.salt, offset_, durable_offset_, flags));
+    TRY_ASSIGN(const base::ByteSpan bytes,
+               group.place_sealed(*sealer_, access_.salt, offset_, durable_offset_, flags));
+    TRY(file_->write(offset_, bytes));
+    end += bytes.size();
   } else {
-    bytes = group.place(access_.salt, offset_, durable_offset_, flags);
+    for (const base::ByteSpan piece : group.place(access_.salt, offset_, durable_offset_, flags)) {
+      TRY(file_->write(end, piece));
+      end += piece.size();
+    }
   }
-  TRY(file_->write(offset_, bytes));
   for (const SeqRange& run : group.runs()) {
     index_.add_run(run);
   }
@@ -176,7 +181,7 @@ Status SegmentWriter::append(GroupBuilder& group, std::uint32_t flags) {
   if (group.first_seq() != 0) {
     add_group_location(index_.groups, {.first_seq = group.first_seq(), .offset = offset_});
   }
-  offset_ += bytes.size();
+  offset_ = end;
   file_bytes_ = std::max(file_bytes_, offset_);
   return {};
 }

@@ -16,10 +16,12 @@
 
 namespace pluresdb::wal {
 
+struct ValueChecksums;
+
 /// One call that waits, on its caller's stack; or one that nobody waits for, see is_async.
 struct PendingWrite {
   std::span<const AppendRequest> requests;
-  const std::uint32_t* value_crcs = nullptr;  ///< One per request.
+  const ValueChecksums* checksums = nullptr;  ///< One per request.
   std::uint64_t bytes_bound = 0;
   bool wants_sync = false;    ///< Whatever the durability level.
   bool is_exclusive = false;  ///< Leads alone, with no group.
