@@ -27,7 +27,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PayloadDistribution, distribution, median_byt
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AgentConfig, name, index, operations_per_second, mix, payload,
                                    retention_seconds, next_op, next_number, first_number)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorkerConfig, seed, incarnation, target, data_directory,
-                                   durability, segment_bytes, checkpoint_wal_bytes,
+                                   durability, encryption, segment_bytes, checkpoint_wal_bytes,
                                    checkpoint_operations, checkpoint_interval_ms, clock_offset_us,
                                    power_loss_layer, fault_layer, defect, fiu_fifo_base, agents)
 // NOLINTEND(misc-include-cleaner)
@@ -104,6 +104,9 @@ Status check(const WorkerConfig& config) {
   }
   if (config.durability != "none" && config.durability != "wal" && config.durability != "full") {
     return invalid(fmt::format("unknown durability \"{}\"", config.durability));
+  }
+  if (config.encryption != "none" && config.encryption != "aes-256-gcm") {
+    return invalid(fmt::format("unknown encryption \"{}\"", config.encryption));
   }
   if (config.agents.empty() || config.agents.size() > kAgentsMax) {
     return invalid(

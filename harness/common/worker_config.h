@@ -39,6 +39,7 @@ struct WorkerConfig {
   std::string target = "pluresdb";
   std::string data_directory;
   std::string durability = "wal";
+  std::string encryption = "none";  ///< none | aes-256-gcm, with store_key(seed).
   std::uint64_t segment_bytes = 64ULL << 20;
   std::uint64_t checkpoint_wal_bytes = 0;    ///< 0: engine default.
   std::uint64_t checkpoint_operations = 0;   ///< 0: engine default.

@@ -16,6 +16,7 @@
 
 #include "faultinj/power_loss.h"
 #include "harness/common/shared_region.h"
+#include "harness/common/store_key.h"
 #include "harness/common/worker_config.h"
 #include "harness/metrics/exporter.h"
 #include "harness/oracle/oracle.h"
@@ -82,6 +83,10 @@ Status furnish(const RunOptions& options, std::uint32_t agent_count, Ground& gro
   return {};
 }
 
+std::string store_key_of(const scenario::Scenario& scenario) {
+  return scenario.engine.encryption == "none" ? "" : store_key_text(scenario.seed);
+}
+
 /// Leaves nothing behind when it fails, so that the command can be given again.
 Result<Ground> prepare(const RunOptions& options, std::uint32_t agent_count,
                        std::chrono::sys_seconds started) {
@@ -90,7 +95,8 @@ Result<Ground> prepare(const RunOptions& options, std::uint32_t agent_count,
   TRY_ASSIGN(ground.folder, RunFolder::create({.out_directory = options.out_directory,
                                                .title = options.scenario.title,
                                                .utc = fmt::format("{:%Y%m%dT%H%M%SZ}", started),
-                                               .resolved_toml = options.resolved_toml}));
+                                               .resolved_toml = options.resolved_toml,
+                                               .store_key = store_key_of(options.scenario)}));
   if (auto status = furnish(options, agent_count, ground); !status.has_value()) {
     ground.folder.discard();
     return std::unexpected(std::move(status).error());

@@ -29,6 +29,10 @@ using pluresdb::ErrorCode;
 // A day of kills starts thousands of workers; the logs of the last ones tell the story.
 constexpr std::uint32_t kKeptWorkers = 100;
 constexpr std::size_t kTitleBytesMax = 60;
+constexpr const char* kStoreKeyFile = "store.key";
+constexpr const char* kEncryptedNote =
+    "# The store is encrypted; to look at what is kept of it:\n"
+    "#   pluresdb-validate --data-dir data --password-file store.key\n";
 
 /// "agents with crashes" -> "agents-with-crashes".
 std::string slug(const std::string& title) {
@@ -57,7 +61,17 @@ pluresdb::Status write_file(const fs::path& path, const std::string& text) {
   return {};
 }
 
-std::string repro_script(const report::RunResult& result) {
+/// In what StoreSecret::of_file believes: nobody else may read it.
+pluresdb::Status write_store_key(const fs::path& path, const std::string& text) {
+  TRY(write_file(path, text + "\n"));
+  std::error_code error;
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, error);
+  return error
+             ? pluresdb::fail(ErrorCode::kIo, fmt::format("chmod {}", path.string()), error.value())
+             : pluresdb::Status{};
+}
+
+std::string repro_script(const report::RunResult& result, bool encrypted) {
   // A line break would end the comment that the command stands in.
   std::string command = result.command_line;
   std::replace(command.begin(), command.end(), '\n', ' ');
@@ -70,10 +84,12 @@ std::string repro_script(const report::RunResult& result) {
       "# is not replayed, so give it several tries. First given as:\n"
       "#   {}\n"
       "# Verdict: {}. Another binary: SOAK=path/to/pluresdb-soak ./repro.sh\n"
+      "{}"
       "set -eu\n"
       "folder=$(CDPATH= cd -- \"$(dirname -- \"$0\")\" && pwd)\n"
       "exec \"${{SOAK:-{}}}\" run \"$folder/scenario.toml\" --seed {} \"$@\"\n",
-      command, report::verdict_name(result.verdict), binary.string(), result.seed);
+      command, report::verdict_name(result.verdict), encrypted ? kEncryptedNote : "",
+      binary.string(), result.seed);
 }
 
 }  // namespace
@@ -111,6 +127,9 @@ pluresdb::Result<RunFolder> RunFolder::create(const RunFolderOptions& options) {
                           error.value());
   }
   TRY(write_file(folder.root_ / "scenario.toml", options.resolved_toml));
+  if (!options.store_key.empty()) {
+    TRY(write_store_key(folder.root_ / kStoreKeyFile, options.store_key));
+  }
   return folder;
 }
 
@@ -146,12 +165,15 @@ pluresdb::Status RunFolder::finish(const std::string& keep_data,
     if (error) {
       return pluresdb::fail(ErrorCode::kIo, fmt::format("remove {}", data()), error.value());
     }
+    if (passed) {  // Else crash images may be kept.
+      fs::remove(root_ / kStoreKeyFile, error);
+    }
   }
   if (passed) {
     return {};
   }
   const fs::path script = root_ / "repro.sh";
-  TRY(write_file(script, repro_script(result)));
+  TRY(write_file(script, repro_script(result, fs::exists(root_ / kStoreKeyFile, error))));
   fs::permissions(script, fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec,
                   fs::perm_options::add, error);
   if (error) {

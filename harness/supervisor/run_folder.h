@@ -15,12 +15,14 @@ struct RunFolderOptions {
   std::string title;
   std::string utc;  ///< "20261124T214059Z"
   std::string resolved_toml;
+  std::string store_key{};  ///< Of an encrypted run (store_key_text).
 };
 
 class RunFolder {
  public:
-  /// Creates the folder with scenario.toml and workers/. Errors: kInvalidArgument when it holds
-  /// something already, kIo when it cannot be written; both say what to do.
+  /// Creates the folder with scenario.toml, workers/ and, for an encrypted run, store.key. Errors:
+  /// kInvalidArgument when it holds something already, kIo when it cannot be written; both say what
+  /// to do.
   static pluresdb::Result<RunFolder> create(const RunFolderOptions& options);
 
   [[nodiscard]] std::string path() const { return root_.string(); }

@@ -50,6 +50,7 @@ WorkerConfig worker_config(const scenario::Scenario& scenario, const WorkerPlace
   config.target = engine.target;
   config.data_directory = place.data_directory;
   config.durability = engine.durability;
+  config.encryption = engine.encryption;
   config.segment_bytes = engine.segment_bytes;
   config.checkpoint_wal_bytes = engine.checkpoint.wal_bytes;
   config.checkpoint_operations = engine.checkpoint.operations;

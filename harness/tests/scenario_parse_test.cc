@@ -277,7 +277,6 @@ TEST(ScenarioParse, WhatIsNotImplementedIsRefusedAndNeverIgnored) {
   const std::map<std::string_view, std::string> texts = {
       {"replicas.count", "[replicas]\ncount = 2\n"},
       {"replicas.sync_every", "[replicas]\nsync_every = \"5s\"\n"},
-      {"engine.encryption", "[engine]\nencryption = \"aes-256-gcm\"\n"},
       {"engine.vector_dimension", "[engine]\nvector_dimension = 128\n"},
       {"engine.target", "[engine]\ntarget = \"sqlite\"\n"},
       {"mix.search", "mix = { command = 1, search = 1 }\n"},

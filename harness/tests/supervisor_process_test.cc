@@ -224,6 +224,29 @@ TEST_F(RunFolderTest, DiscardLeavesNothing) {
   EXPECT_FALSE(fs::exists(folder_ / "out"));
 }
 
+TEST_F(RunFolderTest, TheKeyOfAnEncryptedStoreIsTheUsersAloneAndGoesWithTheData) {
+  const auto folder = RunFolder::create({.out_directory = (folder_ / "out").string(),
+                                         .title = "t",
+                                         .utc = "u",
+                                         .resolved_toml = "",
+                                         .store_key = "0123abcd"});
+  ASSERT_TRUE(folder.has_value());
+  const fs::path key = folder_ / "out" / "store.key";
+  EXPECT_EQ(read_file(key), "0123abcd\n");
+  EXPECT_EQ(fs::status(key).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  report::RunResult result;
+  result.verdict = report::Verdict::kFail;
+  ASSERT_TRUE(folder->finish("on_failure", result).has_value());
+  EXPECT_TRUE(fs::exists(key));
+  EXPECT_NE(read_file(folder_ / "out" / "repro.sh").find("--password-file store.key"),
+            std::string::npos);
+  result.verdict = report::Verdict::kPass;
+  ASSERT_TRUE(folder->finish("always", result).has_value());
+  EXPECT_TRUE(fs::exists(key));
+  ASSERT_TRUE(folder->finish("on_failure", result).has_value());
+  EXPECT_FALSE(fs::exists(key));
+}
+
 TEST_F(RunFolderTest, DataGoAfterAPassAndStayAfterAFailure) {
   report::RunResult result;
   result.command_line = "pluresdb-soak run x\nrm -rf /";

@@ -74,6 +74,7 @@ WorkerConfig full_config() {
   config.incarnation = 3;
   config.data_directory = "/run/some \"where\"";
   config.durability = "full";
+  config.encryption = "aes-256-gcm";
   config.segment_bytes = 1 << 20;
   config.checkpoint_wal_bytes = 5;
   config.checkpoint_operations = 6;
@@ -138,6 +139,7 @@ TEST(WorkerConfig, ValuesThatMakeNoSenseAreRefusedByName) {
   const std::vector<Case> cases = {
       {[](WorkerConfig& config) { config.data_directory.clear(); }, "data_directory"},
       {[](WorkerConfig& config) { config.durability = "maybe"; }, "durability \"maybe\""},
+      {[](WorkerConfig& config) { config.encryption = "rot13"; }, "encryption \"rot13\""},
       {[](WorkerConfig& config) { config.agents.clear(); }, "0 agents"},
       {[](WorkerConfig& config) { config.agents[1].name = "shell-0"; }, "shell-0"},
       {[](WorkerConfig& config) { config.agents[1].name = "a/b"; }, "a/b"},

@@ -13,11 +13,13 @@
 
 #include "engine/base/clock.h"
 #include "engine/io/file_system.h"
+#include "harness/common/store_key.h"
 #include "harness/common/worker_config.h"
 #include "harness/worker/target.h"
 #include <pluresdb/document.h>
 #include <pluresdb/engine.h>
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 #include <pluresdb/options.h>
 #include <pluresdb/stats.h>
 
@@ -136,6 +138,12 @@ Result<std::unique_ptr<Target>> open_pluresdb_target(const WorkerConfig& config,
   }
   if (config.checkpoint_interval_ms != 0) {
     options.checkpoint.interval = std::chrono::milliseconds(config.checkpoint_interval_ms);
+  }
+  std::optional<pluresdb::StoreSecret> secret;  // Needed until the store is open.
+  if (config.encryption != "none") {
+    // A key and no password: Argon2id would be what the run measures.
+    TRY_ASSIGN(secret, pluresdb::StoreSecret::device_key(store_key(config.seed)));
+    options.secret = &*secret;
   }
   TRY_ASSIGN(std::unique_ptr<pluresdb::Engine> engine,
              pluresdb::Engine::open_with_recovery(config.data_directory, options));
