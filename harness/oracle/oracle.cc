@@ -297,6 +297,18 @@ std::vector<DocumentKey> Oracle::live_keys() const {
   return keys;
 }
 
+std::vector<LiveWrite> Oracle::live_writes() const {
+  std::vector<LiveWrite> writes;
+  for (const auto& [key, document] : state_->documents) {
+    const Write& write = document.state.certain();
+    if (write.acknowledged && !write.is_absence() && !document.convicted) {
+      writes.push_back({.key = key, .op = write.op});
+    }
+  }
+  std::ranges::sort(writes, {}, &LiveWrite::key);
+  return writes;
+}
+
 void Oracle::verify(const LedgerRecord& record) {
   if (record.type != LedgerType::kRead || !state_->is_known(record)) {
     ++state_->counts.protocol_errors;

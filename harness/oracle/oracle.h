@@ -70,6 +70,12 @@ struct OracleCounts {
   std::uint64_t protocol_errors = 0;
 };
 
+/// A write that was acknowledged and must be what its document holds.
+struct LiveWrite {
+  DocumentKey key;
+  std::uint64_t op = 0;
+};
+
 /// Where an agent continues after a restart: nothing is used twice.
 struct AgentProgress {
   std::uint64_t next_op = 1;
@@ -115,6 +121,9 @@ class Oracle {
   /// Every document that must be there, for a store that cannot list itself any more. What must
   /// not be there is not found by it.
   [[nodiscard]] std::vector<DocumentKey> live_keys() const;
+  /// Of every document whose last certain write was acknowledged and no delete; in order of keys.
+  /// Those that have been judged wrong are left out.
+  [[nodiscard]] std::vector<LiveWrite> live_writes() const;
   /// One kRead record of the verify ring, while no agent runs and their rings are drained. Any
   /// failed read of a document that must be there is a violation.
   void verify(const LedgerRecord& record);

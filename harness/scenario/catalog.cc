@@ -148,7 +148,7 @@ const std::array<MetricInfo, 12>& metrics() {
   return kMetrics;
 }
 
-constexpr std::array<NameInfo, 15> kChecks = {{
+constexpr std::array<NameInfo, 16> kChecks = {{
     {"no_lost_acknowledged_writes", true, "every acknowledged write was there when read back"},
     {"maybes_stay", true, "a write of unknown outcome that was seen once stayed"},
     {"no_resurrected_deletes", true, "no document came back after its acknowledged delete"},
@@ -159,6 +159,8 @@ constexpr std::array<NameInfo, 15> kChecks = {{
     {"recovery_succeeds", true, "the store opened after every kill"},
     {"crash_images_recover", true,
      "every crash image of the live store recovered with all that must be there"},
+    {"no_plaintext_on_disk", true,
+     "no file of an encrypted store, and no file's name, holds what agents wrote"},
     {"memory_bounded", true, "the worker's memory did not grow without bound"},
     {"progress_made", true, "agents had operations acknowledged in every incarnation"},
     {"faults_fired", true, "each fault fired at least `must_fire` times"},
@@ -190,7 +192,7 @@ constexpr std::array<NameInfo, 19> kBranches = {{
     {"reopened_read_only", true, "the engine became read-only after failed syncs and was reopened"},
 }};
 
-constexpr std::array<NameInfo, 17> kDefects = {{
+constexpr std::array<NameInfo, 18> kDefects = {{
     {"lying_fsync", true, "every sync claims success and does nothing"},
     {"dropped_directory_sync", true, "syncs of directories do nothing"},
     {"lost_suffix", true, "a write to the log loses its last sector now and then"},
@@ -207,6 +209,7 @@ constexpr std::array<NameInfo, 17> kDefects = {{
     {"sudden_death", true, "the process is killed, and not by the harness"},
     {"never_resumes", true, "after a restart every write is refused"},
     {"hidden_damage", true, "what recovery finds damaged is passed off as never written"},
+    {"plaintext_leak", true, "a log beside the encrypted files names documents now and then"},
     {"slow_leak", true, "each operation leaks 100 bytes"},
 }};
 

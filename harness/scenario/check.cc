@@ -223,6 +223,12 @@ void Checker::expect() {
                    "expect.check: means something only with verdict = \"fail\"");
     }
   }
+  if (expect != nullptr && scenario.expect.check == "no_plaintext_on_disk" &&
+      scenario.engine.encryption == "none") {
+    findings.add(place(*expect, "check"),
+                 "expect.check: no_plaintext_on_disk judges encrypted stores only; write "
+                 "engine.encryption = \"aes-256-gcm\"");
+  }
   if (const Node* defect = root.find("defect"); defect != nullptr && !fails) {
     findings.add(place(*defect, "kind"),
                  "defect.kind: a planted defect must be convicted; write [expect] verdict = "

@@ -33,7 +33,9 @@
 #include "harness/common/worker_protocol.h"
 #include "harness/oracle/oracle.h"
 #include "harness/scenario/scenario.h"
+#include "harness/supervisor/canaries.h"
 #include "harness/supervisor/ledger_drain.h"
+#include "harness/supervisor/plaintext_search.h"
 #include "harness/supervisor/power_policy.h"
 #include "harness/supervisor/recorder.h"
 #include "harness/supervisor/unique_fd.h"
@@ -101,15 +103,16 @@ Result<std::uint64_t> hash_of(const fs::path& folder) {
   return hash;
 }
 
-void set_text(ImageResult& result, std::string_view text) {
-  const std::size_t bytes = std::min(text.size(), result.text.size() - 1);
-  std::memcpy(result.text.data(), text.data(), bytes);
-  result.text[bytes] = '\0';
+template <std::size_t kSize>
+void set_text(std::array<char, kSize>& field, std::string_view text) {
+  const std::size_t bytes = std::min(text.size(), kSize - 1);
+  std::memcpy(field.data(), text.data(), bytes);
+  field[bytes] = '\0';
 }
 
 void fail_with(ImageResult& result, ImageResult::Outcome outcome, std::string_view text) {
   result.outcome = outcome;
-  set_text(result, text);
+  set_text(result.text, text);
 }
 
 /// Everything one image needs to be looked at. Lives in a process of its own.
@@ -120,6 +123,9 @@ class Examination {
 
   /// `journal`: empty by now.
   void run(int journal, ImageResult& result) {
+    if (parts_.scenario.engine.encryption != "none") {
+      search(result);
+    }
     parts_.oracle.worker_died(parts_.scenario.engine.durability == "none");
     static_cast<void>(parts_.oracle.take_violations());  // Those of the run itself.
     if (const Status status = open(journal, result); !status) {
@@ -132,6 +138,18 @@ class Examination {
   }
 
  private:
+  /// As the power loss left it, before a worker changes it.
+  void search(ImageResult& result) const {
+    const PlaintextSearch found =
+        search_for_plaintext(folder_, parts_.scenario.seed, parts_.agents, parts_.oracle);
+    result.canaries = found.canaries;
+    result.searched_files = found.files;
+    result.searched_bytes = found.bytes;
+    result.plaintext_findings = found.findings;
+    set_text(result.plaintext, found.found.empty() ? "" : found.found.front());
+    set_text(result.unsearched, found.unfinished.empty() ? "" : found.unfinished.front());
+  }
+
   Status open(int journal, ImageResult& result) {
     TRY_ASSIGN(const int descriptor,
                create_shared_region(static_cast<std::uint32_t>(parts_.agents.size())));
@@ -296,7 +314,8 @@ void tell(int pipe, const ImageResult& result) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       Examination(parts, folder, order.incarnation).run(*journal, result);
       tell(pipe, result);
-      ::_exit(result.outcome == ImageResult::Outcome::kRight ? 0 : 1);
+      const bool right = result.outcome == ImageResult::Outcome::kRight;
+      ::_exit(right && result.plaintext_findings == 0 ? 0 : 1);
     }
     int status = -1;
     if (child > 0) {

@@ -25,6 +25,10 @@ struct ImageResult {
   std::uint64_t documents = 0, torn_tails = 0, replayed_entries = 0;
   double recovery_seconds = 0;
   std::array<char, 512> text{};  ///< What is wrong.
+  // Of an encrypted store: what a search for plaintext saw, before the image was recovered.
+  std::uint64_t canaries = 0, searched_files = 0, searched_bytes = 0, plaintext_findings = 0;
+  std::array<char, 256> plaintext{};   ///< The first finding.
+  std::array<char, 256> unsearched{};  ///< Why something was not searched.
 };
 
 }  // namespace soak::supervisor

@@ -167,6 +167,26 @@ CheckResult images(const RunFacts& facts, const RunResult& result) {
                          result.evidence.distinct_crash_images));
 }
 
+CheckResult plaintext(const Scenario& scenario, const RunFacts& facts) {
+  constexpr const char* kName = "no_plaintext_on_disk";
+  const PlaintextSearch& search = facts.plaintext;
+  if (scenario.engine.encryption == "none") {
+    return passed(kName, "the store is not encrypted");
+  }
+  const std::string searched =
+      fmt::format("{} bytes of {} files searched for {} strings that agents wrote", search.bytes,
+                  search.files, search.canaries);
+  if (search.findings > 0) {
+    return failed(kName, fmt::format("{}; {}", first_of(search.found), searched));
+  }
+  if (!search.unfinished.empty()) {
+    return inconclusive(kName, first_of(search.unfinished));
+  }
+  return search.canaries == 0 || search.files == 0 || search.bytes == 0
+             ? inconclusive(kName, "nothing was searched: " + searched)
+             : passed(kName, searched);
+}
+
 CheckResult progress(const RunFacts& facts) {
   constexpr const char* kName = "progress_made";
   if (!facts.idle_lives.empty()) {
@@ -344,6 +364,7 @@ void judge(const Scenario& scenario, const RunFacts& facts, RunResult& result) {
                    alive(facts, result),
                    recovery(facts, result),
                    images(facts, result),
+                   plaintext(scenario, facts),
                    facts.memory,
                    progress(facts),
                    faults_fired(result),

@@ -9,6 +9,7 @@
 #include "harness/oracle/oracle.h"
 #include "harness/report/run_result.h"
 #include "harness/scenario/scenario.h"
+#include "harness/supervisor/plaintext_search.h"
 
 namespace soak::supervisor {
 
@@ -28,6 +29,7 @@ struct RunFacts {
   std::uint64_t groups_rewritten = 0, no_space_refusals = 0, checkpoints = 0;
   std::uint64_t segments_deleted = 0, segments_rewritten = 0, segments_compressed = 0;
   std::uint64_t resumed_after_disk_full = 0;
+  PlaintextSearch plaintext;  ///< Of an encrypted store: at the end, and of crash images.
   oracle::OracleCounts counts;
   std::vector<oracle::Violation> first_violations;  ///< A few of each run, for the details.
   report::CheckResult memory;                       ///< MemoryTrend::judge().

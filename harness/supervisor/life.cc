@@ -17,6 +17,7 @@
 #include "harness/common/worker_config.h"
 #include "harness/scenario/catalog.h"
 #include "harness/scenario/scenario.h"
+#include "harness/supervisor/canaries.h"
 #include "harness/supervisor/fault_driver.h"
 #include "harness/supervisor/loop.h"
 #include "harness/supervisor/power_policy.h"
@@ -80,6 +81,7 @@ void Life::live() {
   finish();
   bury_worker();
   write_unsynced_down();
+  search_for_plaintext();
 }
 
 /// What the last worker had not synced is in the journal only; whoever looks at the data directory
@@ -89,6 +91,14 @@ void Life::write_unsynced_down() {
                                                   faultinj::PowerLossPolicy::keeping_everything());
   if (!outcome.has_value() && facts_.harness_error.empty()) {
     harness_error("write unsynced bytes down: " + pluresdb::to_string(outcome.error()));
+  }
+}
+
+/// No worker is left that could write.
+void Life::search_for_plaintext() {
+  if (parts_.scenario.engine.encryption != "none") {
+    facts_.plaintext.add(supervisor::search_for_plaintext(
+        parts_.folder.data(), parts_.scenario.seed, agents_, parts_.oracle));
   }
 }
 

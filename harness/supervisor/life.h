@@ -16,6 +16,7 @@
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/crash_images.h"
 #include "harness/supervisor/fault_driver.h"
+#include "harness/supervisor/image_result.h"
 #include "harness/supervisor/judge.h"
 #include "harness/supervisor/ledger_drain.h"
 #include "harness/supervisor/loop.h"
@@ -100,6 +101,7 @@ class Life {
   void jump_clock(std::size_t fault);
   void clone_store(std::size_t fault);
   void take_images();
+  void note_search(const ImageResult& image);
   void await_images();
   void aim(const scenario::FaultSection& fault);
   /// What a power loss is to find: something unsynced, enough of it to be torn, names that could
@@ -112,6 +114,7 @@ class Life {
   void look_for_the_last_time();
   void finish_with_evidence();
   void write_unsynced_down();
+  void search_for_plaintext();
 
   // What went wrong.
   bool handle(const Trouble& trouble, const std::string& doing);

@@ -18,6 +18,7 @@
 #include "harness/supervisor/life.h"
 #include "harness/supervisor/loop.h"
 #include "harness/supervisor/monitor.h"
+#include "harness/supervisor/plaintext_search.h"
 #include "harness/supervisor/recorder.h"
 #include "harness/supervisor/run_folder.h"
 #include "harness/supervisor/worker_process.h"
@@ -149,6 +150,7 @@ void Life::take_images() {
     parts_.recorder.image_examined(parts_.scenario.faults[images_of_], image);
     const std::string text =
         fmt::format("image {} of clone {}: {}", image.image, image.clone, image.text.data());
+    note_search(image);
     switch (image.outcome) {
       case ImageResult::Outcome::kSame:
         break;
@@ -169,6 +171,22 @@ void Life::take_images() {
         break;
     }
   }
+}
+
+void Life::note_search(const ImageResult& image) {
+  PlaintextSearch search{.canaries = image.canaries,
+                         .files = image.searched_files,
+                         .bytes = image.searched_bytes,
+                         .findings = image.plaintext_findings};
+  const std::string where = fmt::format("image {} of clone {}: ", image.image, image.clone);
+  if (image.plaintext[0] != '\0') {
+    search.found.push_back(where + image.plaintext.data());
+    parts_.recorder.trouble("plaintext_on_disk", search.found.back());
+  }
+  if (image.unsearched[0] != '\0') {
+    search.unfinished.push_back(where + image.unsearched.data());
+  }
+  facts_.plaintext.add(search);
 }
 
 /// Of the last clone, when the load is over.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -28,6 +29,28 @@ TEST(Oracle, AcknowledgedWriteReadBackIsRight) {
   EXPECT_EQ(history.oracle.counts().acknowledged, 1U);
   EXPECT_EQ(history.oracle.counts().verified_reads, 2U);
   EXPECT_EQ(history.oracle.counts().live_documents, 1U);
+}
+
+TEST(Oracle, LiveWritesAreTheAcknowledgedOnesThatAreThere) {
+  History history;
+  const auto listed = [&] {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> found;
+    for (const LiveWrite& write : history.oracle.live_writes()) {
+      found.emplace_back(write.key.number, write.op);
+    }
+    return found;
+  };
+  history.put(History::memory(1));
+  const std::uint64_t second = history.put(History::memory(1));
+  history.put(History::memory(2), Outcome::kMaybe);
+  history.put(History::memory(3));
+  history.erase(History::memory(3));
+  const std::uint64_t kept = history.put(History::memory(4));
+  history.erase(History::memory(4), Outcome::kMaybe);
+  const std::uint64_t lost = history.put(History::memory(5));
+  EXPECT_EQ(listed(), (decltype(listed()){{1, second}, {4, kept}, {5, lost}}));
+  history.read(History::memory(5), 0);
+  EXPECT_EQ(listed(), (decltype(listed()){{1, second}, {4, kept}})) << "5 was found to be lost";
 }
 
 TEST(Oracle, AbsentAcknowledgedWriteIsLost) {

@@ -273,6 +273,15 @@ for = "10s"
             std::string::npos);
 }
 
+TEST(ScenarioParse, OnlyAnEncryptedStoreCanBeConvictedOfPlaintext) {
+  const std::string expected = "verdict = \"fail\"\ncheck = \"no_plaintext_on_disk\"\n";
+  const std::string plain = with("[expect]\n" + expected);
+  EXPECT_NE(bad(plain).find("judges encrypted stores only"), std::string::npos) << bad(plain);
+  EXPECT_EQ(
+      good(with("[engine]\nencryption = \"aes-256-gcm\"\n[expect]\n" + expected)).engine.encryption,
+      "aes-256-gcm");
+}
+
 TEST(ScenarioParse, WhatIsNotImplementedIsRefusedAndNeverIgnored) {
   const std::map<std::string_view, std::string> texts = {
       {"replicas.count", "[replicas]\ncount = 2\n"},

@@ -5,6 +5,7 @@ pluresdb_test(supervisor_setup_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_power_policy_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_judge_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_memory_test.cc unit LIBS harness_supervisor)
+pluresdb_test(supervisor_plaintext_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_process_test.cc unit LIBS harness_supervisor)
 pluresdb_test(supervisor_scenario_test.cc scenario LIBS fmt::fmt simdjson::simdjson TIMEOUT 300)
 pluresdb_test(supervisor_endpoint_test.cc scenario LIBS fmt::fmt simdjson::simdjson
@@ -28,6 +29,9 @@ if(PLURESDB_TESTS)
 endif()
 
 if(PLURESDB_TESTS)
+  target_compile_definitions(supervisor_scenario_test PRIVATE
+                             VALIDATE_BINARY="$<TARGET_FILE:pluresdb-validate>")
+  add_dependencies(supervisor_scenario_test pluresdb-validate)
   target_compile_definitions(supervisor_fiu_test PRIVATE
                              LIBFIU_DISABLED="$<TARGET_FILE:libfiu_disabled>")
   add_dependencies(supervisor_fiu_test libfiu_disabled)
@@ -49,6 +53,7 @@ if(PLURESDB_TESTS)
       scenarios/negative/lying-fsync.toml
       scenarios/negative/lying-fsync-images.toml
       scenarios/negative/never-resumes.toml
+      scenarios/negative/plaintext-leak.toml
       scenarios/negative/refused-but-written.toml
       scenarios/negative/resurrected-tombstone.toml
       scenarios/negative/silent-truncation.toml

@@ -16,6 +16,7 @@
 #include "harness/scenario/catalog.h"
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/judge.h"
+#include "harness/supervisor/plaintext_search.h"
 #include "harness/supervisor/thresholds.h"
 
 namespace soak::supervisor {
@@ -133,6 +134,28 @@ TEST_F(JudgeTest, AResurrectedDeleteFails) {
 TEST_F(JudgeTest, WrongBytesFail) {
   facts_.counts.corrupt_reads = 1;
   expect("reads_exact", Verdict::kFail);
+}
+
+TEST_F(JudgeTest, PlaintextFailsAndASearchOfNothingIsInconclusive) {
+  constexpr std::string_view kName = "no_plaintext_on_disk";
+  expect(kName, Verdict::kPass);  // Of a store that is not encrypted.
+  scenario_.engine.encryption = "aes-256-gcm";
+  expect(kName, Verdict::kInconclusive);
+  facts_.plaintext = {.canaries = 12, .files = 3, .bytes = 4096};
+  expect(kName, Verdict::kPass);
+  EXPECT_NE(check(kName).detail.find("4096 bytes of 3 files"), std::string::npos);
+  for (std::uint64_t PlaintextSearch::* number :
+       {&PlaintextSearch::canaries, &PlaintextSearch::files, &PlaintextSearch::bytes}) {
+    const std::uint64_t before = std::exchange(facts_.plaintext.*number, 0);
+    expect(kName, Verdict::kInconclusive);
+    facts_.plaintext.*number = before;
+  }
+  facts_.plaintext.unfinished = {"read wal/7.wal"};
+  expect(kName, Verdict::kInconclusive);
+  facts_.plaintext.findings = 1;
+  facts_.plaintext.found = {"debug.log at 4 holds the actor shell-0"};
+  expect(kName, Verdict::kFail);
+  EXPECT_NE(check(kName).detail.find("debug.log at 4"), std::string::npos);
 }
 
 TEST_F(JudgeTest, AWrongCrashImageFailsAndAnUnexaminedOneIsInconclusive) {

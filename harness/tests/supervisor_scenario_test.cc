@@ -166,6 +166,46 @@ TEST_F(SoakScenario, DataAreKeptOnRequest) {
   EXPECT_TRUE(fs::exists(run() / "data" / "wal"));
 }
 
+/// How many files below `folder` hold `text`.
+std::size_t files_with(const fs::path& folder, const std::string& text) {
+  std::size_t count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    count += entry.is_regular_file() && has(read_file(entry.path()), text) ? 1U : 0U;
+  }
+  return count;
+}
+
+TEST_F(SoakScenario, AnEncryptedStoreHoldsNoPlaintextAndOpensWithTheKeyBesideIt) {
+  const std::string image = R"([[faults]]
+name = "images"
+kind = "crash_image"
+every = "1s"
+images = 2
+must_fire = 1
+)";
+  start(write_scenario(kShortLoad + image),
+        {"--duration", "3s", "--keep-data", "--set", "engine.encryption=aes-256-gcm"});
+  EXPECT_EQ(finish(), 0) << screen();
+  EXPECT_EQ(summary().check("no_plaintext_on_disk"), "pass");
+  EXPECT_TRUE(has(summary().check_detail("no_plaintext_on_disk"), " files searched for "));
+  EXPECT_EQ(files_with(run() / "data", "shell-0/command/"), 0U);
+  EXPECT_TRUE(fs::exists(run() / "data" / "keyring"));
+  start_words({VALIDATE_BINARY, "--data-dir", (run() / "data").string(), "--password-file",
+               (run() / "store.key").string()});
+  EXPECT_EQ(finish(), 0) << screen();
+  start_words({VALIDATE_BINARY, "--data-dir", (run() / "data").string()});
+  EXPECT_EQ(finish(), 3) << screen();
+}
+
+/// What the search looks for is what a store that is not encrypted has on its disk.
+TEST_F(SoakScenario, APlainStoreHoldsWhatAnEncryptedOneMustNot) {
+  start(write_scenario(kShortLoad), {"--duration", "1s", "--keep-data"});
+  EXPECT_EQ(finish(), 0) << screen();
+  EXPECT_EQ(summary().check_detail("no_plaintext_on_disk"), "the store is not encrypted");
+  EXPECT_GT(files_with(run() / "data", "shell-0/command/"), 0U);
+  EXPECT_FALSE(fs::exists(run() / "store.key"));
+}
+
 TEST_F(SoakScenario, AMissingWorkerIsStatusFour) {
   const fs::path alone = folder_ / "pluresdb-soak";
   fs::copy_file(SOAK_BINARY, alone);

@@ -88,8 +88,10 @@ constexpr int kDocuments = 500;
 
 class DefectTest : public testing::Test {
  protected:
-  Target& plant(const std::string& defect, std::uint32_t incarnation = 1) {
+  Target& plant(const std::string& defect, std::uint32_t incarnation = 1,
+                const std::string& data_directory = "") {
     WorkerConfig config;
+    config.data_directory = data_directory;
     config.defect = defect;
     config.incarnation = incarnation;
     target_ = plant_defect(config, std::make_unique<MapTarget>(stored_));
@@ -251,6 +253,21 @@ TEST_F(DefectTest, HiddenDamageKeepsQuietAboutALoss) {
   EXPECT_EQ(*read, std::nullopt);
   const Documents acknowledged = write_all("v1");
   EXPECT_EQ(target_->get(id(1)), acknowledged.at(id(1)));
+}
+
+TEST_F(DefectTest, PlaintextLeakNamesDocumentsInALogBesideTheStore) {
+  const TemporaryFolder folder;
+  plant("plaintext_leak", 1, folder.path().string());
+  const Documents first = write_all("v1");
+  EXPECT_EQ(stored_, first);
+  EXPECT_EQ(scanned(), first);
+  std::ifstream log(folder.path() / "debug.log");
+  std::size_t lines = 0;
+  for (std::string line; std::getline(log, line); ++lines) {
+    EXPECT_TRUE(line.starts_with("put ")) << line;
+    EXPECT_TRUE(first.contains(line.substr(4))) << line;
+  }
+  EXPECT_EQ(lines, std::size_t{kDocuments} / 100);
 }
 
 /// That it leaks is what scenarios/negative/slow-leak.toml shows.

@@ -10,12 +10,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <forward_list>
+#include <fstream>
+#include <ios>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <signal.h>
@@ -304,6 +308,27 @@ class HiddenDamage final : public HonestTarget {
   }
 };
 
+/// A log for debugging that a developer has forgotten: not through the seam, not encrypted.
+class PlaintextLeak final : public HonestTarget {
+ public:
+  PlaintextLeak(std::unique_ptr<Target> target, const std::string& data_directory)
+      : HonestTarget(std::move(target)),
+        log_(std::filesystem::path(data_directory) / "debug.log", std::ios::app) {}
+  Result<std::uint64_t> put(std::string_view actor, std::string_view id,
+                            std::string_view json) override {
+    if (strikes_()) {
+      const std::lock_guard lock(mutex_);
+      log_ << "put " << id << '\n' << std::flush;
+    }
+    return HonestTarget::put(actor, id, json);
+  }
+
+ private:
+  Every strikes_{100};
+  std::mutex mutex_;
+  std::ofstream log_;  ///< Guarded by mutex_.
+};
+
 /// Reachable for ever, so that only growth can give it away.
 class SlowLeak final : public HonestTarget {
  public:
@@ -333,13 +358,21 @@ class SlowLeak final : public HonestTarget {
   std::forward_list<std::array<std::byte, kBytesPerOperation>> leaked_;  ///< Guarded by mutex_.
 };
 
-using Plant = std::unique_ptr<Target> (*)(std::unique_ptr<Target> target);
+using Plant = std::unique_ptr<Target> (*)(std::unique_ptr<Target> target,
+                                          const WorkerConfig& config);
 
 template <typename Defect>
-std::unique_ptr<Target> plant(std::unique_ptr<Target> target) {
-  return std::make_unique<Defect>(std::move(target));
+std::unique_ptr<Target> plant(std::unique_ptr<Target> target, const WorkerConfig& config) {
+  if constexpr (std::is_constructible_v<Defect, std::unique_ptr<Target>, const std::string&>) {
+    return std::make_unique<Defect>(std::move(target), config.data_directory);
+  } else {
+    return std::make_unique<Defect>(std::move(target));
+  }
 }
-std::unique_ptr<Target> leave_alone(std::unique_ptr<Target> target) { return target; }
+std::unique_ptr<Target> leave_alone(std::unique_ptr<Target> target,
+                                    const WorkerConfig& /*config*/) {
+  return target;
+}
 
 struct Known {
   std::string_view name;
@@ -347,7 +380,7 @@ struct Known {
   Plant plant;
 };
 constexpr std::string_view kEarlyAck = "early_ack";
-constexpr std::array<Known, 13> kKnown = {{
+constexpr std::array<Known, 14> kKnown = {{
     {kEarlyAck, 1, leave_alone},  // config_with_defect plants it.
     {"lost_delete", 1, plant<LostDeletes>},
     {"lost_update", 1, plant<LostUpdates>},
@@ -360,6 +393,7 @@ constexpr std::array<Known, 13> kKnown = {{
     {"sudden_death", 1, plant<SuddenDeath>},
     {"never_resumes", 2, plant<RefusesWrites>},
     {"hidden_damage", 1, plant<HiddenDamage>},
+    {"plaintext_leak", 1, plant<PlaintextLeak>},
     {"slow_leak", 1, plant<SlowLeak>},
 }};
 
@@ -385,7 +419,7 @@ std::unique_ptr<Target> plant_defect(const WorkerConfig& config, std::unique_ptr
   const Known* known = find(config.defect);
   return known == nullptr || config.incarnation < known->from_incarnation
              ? std::move(target)
-             : known->plant(std::move(target));
+             : known->plant(std::move(target), config);
 }
 
 }  // namespace soak::worker
