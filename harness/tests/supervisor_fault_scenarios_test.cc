@@ -39,7 +39,8 @@ INSTANTIATE_TEST_SUITE_P(
                     ShortVersion{"large-payloads", "12s"}, ShortVersion{"memory-limit", "12s"},
                     ShortVersion{"pause", "12s"}, ShortVersion{"short-write", "20s"},
                     ShortVersion{"slow-io", "12s"}, ShortVersion{"power-loss", "20s"},
-                    ShortVersion{"power-devices", "30s"}, ShortVersion{"failing-sync", "20s"}),
+                    ShortVersion{"power-devices", "30s"}, ShortVersion{"failing-sync", "20s"},
+                    ShortVersion{"encrypted-under-fire", "20s"}),
     name_of);
 
 }  // namespace
