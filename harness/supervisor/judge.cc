@@ -177,7 +177,8 @@ CheckResult plaintext(const Scenario& scenario, const RunFacts& facts) {
       fmt::format("{} bytes of {} files searched for {} strings that agents wrote", search.bytes,
                   search.files, search.canaries);
   if (search.findings > 0) {
-    return failed(kName, fmt::format("{}; {}", first_of(search.found), searched));
+    return failed(kName, fmt::format("{} findings; first: {}; {}", search.findings,
+                                     search.found.empty() ? "" : search.found.front(), searched));
   }
   if (!search.unfinished.empty()) {
     return inconclusive(kName, first_of(search.unfinished));

@@ -152,10 +152,10 @@ TEST_F(JudgeTest, PlaintextFailsAndASearchOfNothingIsInconclusive) {
   }
   facts_.plaintext.unfinished = {"read wal/7.wal"};
   expect(kName, Verdict::kInconclusive);
-  facts_.plaintext.findings = 1;
+  facts_.plaintext.findings = 7;
   facts_.plaintext.found = {"debug.log at 4 holds the actor shell-0"};
   expect(kName, Verdict::kFail);
-  EXPECT_NE(check(kName).detail.find("debug.log at 4"), std::string::npos);
+  EXPECT_NE(check(kName).detail.find("7 findings; first: debug.log at 4"), std::string::npos);
 }
 
 TEST_F(JudgeTest, AWrongCrashImageFailsAndAnUnexaminedOneIsInconclusive) {
