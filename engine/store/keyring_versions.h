@@ -1,4 +1,4 @@
-// What the headers of encrypted base-store files say without a key, for whoever unlocks the keyring.
+// What the headers of encrypted base-store files say without a key, for whoever unlocks a keyring.
 #pragma once
 
 #include <string>

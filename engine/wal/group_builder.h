@@ -24,6 +24,9 @@ std::uint64_t group_bytes_bound(const RecordView& record, FrameLayout layout = F
 /// kInvalidArgument when the request is not one that a record can hold.
 Status check_request(const AppendRequest& request);
 
+/// Written from its writer's memory: docs/decisions/0010-large-values-against-lmdb.md.
+inline constexpr std::uint64_t kUncopiedValueBytes = 512ULL << 10;
+
 /// What a writer sums up on its own processor, before a leader places its value.
 struct ValueChecksums {
   std::uint32_t value = 0;            ///< CRC-32C of the value.

@@ -42,8 +42,6 @@ namespace {
 
 /// Writers join a group up to this size; a single larger write is a group of its own.
 constexpr std::uint64_t kGroupBytesMax = 4ULL << 20;
-/// Written from its writer's memory: docs/decisions/0010-large-values-against-lmdb.md.
-constexpr std::uint64_t kUncopiedValueBytes = 512ULL << 10;
 /// append_async waits while more than this is queued.
 constexpr std::uint64_t kAsyncBytesMax = 16ULL << 20;
 /// A log that was idle for so long gets a watermark (D4).
