@@ -88,9 +88,11 @@ Result<SecretBytes> read_new_secret(const SecretSources& sources, const std::str
 Result<std::optional<StoreSecret>> read_store_secret(io::FileSystem& files,
                                                      const std::string& data_dir,
                                                      const SecretSources& sources) {
-  // What cannot be looked at is told by whoever opens the store.
-  if (sources.empty() && crypto::check_no_keyring(files, data_dir)) {
-    return std::nullopt;
+  if (sources.empty()) {
+    const Status none = crypto::check_no_keyring(files, data_dir);
+    if (none || none.error().code != ErrorCode::kInvalidArgument) {
+      return std::nullopt;  // What cannot be looked at is told by whoever opens the store.
+    }
   }
   protect_secrets();
   TRY_ASSIGN(const auto secrets, read_secrets(sources, "secret of the store"));
