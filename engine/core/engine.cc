@@ -29,6 +29,7 @@
 #include "engine/core/recovery.h"
 #include "engine/core/replay.h"
 #include "engine/core/stamper.h"
+#include "engine/core/store_identity.h"
 #include "engine/io/file_system.h"
 #include "engine/io/process_owner.h"
 #include "engine/wal/log.h"
@@ -178,6 +179,7 @@ class OpenEngine final : public Engine {
  private:
   Result<Seq> write(const wal::AppendRequest& request);
   Status make_room();
+  Status note_end(Seq durable_seq);
   Status check_open() const {
     return closed_.load() ? Status(fail(ErrorCode::kReadOnly, "the store was closed")) : Status{};
   }
@@ -272,13 +274,29 @@ Status OpenEngine::close() {
   // Each step is worth doing whether or not the one before it worked; the first error is told.
   // Nobody waits for a compression that can be done after the next opening.
   const auto checkpointed = checkpointer_.checkpoint({.compress_bytes = 0});
+  const Seq durable_seq = parts_.log->stats().durable_seq;
   const Status sealed = parts_.log->close();
   const Status base_closed = parts_.base->close();
+  // INV-CORE-17
+  const Status noted = note_end(sealed ? parts_.log->stats().durable_seq : durable_seq);
   parts_.lock.reset();
   if (!checkpointed) {
     return std::unexpected(checkpointed.error());
   }
-  return sealed ? base_closed : sealed;
+  if (!sealed) {
+    return sealed;
+  }
+  return base_closed ? noted : base_closed;
+}
+
+/// So that a later open notices when base store and log end before this.
+Status OpenEngine::note_end(Seq durable_seq) {
+  IdentityRecord record = parts_.identity.record();
+  if (durable_seq <= record.closed_at_seq) {
+    return {};
+  }
+  record.closed_at_seq = durable_seq;
+  return parts_.identity.update(record);
 }
 
 /// What callers hold: lets nobody but the process that opened it near the store. A fork may not

@@ -221,8 +221,15 @@ void ReadOnlyStore::compare_parts() {
   for (const SeqRange& range : report.validation.lost) {
     known = std::max(known, range.last);
   }
-  log_lost_ = meta_.checkpoint_seq > known;
-  if (log_lost_) {
+  const Seq closed_at = identity_ ? identity_->closed_at_seq : 0;
+  if (const Seq ends_at = std::max(known, meta_.checkpoint_seq); closed_at > ends_at) {
+    lost_end_ = SeqRange{.first = ends_at + 1, .last = closed_at};
+    problems_.push_back(fmt::format(
+        "{} was closed with seq {}; base store and log both end at seq {}: their ends are gone",
+        directory_, closed_at, ends_at));
+  }
+  log_lost_ = meta_.checkpoint_seq > known || lost_end_;
+  if (meta_.checkpoint_seq > known) {
     problems_.push_back(
         fmt::format("the base store knows seq {}, the log ends at seq {}: the end "
                     "of the log is gone",

@@ -78,7 +78,9 @@ class ReadOnlyStore {
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
   /// Seqs that are in neither part and whose loss no segment names: base store and log do not meet.
   [[nodiscard]] const std::optional<SeqRange>& unmet() const { return unmet_; }
-  /// The base store knows seqs that the log does not: the log was lost.
+  /// Seqs that were there when the store was closed, behind the end of both parts.
+  [[nodiscard]] const std::optional<SeqRange>& lost_end() const { return lost_end_; }
+  /// The base store, or STORE, knows seqs that the log does not: the log was lost.
   [[nodiscard]] bool is_log_lost() const { return log_lost_; }
   /// True while replaying the log alone, from seq 1, gives every document.
   [[nodiscard]] bool reaches_back() const;
@@ -114,6 +116,7 @@ class ReadOnlyStore {
   wal::SegmentSet segments_;
   std::vector<std::string> problems_;
   std::optional<SeqRange> unmet_;
+  std::optional<SeqRange> lost_end_;
   bool log_lost_ = false;
 };
 

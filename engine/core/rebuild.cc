@@ -22,6 +22,7 @@
 #include "engine/core/arguments.h"
 #include "engine/core/document_table.h"
 #include "engine/core/read_only_store.h"
+#include "engine/core/rebuild_meter.h"
 #include "engine/core/rebuild_place.h"
 #include "engine/core/recovery.h"
 #include "engine/core/store_identity.h"
@@ -48,58 +49,6 @@
 namespace pluresdb {
 namespace core {
 namespace {
-
-/// The log is read so often: examined, replayed, and for its large values.
-constexpr std::uint64_t kPassesOverTheLog = 3;
-constexpr std::uint64_t kReportStepBytes = 1ULL << 20;
-
-/// Counts what is read of the source, tells the caller, hears whether to go on.
-class Meter {
- public:
-  explicit Meter(const RebuildOptions& options) : options_(options) {}
-
-  void set_sizes(std::uint64_t log_bytes, std::uint64_t base_bytes) {
-    progress_.total_bytes = kPassesOverTheLog * log_bytes + base_bytes;
-  }
-  /// What follows reads about so much; then it counts as done, whatever was really read.
-  Status begin_stage(std::uint64_t bytes) {
-    stage_end_ += bytes;
-    return report();
-  }
-  Status end_stage() {
-    progress_.done_bytes = stage_end_;
-    return report();
-  }
-  Status add(std::uint64_t bytes) {
-    progress_.done_bytes = std::min(progress_.done_bytes + bytes, stage_end_);
-    unreported_bytes_ += bytes;
-    return unreported_bytes_ >= kReportStepBytes ? report() : check();
-  }
-  Status finish() {
-    progress_.done_bytes = progress_.total_bytes;
-    return report();
-  }
-  /// kCancelled once somebody wants that.
-  Status check() {
-    cancelled_ = cancelled_ || (options_.cancel != nullptr && options_.cancel->load());
-    return cancelled_ ? Status(fail(ErrorCode::kCancelled, "rebuild")) : Status{};
-  }
-
- private:
-  Status report() {
-    unreported_bytes_ = 0;
-    if (options_.progress && !options_.progress(progress_)) {
-      cancelled_ = true;
-    }
-    return check();
-  }
-
-  const RebuildOptions& options_;
-  RebuildProgress progress_;
-  std::uint64_t stage_end_ = 0;
-  std::uint64_t unreported_bytes_ = 0;
-  bool cancelled_ = false;
-};
 
 /// The whole base store of the source, as one checkpoint of the new one.
 class CopiedSource final : public store::CheckpointSource {
@@ -357,11 +306,18 @@ class Rebuild {
         newest.actor = held.view.actor;
       }
       const Hlc hlc_floor = std::max(table_.hlc_floor(), source_->log().log.report.hlc_floor);
-      TRY(builder.finish(newest, std::max(source_->log().log.next_seq, newest.seq + 1), hlc_floor));
+      TRY(builder.finish(newest, next_seq_behind(newest.seq), hlc_floor));
     }
     TRY(files_.sync_directory(path_of(kWalDirectoryName)));
     stats_.output_bytes += builder.bytes();
     return meter_.end_stage();
+  }
+
+  /// No seq that the source may have given out is below it.
+  [[nodiscard]] Seq next_seq_behind(Seq newest) const {
+    const std::optional<IdentityRecord>& old = source_->identity();
+    return std::max(source_->log().log.next_seq,
+                    std::max(newest, old ? old->closed_at_seq : Seq{0}) + 1);
   }
 
   Status add_if_live(wal::LogBuilder& builder, HeldRecord& held) {
@@ -411,6 +367,9 @@ class Rebuild {
       }
     } else if (const Seq gone = gone_without_base(); gone > 0) {
       stats_.gone.push_back({.first = 1, .last = gone});
+    }
+    if (const std::optional<SeqRange>& end = source_->lost_end()) {
+      stats_.gone.push_back(*end);
     }
     std::vector<SeqRange> lost;
     for (const SeqRange& range : report.validation.lost) {
@@ -473,7 +432,7 @@ class Rebuild {
   const bool decrypts_unasked_;
   io::FileSystem& files_;
   RebuildPlace place_;
-  Meter meter_;
+  RebuildMeter meter_;
   RebuildStats stats_;
   std::unique_ptr<ReadOnlyStore> source_;
   std::uint64_t log_bytes_ = 0;

@@ -278,6 +278,19 @@ class Opening {
     return {};
   }
 
+  /// Neither base store nor log has what was there when the store was closed.
+  void report_lost_end(SeqRange range, RecoveryReport& report) const {
+    const std::uint64_t count = range.last - range.first + 1;
+    report.wal_lost = true;
+    report.wal.total_entries += count;
+    report.wal.corrupted_entries += count;
+    report.wal.lost.push_back(range);
+    report.wal.problems.push_back(
+        fmt::format("{} was closed with seq {}; base store and log both end at seq {}: their ends "
+                    "are gone. Restore a backup that has them",
+                    directory_, range.last, range.first - 1));
+  }
+
   /// After a loss: no seq and no dot that the lost records had is given out again.
   Status guard_against_reuse(StoreIdentity& identity, const store::CheckpointMeta& meta,
                              wal::Log& log, RecoveryReport& report) const {
@@ -288,6 +301,12 @@ class Opening {
     if (meta.checkpoint_seq > std::max(report.last_seq, lost_through)) {
       report.wal_lost = true;
       lost_through = meta.checkpoint_seq + kSeqsPossiblyLost;
+      log.raise_seq_floor(lost_through);
+    }
+    const Seq known = std::max({report.last_seq, lost_through, meta.checkpoint_seq});
+    if (identity.record().closed_at_seq > known) {
+      report_lost_end({.first = known + 1, .last = identity.record().closed_at_seq}, report);
+      lost_through = identity.record().closed_at_seq + kSeqsPossiblyLost;
       log.raise_seq_floor(lost_through);
     }
     // An actor_seq is never greater than the seq of its record.  INV-CORE-5

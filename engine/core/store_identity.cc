@@ -63,6 +63,7 @@ Result<SlotBytes> encode(const Slot& slot, const crypto::MasterKeys* keys) {
   base::store(bytes, 40, slot.record.created_us);
   base::store(bytes, 48, slot.record.compacted_through_seq);
   base::store(bytes, 56, slot.record.actor_seq_floor);
+  base::store(bytes, 64, slot.record.closed_at_seq);
   const auto crc = base::crc32c(base::ByteSpan(bytes).first(kCrcOffset));
   base::store(bytes, kCrcOffset, crc);
   if (keys != nullptr) {
@@ -127,6 +128,7 @@ Result<Decoded> decode(base::ByteSpan bytes, const std::string& path,
   slot.record.created_us = base::load<std::int64_t>(bytes, 40);
   slot.record.compacted_through_seq = base::load<std::uint64_t>(bytes, 48);
   slot.record.actor_seq_floor = base::load<std::uint64_t>(bytes, 56);
+  slot.record.closed_at_seq = base::load<std::uint64_t>(bytes, 64);
   return decoded;
 }
 

@@ -29,6 +29,9 @@ struct IdentityRecord {
   Seq compacted_through_seq = 0;
   /// After a loss: every actor_seq that may ever have been seen is at most this.
   std::uint64_t actor_seq_floor = 0;
+  /// When the store was last closed it held everything up to here, durably; 0: not known. Base
+  /// store and log that both end before it have lost their ends together.
+  Seq closed_at_seq = 0;
   friend bool operator==(const IdentityRecord&, const IdentityRecord&) = default;
 };
 

@@ -34,6 +34,7 @@
 #include <pluresdb/error.h>
 #include <pluresdb/options.h>
 #include <pluresdb/rebuild.h>
+#include <pluresdb/stats.h>
 #include <pluresdb/write_ahead_log.h>
 
 namespace pluresdb::testing {
@@ -222,6 +223,58 @@ TEST(PartialRestore, EveryMixtureOfTwoBackupsIsWholeOrNoticed) {
       EXPECT_TRUE(engine.recovery().wal.is_healthy());
       EXPECT_EQ(found, store.documents.at(each.expected == Expected::kOld ? 0 : 1));
     }
+  }
+}
+
+// Base store and log agree with each other, as a backup from before or somebody with a copy of it
+// leaves them. STORE says how far the store had come.
+TEST(PartialRestore, BaseAndLogFromBeforeTheLastCloseAreNoticed) {
+  MemoryDisk disk;
+  Backup before;
+  Seq last_seq = 0;
+  {
+    const auto engine = open_engine(kStore, small_options(&disk));
+    ASSERT_TRUE(engine->put("a", "first", "1").has_value());
+    ASSERT_TRUE(engine->close().has_value());
+  }
+  copy_tree(disk, "", before);
+  {
+    const auto engine = open_engine(kStore, small_options(&disk));
+    ASSERT_TRUE(engine->put("a", "second", "2").has_value());
+    last_seq = *engine->put("a", "third", "3");
+    ASSERT_TRUE(engine->close().has_value());
+  }
+  for (const std::string part : {"base", "wal"}) {
+    disk.destroy(io::join_path(kStore, part));
+    ASSERT_TRUE(disk.create_directory(io::join_path(kStore, part)).has_value());
+    for (const auto& [path, contents] : before) {
+      if (path.starts_with(part + "/")) {
+        ASSERT_TRUE(
+            io::write_file_atomically(disk, io::join_path(kStore, path), contents).has_value());
+      }
+    }
+  }
+  RebuildOptions rebuild;
+  rebuild.engine = small_options(&disk);
+  rebuild.source_secret = rebuild.engine.secret;
+  const auto stats = rebuild_from_wal("/store/wal", "/rebuilt", rebuild);
+  ASSERT_TRUE(stats.has_value()) << text_of(stats);
+  EXPECT_FALSE(stats->is_complete);
+  ASSERT_EQ(stats->gone.size(), 1U);
+  EXPECT_EQ(stats->gone.front().last, last_seq);
+  for (const char* const directory : {kStore, "/rebuilt"}) {
+    const auto engine = open_engine(directory, small_options(&disk));
+    ASSERT_NE(engine, nullptr);
+    const bool is_old = directory == kStore;
+    EXPECT_EQ(engine->recovery().wal_lost, is_old);
+    EXPECT_EQ(engine->recovery().wal.is_healthy(), !is_old);
+    if (is_old) {
+      EXPECT_EQ(engine->recovery().wal.lost, (std::vector<SeqRange>{{2, last_seq}}));
+    }
+    EXPECT_TRUE((*engine->get("first")).has_value());
+    const auto next = engine->put("a", "next", "4");
+    EXPECT_GT(next.value_or(0), last_seq) << "no seq is given out again";
+    EXPECT_GT((*engine->get("next"))->stamp.actor_seq, last_seq) << "nor any dot";
   }
 }
 

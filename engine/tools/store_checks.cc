@@ -187,6 +187,9 @@ class Checker {
     if (const std::optional<SeqRange>& unmet = store_.unmet()) {
       lost.push_back(*unmet);
     }
+    if (const std::optional<SeqRange>& end = store_.lost_end()) {
+      lost.push_back(*end);
+    }
     for (const SeqRange& range : checked_.lost_in_log) {
       if (range.last > checkpoint_seq) {
         lost.push_back({.first = std::max(range.first, checkpoint_seq + 1), .last = range.last});
