@@ -4,11 +4,9 @@
 // the large values that it refers to are copied, in seq order, into a log of its own.
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
