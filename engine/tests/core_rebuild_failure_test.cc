@@ -197,7 +197,6 @@ constexpr Swallowed kSwallowed[] = {
     {"", "info", "/base", true, "RocksDB adds up sizes"},
     {"", "close", "/base", false, "RocksDB closes what it has synced"},
     {"", "remove", "/base/MANIFEST-", false, "RocksDB's first one, which nothing names any more"},
-    {"", "remove", "/ingest.sst", false, "no name of it is left"},
     {"", "sync_directory", "/base", true, "synced again by the next change of the manifest"},
 };
 

@@ -221,6 +221,44 @@ TEST_F(WalFailure, AnyStepOfALongRewriteMayFailToBeSynced) {
   expect_after_power_loss(seqs_between(1, kValues + 1));
 }
 
+// What a value in it says cannot be copied any more: nothing is.
+TEST_F(WalFailure, ARewriteOfADamagedValueChangesNothing) {
+  constexpr std::uint64_t kValue = 30'000;
+  open();
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    ASSERT_TRUE(succeeded(test_.put("large", payload(kValue, i))));
+  }
+  const std::uint64_t input[] = {test_.log->segments().front().id};
+  ASSERT_NE(input[0], test_.log->segments().back().id);
+  const auto keep = [](const wal::RecordView&) { return true; };
+  std::vector<std::byte> bytes = disk_.contents(segment_path(input[0]));
+  bytes[wal::kSegmentHeaderBytes + kValue] ^= std::byte{1};
+  disk_.set_contents(segment_path(input[0]), bytes);
+  const auto rewritten = test_.log->rewrite_segments(input, keep);
+  ASSERT_TRUE(failed_with(rewritten, ErrorCode::kCorruption));
+  EXPECT_NE(rewritten.error().context.find("value of seq 2"), std::string::npos)
+      << rewritten.error().context;
+  EXPECT_EQ(test_.log->segments().front().id, input[0]);
+  EXPECT_TRUE(succeeded(
+      test_.log->read_value(3, kValue, base::crc32c(base::as_bytes(payload(kValue, 1))))));
+}
+
+// The end of a segment that an earlier open wrote is cut when its successor is durable: where that
+// fails only space is lost, until the next open.
+TEST_F(WalFailure, APredecessorThatCannotBeCutIsCutByTheNextOpen) {
+  open();
+  const std::uint64_t whole = disk_.contents(segment_path(1)).size();
+  ASSERT_TRUE(succeeded(test_.open()));
+  disk_.set_fault(fail_next(DiskOperation::kOpen, 1, ".wal"));
+  const auto second = test_.put("second", "2");
+  ASSERT_TRUE(succeeded(second));
+  disk_.set_fault(nullptr);
+  EXPECT_EQ(disk_.contents(segment_path(1)).size(), whole);
+  ASSERT_TRUE(succeeded(test_.open()));
+  EXPECT_LT(disk_.contents(segment_path(1)).size(), whole);
+  expect_after_power_loss({1, *second});
+}
+
 TEST_F(WalFailure, RotationSurvivesASpareThatCannotBeActivated) {
   open();
   disk_.set_fault(fail_next(DiskOperation::kSync, 1, ".tmp"));

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -47,7 +48,7 @@ constexpr std::uint64_t kReadsMax = 500;
 /// Of a value in two chunks.
 constexpr std::uint64_t kLarge = 300ULL << 10;
 constexpr std::uint64_t kLargerThanAWindow = 700ULL << 10;
-static_assert(kLargerThanAWindow > wal::kReadWindowBytes);
+static_assert(kLargerThanAWindow > wal::kReadWindowBytes);  // And two of them than a segment.
 constexpr std::uint64_t kRecordsOfLargeValueFirst = 2;
 /// In one group, with which it is larger than a window.
 constexpr std::uint64_t kSmallRecords = 200;
@@ -119,7 +120,7 @@ void watermark_first(MemoryDisk& disk) {
     wal::GroupBuilder empty;
     empty.clear();
     const auto watermark = empty.place(header->salt, wal::kSegmentHeaderBytes,
-                                       wal::kSegmentHeaderBytes, wal::kGroupSynced);
+                                       wal::kSegmentHeaderBytes, wal::kGroupWatermark);
     clear(std::span(bytes).first(wal::kSegmentHeaderBytes));
     std::ranges::copy(watermark, bytes.begin() + wal::kSegmentHeaderBytes);
   });
@@ -275,13 +276,22 @@ Outcome visit_values(wal::Log& log) {
   }
   return text;
 }
+/// The same at every call, made once.
+const std::string& expected_value(std::uint64_t bytes, std::uint64_t segment) {
+  static std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> values;
+  std::string& value = values[{bytes, segment}];
+  if (value.empty()) {
+    value = payload(bytes, segment);
+  }
+  return value;
+}
 Outcome read_values(wal::Log& log) {
   std::string text;
   // Of write_segments() or of large_value_first(): the first record of each segment.
   for (const auto& [bytes, records] :
        {std::pair{kLarge, kRecordsPerSegment}, {kLargerThanAWindow, kRecordsOfLargeValueFirst}}) {
     for (std::uint64_t segment = 1; segment <= 3; ++segment) {
-      const std::string expected = payload(bytes, segment);
+      const std::string& expected = expected_value(bytes, segment);
       const Seq seq = 1 + (segment - 1) * records;
       const auto value =
           log.read_value(seq, expected.size(), base::crc32c(base::as_bytes(expected)));
@@ -293,7 +303,6 @@ Outcome read_values(wal::Log& log) {
       text += value ? "; there" : "; " + to_string(value.error());
     }
   }
-
   return text;
 }
 /// Of the oldest segment. What a damaged one has to say is no failure of a read.
