@@ -470,7 +470,9 @@ TEST_F(KeyringTest, ImpossibleSlotsAreRefusedBeforeAnySecretIsTried) {
     EXPECT_EQ(code_of(parse_keyring(file, weak_policy())), ErrorCode::kCorruption) << what;
   };
   Bytes twice = whole;
-  std::copy_n(whole.begin() + 64, 16, twice.begin() + 64 + std::ptrdiff_t(slot_bytes));
+  for (std::size_t at = 64; at < 64 + kSlotIdBytes; ++at) {
+    twice.at(at + slot_bytes) = whole.at(at);
+  }
   refused("one id twice", twice);
   Bytes none = whole;
   for (std::size_t slot = 0; slot < 4; ++slot) {

@@ -119,8 +119,10 @@ void watermark_first(MemoryDisk& disk) {
     ASSERT_TRUE(header.has_value());
     wal::GroupBuilder empty;
     empty.clear();
-    const auto watermark = empty.place(header->salt, wal::kSegmentHeaderBytes,
-                                       wal::kSegmentHeaderBytes, wal::kGroupWatermark);
+    const base::ByteSpan watermark = empty
+                                         .place(header->salt, wal::kSegmentHeaderBytes,
+                                                wal::kSegmentHeaderBytes, wal::kGroupWatermark)
+                                         .front();
     clear(std::span(bytes).first(wal::kSegmentHeaderBytes));
     std::ranges::copy(watermark, bytes.begin() + wal::kSegmentHeaderBytes);
   });
