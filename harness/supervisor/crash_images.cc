@@ -6,7 +6,6 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <ios>
@@ -106,7 +105,7 @@ Result<std::uint64_t> hash_of(const fs::path& folder) {
 template <std::size_t kSize>
 void set_text(std::array<char, kSize>& field, std::string_view text) {
   const std::size_t bytes = std::min(text.size(), kSize - 1);
-  std::memcpy(field.data(), text.data(), bytes);
+  std::copy_n(text.begin(), bytes, field.begin());
   field[bytes] = '\0';
 }
 
