@@ -144,7 +144,7 @@ TEST_F(JudgeTest, PlaintextFailsAndASearchOfNothingIsInconclusive) {
   facts_.plaintext = {.canaries = 12, .files = 3, .bytes = 4096};
   expect(kName, Verdict::kPass);
   EXPECT_NE(check(kName).detail.find("4096 bytes of 3 files"), std::string::npos);
-  for (std::uint64_t PlaintextSearch::* number :
+  for (std::uint64_t PlaintextSearch::* const number :
        {&PlaintextSearch::canaries, &PlaintextSearch::files, &PlaintextSearch::bytes}) {
     const std::uint64_t before = std::exchange(facts_.plaintext.*number, 0);
     expect(kName, Verdict::kInconclusive);
