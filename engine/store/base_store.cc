@@ -18,7 +18,6 @@
 #include <rocksdb/iterator.h>
 #include <rocksdb/options.h>
 #include <rocksdb/slice.h>
-#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/status.h>
 
@@ -358,29 +357,11 @@ class RocksBaseStore final : public BaseStore {
     return {};
   }
 
-  /// RocksDB 7.8 looks for the first and the last key of a table that it brings in and uses the
-  /// last one also when it could not be read; built with assertions it ends the process there. What
-  /// can be read here is in the block cache then.  INV-STORE-11
-  Status read_bounds(RocksDatabase& database) const {
-    rocksdb::SstFileReader reader(database.options());
-    auto status = reader.Open(ingest_path_);
-    if (status.ok()) {
-      const std::unique_ptr<rocksdb::Iterator> keys(reader.NewIterator(rocksdb::ReadOptions()));
-      keys->SeekToFirst();
-      if (keys->Valid()) {
-        keys->SeekToLast();
-      }
-      status = keys->status();
-    }
-    return status.ok() ? Status{}
-                       : Status(std::unexpected(to_error(status, "read a checkpoint back")));
-  }
-
   Status ingest_into(RocksDatabase& database, CheckpointSource& source,
                      const CheckpointMeta& meta) {
     Status outcome = write_table(database, source, meta);
     if (outcome) {
-      outcome = read_bounds(database);
+      outcome = read_bounds(database.options(), ingest_path_);
     }
     if (outcome) {
       rocksdb::IngestExternalFileOptions ingestion;
