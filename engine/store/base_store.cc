@@ -361,6 +361,9 @@ class RocksBaseStore final : public BaseStore {
                      const CheckpointMeta& meta) {
     Status outcome = write_table(database, source, meta);
     if (outcome) {
+      outcome = read_bounds(database.options(), ingest_path_);
+    }
+    if (outcome) {
       rocksdb::IngestExternalFileOptions ingestion;
       ingestion.move_files = true;
       ingestion.failed_move_fall_back_to_copy = false;

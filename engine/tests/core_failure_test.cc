@@ -137,13 +137,17 @@ void with_values(MemoryDisk&, const EngineOptions& options) {
   ASSERT_TRUE(engine->checkpoint().has_value());
 }
 
-/// The base store has several blocks, each of which is read by itself.
+/// Their table has several blocks, each of which is read by itself.
+void put_blocks(Engine& engine) {
+  for (std::uint64_t i = 0; i < 30; ++i) {
+    must_put(engine, fmt::format("page{}", i), i, 900);
+  }
+}
+
 void with_blocks(MemoryDisk& disk, const EngineOptions& options) {
   with_values(disk, options);
   const auto engine = open_engine(kStore, options);
-  for (std::uint64_t i = 0; i < 30; ++i) {
-    must_put(*engine, fmt::format("page{}", i), i, 900);
-  }
+  put_blocks(*engine);
   ASSERT_TRUE(engine->checkpoint().has_value());
 }
 
@@ -305,6 +309,11 @@ constexpr Activity kActivities[] = {
     {.name = "checkpoint",
      .history = killed,
      .before = put_one,
+     .act = checkpoint,
+     .did = checkpointed},
+    {.name = "checkpoint of several blocks",
+     .history = killed,
+     .before = put_blocks,
      .act = checkpoint,
      .did = checkpointed},
     {.name = "removal",
