@@ -133,9 +133,10 @@ class FailingDisk final : public io::FileSystem {
   /// The mode when this call is to fail.
   std::optional<FailureMode> take(std::string_view operation, const std::string& path)
       REQUIRES(mutex_) {
-    if (told_ != nullptr && left_ > 0 && --left_ == 0) {
-      told_->store(true);
-      reached_ = true;
+    if (told_ != nullptr && left_ > 0) {
+      --left_;
+      reached_ = left_ == 0;
+      told_->store(reached_);
     }
     if (!mode_ || !mode_->concerns(operation) || left_ == 0) {
       return std::nullopt;
