@@ -227,9 +227,9 @@ TEST(Derivation, EachPurposeAndContextGivesAKeyOfItsOwn) {
   const Bytes key = repeated(1, 32);
   const Bytes salt = repeated(2, 32);
   std::size_t count = 0;
-  for (const KeyPurpose purpose : {KeyPurpose::kSlot, KeyPurpose::kGeneration, KeyPurpose::kFile,
-                                   KeyPurpose::kLabel, KeyPurpose::kKeyringMac,
-                                   KeyPurpose::kStoreMac}) {
+  for (const KeyPurpose purpose :
+       {KeyPurpose::kSlot, KeyPurpose::kGeneration, KeyPurpose::kFile, KeyPurpose::kLabel,
+        KeyPurpose::kKeyringMac, KeyPurpose::kStoreMac}) {
     for (const Bytes& context : {Bytes{}, repeated(0, 1), bytes_of("-mac"), bytes_of("x")}) {
       seen.insert(derived(purpose, key, salt, context));
       seen.insert(derived(purpose, repeated(3, 32), salt, context));
