@@ -280,13 +280,12 @@ Status OpenEngine::close() {
   // INV-CORE-17
   const Status noted = note_end(sealed ? parts_.log->stats().durable_seq : durable_seq);
   parts_.lock.reset();
-  if (!checkpointed) {
-    return std::unexpected(checkpointed.error());
+  for (const Status& status : {sealed, base_closed, noted}) {
+    if (checkpointed && !status) {
+      return status;
+    }
   }
-  if (!sealed) {
-    return sealed;
-  }
-  return base_closed ? noted : base_closed;
+  return checkpointed ? Status{} : Status(std::unexpected(checkpointed.error()));
 }
 
 /// So that a later open notices when base store and log end before this.

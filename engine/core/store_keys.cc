@@ -77,7 +77,10 @@ Result<std::unique_ptr<Keyring>> unlock_keys(const KeyPlace& place, const StoreS
                     " has no keyring: it is not encrypted, or the keyring is gone (restore it from "
                     "a backup). To open a store that is not encrypted give no secret");
   }
-  return encrypted ? unlock(place, *secret, access) : std::unique_ptr<Keyring>();
+  if (!encrypted) {
+    return std::unique_ptr<Keyring>();
+  }
+  return unlock(place, *secret, access);
 }
 
 Result<std::unique_ptr<Keyring>> make_keys(const KeyPlace& place, const StoreSecret* secret,
