@@ -1,6 +1,7 @@
 #include "engine/store/keyring_versions.h"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "engine/base/bytes.h"
@@ -25,11 +26,13 @@ Result<crypto::KeyringVersions> keyring_versions(io::FileSystem& files,
       continue;
     }
     const auto header = decode_file_header(base::ByteSpan(start).first(count), path);
-    if (!header || !*header) {
+    if (!header) {
       continue;  // One damaged file does not silence the others.
     }
-    if (const auto version = crypto::version_of(envelope_part(**header))) {
-      versions.insert(*version);
+    if (const std::optional<FileHeader>& whole = *header) {
+      if (const auto version = crypto::version_of(envelope_part(*whole))) {
+        versions.insert(*version);
+      }
     }
   }
   return versions;

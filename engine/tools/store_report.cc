@@ -344,8 +344,9 @@ ToolOutput run(io::FileSystem& files, const ToolArguments& arguments, const Chec
   if (!secret) {
     return cannot_open(secret.error());
   }
+  const std::optional<StoreSecret>& given = *secret;
   const auto store =
-      core::ReadOnlyStore::open(files, arguments.data_dir, *secret ? &**secret : nullptr);
+      core::ReadOnlyStore::open(files, arguments.data_dir, given ? &*given : nullptr);
   if (!store) {
     return cannot_open(store.error());
   }
