@@ -30,6 +30,7 @@
 #include "engine/wal/segment_scan.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 #include <pluresdb/stats.h>
 
 namespace pluresdb::tools {
