@@ -85,6 +85,10 @@ Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open_log(
       return store;
     }
   }
+  TRY_ASSIGN(const bool present, is_directory_there(store->files_, store->wal_directory_));
+  if (!present) {  // Before anybody misses a keyring in it.
+    return fail(ErrorCode::kNotFound, store->wal_directory_ + " does not exist");
+  }
   TRY(store->lock(store->wal_directory_));
   TRY(store->unlock(store->wal_directory_, secret));
   TRY(store->read_log_directory());
@@ -179,9 +183,6 @@ Status ReadOnlyStore::open_base() {
 
 Status ReadOnlyStore::read_log_directory() {
   TRY_ASSIGN(const bool present, is_directory_there(files_, wal_directory_));
-  if (!present && directory_.empty()) {
-    return fail(ErrorCode::kNotFound, wal_directory_ + " does not exist");
-  }
   if (!present) {  // A store gets its log with the first write.
     log_.log.report.created = true;
     log_.log.next_seq = meta_.checkpoint_seq + 1;

@@ -80,6 +80,10 @@ foreach(test engine:unit durability:unit restore:unit crash:crash sync:crash fai
   set(filter "*")
   if(name STREQUAL rebuild)
     set(filter "-*Damage*")  # They look for the text of a document in a file.
+  elseif(name STREQUAL failure)
+    set(filter "*/creation:*/opening*:*/close")  # Where a keyring is touched.
+  elseif(name STREQUAL rebuild_failure)
+    set(filter "*OfAnyOperation*/OfALog:*OfAnyOperation*/OverWhat*")
   endif()
   pluresdb_register(core_${name}_test_encrypted ${label} TIMEOUT 600 LABELS encrypted
     ENVIRONMENT PLURESDB_TEST_ENCRYPTED=1 COMMAND core_${name}_test --gtest_filter=${filter})

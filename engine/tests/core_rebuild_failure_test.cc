@@ -184,6 +184,10 @@ constexpr Swallowed kSwallowed[] = {
     // To know the size of an encrypted file is to read it.
     {"", "open", "/base/MANIFEST-", true, "RocksDB adds up sizes", false, false, true},
     {"", "read", "/base/MANIFEST-", true, "RocksDB adds up sizes", false, false, true},
+    {"", "open", ".log", true, "RocksDB adds up sizes; no record ever is in it", false, false,
+     true},
+    {"", "read", ".log", true, "RocksDB adds up sizes; no record ever is in it", false, false,
+     true},
     {"", "", "/OPTIONS-", false, "RocksDB writes it for people; no opening needs it"},
     {"", "list", "/base", false, "RocksDB looks for files that it could delete"},
     {"", "info", "/base", true, "RocksDB adds up sizes"},
