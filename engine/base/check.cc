@@ -10,4 +10,9 @@ void check_failed(const char* condition, const char* file, int line) {
   std::abort();
 }
 
+void out_of_memory(const char* what) {
+  (void)std::fprintf(stderr, "%s: out of memory\n", what);
+  std::abort();
+}
+
 }  // namespace pluresdb::base

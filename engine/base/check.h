@@ -5,6 +5,8 @@
 namespace pluresdb::base {
 
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
+/// For libraries that return null where operator new would throw: ends the process as that does.
+[[noreturn]] void out_of_memory(const char* what);
 
 }  // namespace pluresdb::base
 

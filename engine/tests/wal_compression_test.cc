@@ -2,8 +2,10 @@
 // Method: segments are rewritten with compression, read in every way, then flipped byte by byte;
 // and chunks are put in whose checksums are right and whose frames are not.
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +16,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <zstd.h>
 
 #include "engine/base/bytes.h"
@@ -552,6 +555,24 @@ TEST(WalCompression, HostileChunksLoseTheirValueOnly) {
     EXPECT_EQ(log.lost_with(with_chunk(log, seq, frame_of(value), claimed)), std::set<Seq>{seq});
   }
 }
+
+// A sanitizer has its own memory, and words of its own when it gets no more.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+constexpr std::size_t kPlainBytes = 100'000;
+
+[[noreturn]] void decompress_without_memory(const Bytes& frame) {
+  static std::array<std::byte, kPlainBytes> plain;
+  const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+  (void)::setrlimit(RLIMIT_DATA, &none);
+  wal::ChunkDecompressor decompressor;
+  std::exit(decompressor.decompress(frame, plain) ? 0 : 1);
+}
+
+TEST(ChunkDecompressorDeathTest, WithoutMemoryNothingIsTakenForDamage) {
+  const Bytes frame = frame_of(text_of_log(kPlainBytes, 1));
+  EXPECT_DEATH(decompress_without_memory(frame), "zstd: out of memory");
+}
+#endif
 
 }  // namespace
 }  // namespace pluresdb::wal_test

@@ -33,7 +33,9 @@ base::ByteSpan ChunkCompressor::compress(base::ByteSpan plain) {
   }
   if (context_ == nullptr) {
     context_.reset(ZSTD_createCCtx());
-    DB_CHECK(context_ != nullptr);  // Out of memory.
+  }
+  if (context_ == nullptr) {
+    return {};  // No memory for it: the chunk stays as it is.
   }
   buffer_.resize(plain.size() - plain.size() / kSavedPart);
   const std::size_t bytes = ZSTD_compressCCtx(context_.get(), buffer_.data(), buffer_.size(),
@@ -51,7 +53,9 @@ bool ChunkDecompressor::decompress(base::ByteSpan stored, base::MutableByteSpan 
   }
   if (context_ == nullptr) {
     context_.reset(ZSTD_createDCtx());
-    DB_CHECK(context_ != nullptr);  // Out of memory.
+  }
+  if (context_ == nullptr) {
+    base::out_of_memory("zstd");  // Not damage, which is what false says.
   }
   // The destination has the size that our own checked header states; what the frame claims about
   // its contents or its window decides nothing: a frame that gives more bytes, or fewer, fails.

@@ -17,7 +17,7 @@ namespace pluresdb::wal {
 class ChunkCompressor {
  public:
   /// The compressed form of `plain` (at most kValueChunkBytesMax), valid until the next call. Empty
-  /// when it is not worth it: less than an eighth would be saved.
+  /// when it is not worth it, as less than an eighth would be saved, or there is no memory for it.
   base::ByteSpan compress(base::ByteSpan plain);
 
  private:
