@@ -9,12 +9,11 @@ endfunction()
 
 # pluresdb_skips(RESULT LABELS...): whether this build tree leaves out tests with these labels. A plain
 # build leaves out none. A sanitizer multiplies the time of long ones, refuses the preload of libfiu
-# ones, sees nothing in those of scripts, nothing new in exhaustive loops over code that other tests run
-# and bears no limits of a process; ThreadSanitizer has nothing to
+# ones, sees nothing in those of scripts and bears no limits of a process; ThreadSanitizer has nothing to
 # see in tests with one thread (property and golden ones among them), cannot judge the threads of the web server of
-# prometheus-cpp, which is built without it, and ends a process that has forked with threads. Runs of
-# whole scenarios are for the night (PLURESDB_SANITIZE_WHOLE): they wait more than they compute, and
-# what they run is tested in parts; so are second runs of tests, on encrypted stores. Coverage is of the engine: no
+# prometheus-cpp, which is built without it, and ends a process that has forked with threads. For the
+# night (PLURESDB_SANITIZE_WHOLE) are runs of whole scenarios, which wait more than they compute, exhaustive
+# loops over code that other tests run, and second runs of tests, on encrypted stores. Coverage is of the engine: no
 # scripts, nothing that takes hours.
 function(pluresdb_skips result)
   set(${result} FALSE PARENT_SCOPE)
@@ -22,13 +21,13 @@ function(pluresdb_skips result)
   if(PLURESDB_COVERAGE)
     set(excluded_labels long soak tool real_limits)
   elseif(PLURESDB_SANITIZE)
-    set(excluded_labels long soak libfiu tool real_limits exhaustive)
+    set(excluded_labels long soak libfiu tool real_limits)
   endif()
   if(PLURESDB_SANITIZE MATCHES thread)
     list(APPEND excluded_labels property golden one_thread web_server forks)
   endif()
   if(PLURESDB_SANITIZE AND NOT PLURESDB_SANITIZE_WHOLE)
-    list(APPEND excluded_labels negative encrypted)
+    list(APPEND excluded_labels negative encrypted exhaustive)
     if(PLURESDB_SANITIZE MATCHES thread)
       list(APPEND excluded_labels scenario)
     endif()

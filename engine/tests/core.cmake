@@ -29,7 +29,7 @@ if(PLURESDB_COVERAGE)  # gcov writes the counts of a child that ends by exec onl
 endif()
 pluresdb_test(core_crash_test.cc crash LIBS core_test_support TIMEOUT 600 EXTRA_LABELS one_thread)
 pluresdb_test(core_sync_test.cc crash LIBS core_test_support TIMEOUT 600 EXTRA_LABELS one_thread)
-pluresdb_test(core_failure_test.cc crash LIBS core_test_support TIMEOUT 600 EXTRA_LABELS one_thread)
+pluresdb_test(core_failure_test.cc crash LIBS core_test_support TIMEOUT 600 EXTRA_LABELS one_thread exhaustive)
 pluresdb_test(core_error_paths_test.cc unit LIBS core_test_support EXTRA_LABELS one_thread)
 pluresdb_test(core_rewrite_test.cc crash LIBS core_test_support TIMEOUT 600)
 pluresdb_test(core_wal_size_test.cc unit LIBS core_test_support)
