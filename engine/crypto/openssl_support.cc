@@ -4,19 +4,11 @@
 #include <expected>
 #include <string>
 
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 
 #include <pluresdb/error.h>
 
 namespace pluresdb::crypto {
-namespace {
-
-/// OpenSSL cleans up when the process exits, unless it is told otherwise before anything else; but
-/// threads of RocksDB, which decrypt, end only after that.
-[[maybe_unused]] const int kStays = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
-
-}  // namespace
 
 std::unexpected<Error> openssl_failure(const char* operation) {
   std::string context = operation;
