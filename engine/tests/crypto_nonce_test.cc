@@ -5,14 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <map>
 #include <memory>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
@@ -26,56 +22,13 @@
 #include "engine/tests/core_memory_disk.h"
 #include "engine/tests/crypto_keyring_support.h"
 #include "engine/tests/crypto_test_support.h"
+#include "engine/tests/nonce_ledger.h"
 #include <pluresdb/error.h>
-
-namespace {
-
-/// Every pair since the last clear().
-class Ledger {
- public:
-  static Ledger& instance() {
-    static Ledger ledger;
-    return ledger;
-  }
-  void note(const void* context, const unsigned char* key, const unsigned char* nonce) {
-    if (key != nullptr) {
-      keys_[context] = std::string(reinterpret_cast<const char*>(key), 32);
-    }
-    if (nonce != nullptr) {
-      ++uses_;
-      const auto pair =
-          std::pair(keys_[context], std::string(reinterpret_cast<const char*>(nonce), 12));
-      repeated_ += pairs_.insert(pair).second ? 0U : 1U;
-    }
-  }
-  void clear() {
-    pairs_.clear();
-    uses_ = repeated_ = 0;
-  }
-  [[nodiscard]] std::uint64_t uses() const { return uses_; }
-  [[nodiscard]] std::uint64_t repeated() const { return repeated_; }
-
- private:
-  std::map<const void*, std::string> keys_;
-  std::set<std::pair<std::string, std::string>> pairs_;
-  std::uint64_t uses_ = 0;
-  std::uint64_t repeated_ = 0;
-};
-
-}  // namespace
-
-// OpenSSL's, in its own terms; a test includes no OpenSSL.
-extern "C" int EVP_EncryptInit_ex2(void* context, const void* cipher, const unsigned char* key,
-                                   const unsigned char* nonce, const void* parameters) {
-  using Function =
-      int (*)(void*, const void*, const unsigned char*, const unsigned char*, const void*);
-  static const auto next = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "EVP_EncryptInit_ex2"));
-  Ledger::instance().note(context, key, nonce);
-  return next(context, cipher, key, nonce, parameters);
-}
 
 namespace pluresdb::crypto {
 namespace {
+
+using Ledger = pluresdb::nonce_test::NonceLedger;
 
 using testing::Bytes;
 using testing::got;

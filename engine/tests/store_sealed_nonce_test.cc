@@ -5,74 +5,23 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <set>
 #include <string>
-#include <utility>
 
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include "engine/crypto/chunk_sealer.h"
 #include "engine/crypto/file_key.h"
 #include "engine/store/base_store.h"
+#include "engine/tests/nonce_ledger.h"
 #include "engine/tests/store_simulated_disk.h"
 #include "engine/tests/store_test_support.h"
 #include <pluresdb/error.h>
 
-namespace {
-
-/// Every pair since the last clear(). Thread: any, RocksDB merges in threads of its own.
-class Ledger {
- public:
-  static Ledger& instance() {
-    static Ledger ledger;
-    return ledger;
-  }
-  void note(const void* context, const unsigned char* key, const unsigned char* nonce) {
-    const std::lock_guard lock(mutex_);
-    if (key != nullptr) {
-      keys_[context] = std::string(reinterpret_cast<const char*>(key), 32);
-    }
-    if (nonce != nullptr) {
-      ++uses_;
-      auto pair = std::pair(keys_[context], std::string(reinterpret_cast<const char*>(nonce), 12));
-      repeated_ += pairs_.insert(std::move(pair)).second ? 0U : 1U;
-    }
-  }
-  void clear() {
-    const std::lock_guard lock(mutex_);
-    pairs_.clear();
-    uses_ = repeated_ = 0;
-  }
-  [[nodiscard]] std::uint64_t uses() const { return uses_; }
-  [[nodiscard]] std::uint64_t repeated() const { return repeated_; }
-
- private:
-  std::mutex mutex_;
-  std::map<const void*, std::string> keys_;
-  std::set<std::pair<std::string, std::string>> pairs_;
-  std::uint64_t uses_ = 0;
-  std::uint64_t repeated_ = 0;
-};
-
-}  // namespace
-
-// OpenSSL's, in its own terms; a test includes no OpenSSL.
-// NOLINTNEXTLINE(readability-identifier-naming)
-extern "C" int EVP_EncryptInit_ex2(void* context, const void* cipher, const unsigned char* key,
-                                   const unsigned char* nonce, const void* parameters) {
-  using Function =
-      int (*)(void*, const void*, const unsigned char*, const unsigned char*, const void*);
-  static const auto next = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "EVP_EncryptInit_ex2"));
-  Ledger::instance().note(context, key, nonce);
-  return next(context, cipher, key, nonce, parameters);
-}
-
 namespace pluresdb::store {
 namespace {
+
+using Ledger = pluresdb::nonce_test::NonceLedger;
 
 using Keep = SimulatedDisk::Keep;
 using Fault = SimulatedDisk::Fault;
