@@ -149,9 +149,6 @@ Status ReadOnlyStore::read_identity() {
   } else if (copies.damaged > 0) {
     problems_.push_back(path + ": one of its two copies is damaged; what it held may be newer");
   }
-  if (identity_ && identity_->store_uuid != store_uuid()) {
-    problems_.push_back(path + " is of another store than the keyring");
-  }
   return {};
 }
 

@@ -66,7 +66,6 @@ class Opening {
       TRY(remove_leftovers());
     }
     TRY_ASSIGN(auto identity, StoreIdentity::load(files_, directory_, keys_of(keyring_)));
-    TRY(check_keyring(identity.record()));
     TRY_ASSIGN(auto base, open_base(identity.record()));
     TRY_ASSIGN(auto meta, base->meta());
     auto table = std::make_unique<DocumentTable>();
@@ -178,17 +177,6 @@ class Opening {
             .directory = directory_,
             .wal_directory = path_of(kWalDirectoryName),
             .base_directory = path_of(kBaseDirectoryName)};
-  }
-
-  /// Each file of an encrypted store is proven to be of the keyring's store; STORE has no key.
-  Status check_keyring(const IdentityRecord& identity) const {
-    if (keyring_ != nullptr && keyring_->master_keys().store_id() != identity.store_uuid) {
-      return fail(ErrorCode::kCorruption,
-                  fmt::format("{} holds the {} file of one store and the keyring of another; "
-                              "restore both from one backup",
-                              directory_, kStoreFileName));
-    }
-    return {};
   }
 
   store::BaseStoreOptions base_options(const char* name,

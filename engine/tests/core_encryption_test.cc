@@ -366,6 +366,26 @@ TEST(EncryptedStore, AKeyringFromBeforeIsRefusedOnceAFileIsNewer) {
   expect_refused(disk, &secret, ErrorCode::kKeyUnavailable);
 }
 
+// A changed secret makes no new generation: only the seq tells.
+TEST(EncryptedStore, AKeyringFromBeforeAChangeOfSecretIsRefusedOnceAFileIsNewer) {
+  const StoreSecret secret = key_of('k');
+  const StoreSecret other = key_of('x');
+  MemoryDisk disk;
+  make_store(disk, &secret);
+  const Files before = files_of(disk);
+  {
+    crypto::Keyring keyring = owned_keyring(disk, secret);
+    ASSERT_TRUE(keyring.change_secret(keyring.opened_by(), other.readings().front()).has_value());
+  }
+  {
+    const auto engine = open_engine(kStore, options_with(disk, &other));
+    ASSERT_TRUE(engine->put("a", "new", "1").has_value());
+  }
+  expect_refused(disk, &secret, ErrorCode::kKeyUnavailable);
+  put_files(disk, before, "/store/keyring");
+  expect_refused(disk, &secret, ErrorCode::kKeyUnavailable);
+}
+
 TEST(EncryptedStore, AChangeInALogIsReportedAsTampering) {
   const StoreSecret secret = key_of('k');
   MemoryDisk disk;
