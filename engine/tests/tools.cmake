@@ -1,6 +1,6 @@
 # Tests of engine/tools: they run the real programs.
-pluresdb_test(tools_inspect_test.cc unit LIBS core_test_support simdjson::simdjson)
-pluresdb_test(tools_validate_test.cc unit LIBS core_test_support simdjson::simdjson)
+pluresdb_test(tools_inspect_test.cc unit LIBS core_test_support simdjson::simdjson EXTRA_LABELS one_thread)
+pluresdb_test(tools_validate_test.cc unit LIBS core_test_support simdjson::simdjson EXTRA_LABELS one_thread)
 pluresdb_test(tools_keys_test.cc unit LIBS core_test_support simdjson::simdjson TIMEOUT 300 EXTRA_LABELS forks)
 pluresdb_test(tools_failure_test.cc unit LIBS core_test_support engine_tools EXTRA_LABELS one_thread)
 foreach(test tools_inspect_test tools_validate_test tools_keys_test)
