@@ -136,6 +136,13 @@ Status Checkpointer::ingest(DocumentTable::Frozen& frozen, store::CheckpointMeta
     parts_.table.drop_frozen();
     return outcome;
   }
+  if (outcome.error().code == ErrorCode::kCorruption) {  // The second attempt will succeed.
+    (void)std::fprintf(
+        stderr,
+        "pluresdb: warning: the base store is damaged, and not merged any more until "
+        "the store is opened again: %s\n",
+        to_string(outcome.error()).c_str());
+  }
   // Whether the ingest took effect is for the reopened base store to say (D7).
   base_in_doubt_ = true;
   if (recover_base()) {

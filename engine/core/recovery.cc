@@ -202,7 +202,22 @@ class Opening {
         opened = store::BaseStore::open(base_options(kBaseDirectoryName, identity.store_uuid));
       }
     }
+    if (!opened && opened.error().code == ErrorCode::kBaseLost) {
+      return fail(ErrorCode::kBaseLost, what_is_lost(identity) + opened.error().context);
+    }
     return opened;
+  }
+
+  /// With the base store. Nobody has looked at the log yet, but what it was meant to keep is known.
+  std::string what_is_lost(const IdentityRecord& identity) const {
+    if (identity.compacted_through_seq == 0) {
+      return fmt::format(
+          "nothing was removed from the log yet: with {} moved away it is made again from the "
+          "log: ",
+          path_of(kBaseDirectoryName));
+    }
+    return fmt::format("writes up to seq {} may be lost, later ones are in the log: ",
+                       identity.compacted_through_seq);
   }
 
   /// A missing base store is made again only where the log still has everything since seq 1.

@@ -3,6 +3,7 @@
 // operation leaves the state before or the state after.
 #include "engine/store/base_store.h"
 
+#include <atomic>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -253,8 +254,14 @@ class RocksBaseStore final : public BaseStore {
       return fail(ErrorCode::kIo, "the base store is open for reading only; reopen it");
     }
     visit->release_deletions();
-    TRY(make_room(*visit.operator->()));
-    return ingest_into(*visit.operator->(), source, meta);
+    Status outcome = make_room(*visit.operator->());
+    if (outcome) {
+      outcome = ingest_into(*visit.operator->(), source, meta);
+    }
+    if (!outcome && outcome.error().code == ErrorCode::kCorruption) {
+      merges_.store(false);  // The next merge would meet the same table.  INV-STORE-16
+    }
+    return outcome;
   }
 
   Status reopen() override {
@@ -309,8 +316,9 @@ class RocksBaseStore final : public BaseStore {
     if (!removed && removed.error().code != ErrorCode::kNotFound) {
       return std::unexpected(removed.error());
     }
-    auto opened = RocksDatabase::open(
-        options_, cache_, create ? RocksDatabase::Mode::kCreate : RocksDatabase::Mode::kExisting);
+    using enum RocksDatabase::Mode;
+    const auto existing = merges_.load() ? kExisting : kUnmerged;
+    auto opened = RocksDatabase::open(options_, cache_, create ? kCreate : existing);
     if (!opened) {
       return std::unexpected(open_failure(opened.error(), options_.directory));
     }
@@ -382,7 +390,7 @@ class RocksBaseStore final : public BaseStore {
 
   Status make_room(RocksDatabase& database) {
     if (!options_.background_threads) {
-      if (database.waiting_files() < kFilesBeforeMerge) {
+      if (!database.merges() || database.waiting_files() < kFilesBeforeMerge) {
         return {};
       }
       const auto status =
@@ -396,7 +404,7 @@ class RocksBaseStore final : public BaseStore {
     for (int round = 0; round < kWaitRoundsMax; ++round) {
       std::uint64_t errors = 0;
       (void)database.db().GetIntProperty(rocksdb::DB::Properties::kBackgroundErrors, &errors);
-      if (errors != 0 || database.waiting_files() < kWaitingFilesMax) {
+      if (errors != 0 || !database.merges() || database.waiting_files() < kWaitingFilesMax) {
         break;
       }
       rocksdb::Env::Default()->SleepForMicroseconds(kWaitRoundUs);
@@ -427,6 +435,7 @@ class RocksBaseStore final : public BaseStore {
   const std::shared_ptr<rocksdb::Cache> cache_;
   mutable DatabaseGate gate_;
   CursorRegistry registry_;
+  std::atomic<bool> merges_ = true;
 };
 
 /// Empties the directory of a creation that was interrupted, and of nothing else.

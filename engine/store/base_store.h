@@ -89,8 +89,9 @@ class BaseStore {
   /// First id >= `from`.
   virtual Result<std::unique_ptr<BaseCursor>> cursor(std::string_view from) = 0;
   /// Writes `source` and `meta` as one SST and ingests it: durable and atomic when it returns.
-  /// After an error call reopen() and trust only meta(). Thread: one at a time; reads go on
-  /// meanwhile.
+  /// After an error call reopen() and trust only meta(). kCorruption: merging has met a damaged
+  /// table; after the reopen() nothing is merged until close(), so that checkpoints go on. Thread:
+  /// one at a time; reads go on meanwhile.
   virtual Status ingest(CheckpointSource& source, const CheckpointMeta& meta) = 0;
   /// Closes and opens again after an I/O error. Blocks reads while it runs. On failure the store is
   /// left open for reading when that is possible (a full disk); get() and cursor() then work,

@@ -165,6 +165,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(
   database->options_.env = database->env_.get();
   database->options_.create_if_missing = mode == Mode::kCreate;
   database->options_.error_if_exists = mode == Mode::kCreate;
+  database->options_.disable_auto_compactions |= mode == Mode::kUnmerged;
   rocksdb::DB* opened = nullptr;
   const auto status =
       mode == Mode::kReadOnly

@@ -21,6 +21,7 @@ class RocksDatabase {
   enum class Mode {
     kCreate,    ///< The directory exists and is empty.
     kExisting,  ///< Nothing is ever created but RocksDB's own files.
+    kUnmerged,  ///< As kExisting, and tables are not merged: a merge has met one that is damaged.
     kReadOnly,  ///< Writes nothing at all; for a disk that is full. What it shows may not be
                 ///< durable.
   };
@@ -38,6 +39,7 @@ class RocksDatabase {
   rocksdb::DB& db() { return *db_; }
   [[nodiscard]] const rocksdb::Options& options() const { return options_; }
   [[nodiscard]] bool is_read_only() const { return mode_ == Mode::kReadOnly; }
+  [[nodiscard]] bool merges() const { return mode_ != Mode::kUnmerged; }
   /// Sorted runs that wait for a compaction.
   std::uint64_t waiting_files();
   /// Lets RocksDB delete what it does not need: the state it opened with has been accepted.

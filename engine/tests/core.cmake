@@ -22,6 +22,7 @@ pluresdb_test(core_compactor_test.cc unit LIBS core_test_support)
 pluresdb_test(core_checkpointer_test.cc unit LIBS core_test_support)
 pluresdb_test(core_engine_test.cc unit LIBS core_test_support)
 pluresdb_test(core_encryption_test.cc unit LIBS core_test_support)
+pluresdb_test(core_base_damage_test.cc unit LIBS core_test_support)
 pluresdb_test(core_durability_test.cc unit LIBS core_test_support)
 pluresdb_test(core_restore_test.cc unit LIBS core_test_support TIMEOUT 300 EXTRA_LABELS forks)
 if(PLURESDB_COVERAGE)  # gcov writes the counts of a child that ends by exec only where that is a builtin.
@@ -72,8 +73,8 @@ if(TARGET core_soak_test)
 endif()
 
 # Whatever the engine promises it promises of encrypted stores, too.
-foreach(test engine:unit durability:unit restore:unit crash:crash sync:crash failure:crash rewrite:crash
-        rebuild_failure:crash model:property rebuild:crash rebuild_property:property)
+foreach(test engine:unit base_damage:unit durability:unit restore:unit crash:crash sync:crash failure:crash
+        rewrite:crash rebuild_failure:crash model:property rebuild:crash rebuild_property:property)
   string(REPLACE ":" ";" parts ${test})
   list(GET parts 0 name)
   list(GET parts 1 label)
