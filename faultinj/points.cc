@@ -105,6 +105,12 @@ PointClass classify_path(std::string_view relative_path) {
   return {.area = "quarantine", .file_kind = "file"};
 }
 
+const std::vector<std::string>& damageable_points() {
+  static const std::vector<std::string> points{"wal/segment/*", "base/sst/*", "base/manifest/*",
+                                               "base/current/*"};
+  return points;
+}
+
 const std::vector<std::string>& all_points() {
   static const std::vector<std::string> points = make_points();
   return points;

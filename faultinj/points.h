@@ -33,6 +33,9 @@ PointClass classify_path(std::string_view relative_path);
 /// First parts of the points that are second names of an operation.
 inline constexpr std::string_view kSpacePrefix = "space/";
 inline constexpr std::string_view kInodesPrefix = "inodes/";
+/// Files that damage of data at rest can hit, as patterns of all their points ("base/sst/*"); the
+/// first is what is meant when nothing is said.
+const std::vector<std::string>& damageable_points();
 /// Every point there is, sorted: what `pluresdb-soak list` prints and the parser checks against.
 const std::vector<std::string>& all_points();
 

@@ -64,6 +64,13 @@ TEST(Points, TheListIsSortedAndHasTheOperationsOfEachClass) {
                                        "space/wal/segment/sync", "space/space/statvfs"}) {
     EXPECT_FALSE(std::binary_search(points.begin(), points.end(), point)) << point;
   }
+  for (const std::string& pattern : damageable_points()) {
+    ASSERT_TRUE(pattern.ends_with("/*")) << pattern;
+    const std::string prefix = pattern.substr(0, pattern.size() - 1);
+    EXPECT_TRUE(std::ranges::any_of(points, [&](const std::string& point) {
+      return point.starts_with(prefix);
+    })) << pattern;
+  }
   // The ledger of fired faults keeps 47 characters of a name.
   EXPECT_LT(std::ranges::max(points, {}, &std::string::size).size(), 48U);
 }

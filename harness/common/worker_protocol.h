@@ -5,7 +5,8 @@
 //   pluresdb-soak-worker --control-fd N --region-fd N --journal-fd N --config FILE
 // FILE is a WorkerConfig as JSON (worker_config.h). The worker opens the store, fills
 // SharedRegion.recovery, sends kReady (or kOpenFailed with text and exits 4), then obeys commands
-// in order, answering each with kDone or kError. When the socket closes, the worker exits.
+// in order, answering each with kDone or kError. kOpenFailed and kError carry ledger_error_code()
+// of what was wrong in `value`. When the socket closes, the worker exits.
 #pragma once
 
 #include <array>

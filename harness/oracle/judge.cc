@@ -133,7 +133,7 @@ void Oracle::State::observe_unlisted(const DocumentKey& key, const Observation& 
 
 /// Whether the engine said that `write` is gone, or may have meant it.
 bool Oracle::State::reported_lost(const Write& write) const {
-  return damaged && std::any_of(lost.begin(), lost.end(), [&](const SeqRange& range) {
+  return log_damaged && std::any_of(lost.begin(), lost.end(), [&](const SeqRange& range) {
            return range.last >= write.seq && (!write.acknowledged || range.first <= write.seq);
          });
 }
@@ -144,6 +144,11 @@ bool Oracle::State::is_named(const Document& document) const {
     return !write.is_absence() && reported_lost(write);
   };
   return named(document.state.certain()) || std::ranges::any_of(document.state.maybes(), named);
+}
+
+/// Tables that were damaged are older than the opening that followed; a later write is elsewhere.
+bool Oracle::State::may_be_in_damaged_table(const Document& document) const {
+  return tables_end && document.state.certain().seq <= *tables_end;
 }
 
 /// What must be there is reported lost, and so is everything acknowledged after what is seen.
@@ -175,6 +180,12 @@ void Oracle::State::accept_loss(Documents::iterator position) {
   ++counts.reported_losses;
   position->second.convicted = true;
   settle(position);
+}
+
+/// Refused bytes are none that could be wrong: what must be there stays.
+void Oracle::State::accept_refusal(Document& document) {
+  counts.reported_losses += document.refused ? 0U : 1U;
+  document.refused = true;
 }
 
 // Finds the name of a mismatch; the document is convicted in any case.
@@ -210,6 +221,7 @@ void Oracle::State::judge(Document& document, const DocumentKey& key, const Obse
 
 void Oracle::State::read_failed(const LedgerRecord& record) {
   const bool corrupt = record.error_code == ledger_error_code(pluresdb::ErrorCode::kCorruption);
+  counts.refused_reads += corrupt && tables_damaged ? 1U : 0U;
   const DocumentKey key = key_of(record);
   const auto position = documents.find(key);
   if (position == documents.end() || position->second.convicted ||
@@ -218,6 +230,10 @@ void Oracle::State::read_failed(const LedgerRecord& record) {
   }
   if (corrupt && is_named(position->second)) {
     accept_loss(position);
+    return;
+  }
+  if (corrupt && may_be_in_damaged_table(position->second)) {
+    accept_refusal(position->second);
     return;
   }
   if (corrupt || record.error_code == ledger_error_code(pluresdb::ErrorCode::kNotFound) ||

@@ -130,6 +130,7 @@ void Oracle::State::resolve_pending(PendingWrite& pending, Outcome outcome) {
       document.acknowledged.push_back(pending.write);
     }
     document.convicted = false;
+    document.refused = false;
   } else {
     ++counts.maybe;
     document.state.add_maybe(pending.write);
@@ -260,11 +261,28 @@ void Oracle::worker_started(std::uint32_t incarnation) {
 }
 
 void Oracle::expect_damage() { state_->expects_damage = true; }
-void Oracle::damage() { state_->damaged = true; }
-bool Oracle::damaged() const { return state_->damaged; }
+
+void Oracle::damage(DamagedPart part) {
+  if (part == DamagedPart::kLog) {
+    state_->log_damaged = true;
+  } else {
+    state_->tables_damaged = true;
+    state_->tables_end.reset();
+  }
+}
+
+bool Oracle::damaged(DamagedPart part) const {
+  return part == DamagedPart::kLog ? state_->log_damaged : state_->tables_damaged;
+}
+
+void Oracle::tables_end_at(std::uint64_t checkpoint_seq) {
+  if (state_->tables_damaged && !state_->tables_end) {
+    state_->tables_end = checkpoint_seq;
+  }
+}
 
 void Oracle::losses_reported(std::span<const SeqRange> lost) {
-  if (!state_->damaged) {
+  if (!state_->log_damaged) {
     return;  // Whoever loses something without a reason is convicted.
   }
   state_->lost.insert(state_->lost.end(), lost.begin(), lost.end());
@@ -286,14 +304,16 @@ std::vector<DocumentKey> Oracle::keys_to_verify(std::size_t sample) {
   return keys;
 }
 
-std::vector<DocumentKey> Oracle::live_keys() const {
+std::vector<DocumentKey> Oracle::known_keys() const {
   std::vector<DocumentKey> keys;
   for (const auto& [key, document] : state_->documents) {
-    if (!document.state.may_be_absent()) {
-      keys.push_back(key);
-    }
+    keys.push_back(key);
+  }
+  for (std::size_t i = 0; i < state_->absent.size(); ++i) {
+    keys.push_back(state_->absent.at(i).key);
   }
   std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   return keys;
 }
 

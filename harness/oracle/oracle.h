@@ -8,18 +8,24 @@
 // incarnation than its own, it must never appear; absence in its own incarnation says nothing,
 // because an indeterminate write may only show after the log is opened again. Memory is bounded by
 // live documents and unresolved maybes: a document that is not in the table must not be there.
-// Damage of data at rest is outside of what an engine promises. After damage() a document may be
-// as an older write left it, or absent, when the engine has reported the seqs of all acknowledged
-// writes after that as lost (of the newest 16); and a read may be refused as corrupt when the seq
-// of what must be there is among them. Both are counted, not violations. Wrong bytes, losses and
-// refusals that nobody reported stay violations. The seq of a write of unknown outcome is not
-// known: any later seq that was reported may be its.
+// Damage of data at rest is outside of what an engine promises. After damage of the log a document
+// may be as an older write left it, or absent, when the engine has reported the seqs of all
+// acknowledged writes after that as lost (of the newest 16); and a read may be refused as corrupt
+// when the seq of what must be there is among them. Both are counted, not violations. Wrong bytes,
+// losses and refusals that nobody reported stay violations. The seq of a write of unknown outcome
+// is not known: any later seq that was reported may be its.
+//
+// After damage of tables a read may be refused as corrupt, and is its own report: nobody can list
+// what was in a block that cannot be read. Only of a document that can be in a damaged table: whose
+// write is not newer than the checkpoint that the store had when it was next opened. That is
+// counted too, and the document stays what it was: it may be read rightly later, and never be older
+// or absent.
 //
 // Seqs name writes for good: an agent's grow, and after a restart all are above all acknowledged
 // before (unless the death was one that may take acknowledged writes with it).
 //
-// After a violation or a reported loss a document is no longer judged until its next acknowledged
-// write.
+// After a violation or a loss of the log that was reported a document is no longer judged until its
+// next acknowledged write.
 #pragma once
 
 #include <array>
@@ -65,10 +71,15 @@ struct OracleCounts {
                 reused_seqs = 0;
   /// Documents that the engine said it had lost, or refused to read, after damage().
   std::uint64_t reported_losses = 0;
+  /// Reads that were refused as corrupt after damage of tables.
+  std::uint64_t refused_reads = 0;
   /// Records that no correct worker writes (outcome without intent, op used twice, unknown agent):
   /// above 0 the run proves nothing and ends as a harness error.
   std::uint64_t protocol_errors = 0;
 };
+
+/// What was damaged at rest: it decides what the engine may say of it.
+enum class DamagedPart { kLog, kTables };
 
 /// A write that was acknowledged and must be what its document holds.
 struct LiveWrite {
@@ -109,18 +120,20 @@ class Oracle {
 
   /// damage() may come: remembers the newest acknowledged writes of each document from now on.
   void expect_damage();
-  /// Data at rest were damaged: what the engine reports as lost is no violation from now on.
-  void damage();
-  [[nodiscard]] bool damaged() const;
-  /// Seqs of acknowledged writes that the engine says are lost. Ignored before damage().
+  /// Data at rest were damaged: what the engine reports of it is no violation from now on.
+  void damage(DamagedPart part);
+  [[nodiscard]] bool damaged(DamagedPart part) const;
+  /// Seqs of acknowledged writes that the engine says are lost. Ignored before damage of the log.
   void losses_reported(std::span<const SeqRange> lost);
+  /// Of the opening that follows a damage: no table that was damaged holds a later write than this.
+  void tables_end_at(std::uint64_t checkpoint_seq);
 
   /// Ids to read after a restart: touched since the last call, unresolved maybes, and a seeded
   /// sample of up to `sample` others (deleted ids among them).
   std::vector<DocumentKey> keys_to_verify(std::size_t sample);
-  /// Every document that must be there, for a store that cannot list itself any more. What must
-  /// not be there is not found by it.
-  [[nodiscard]] std::vector<DocumentKey> live_keys() const;
+  /// Every document that must be there, and those known that must not, for a store that cannot list
+  /// itself any more. What nobody knows is not found by it.
+  [[nodiscard]] std::vector<DocumentKey> known_keys() const;
   /// Of every document whose last certain write was acknowledged and no delete; in order of keys.
   /// Those that have been judged wrong are left out.
   [[nodiscard]] std::vector<LiveWrite> live_writes() const;

@@ -42,6 +42,7 @@ struct Document {
   bool volatile_listed = false;
   /// The newest acknowledged writes, in order, while damage is to be expected.
   std::vector<Write> acknowledged;
+  bool refused = false;    ///< Counted among the reported losses, and still what it must be.
   bool convicted = false;  ///< Violated: not judged until its next acknowledged write.
 };
 using Documents = std::unordered_map<DocumentKey, Document, KeyHash>;
@@ -95,7 +96,10 @@ struct Oracle::State {
   std::uint64_t random;
   OracleCounts counts;
   bool expects_damage = false;
-  bool damaged = false;        ///< Losses that are reported are none of the engine's fault.
+  bool log_damaged = false;  ///< Losses that are reported are none of the engine's fault.
+  bool tables_damaged = false;
+  /// Seq behind which nothing is in a damaged table; known from the opening on that follows.
+  std::optional<std::uint64_t> tables_end;
   std::vector<SeqRange> lost;  ///< Reported so far.
   std::deque<Violation> violations;
 
@@ -119,9 +123,11 @@ struct Oracle::State {
   void judge(Document& document, const DocumentKey& key, const Observation& seen);
   [[nodiscard]] bool reported_lost(const Write& write) const;
   [[nodiscard]] bool is_named(const Document& document) const;
+  [[nodiscard]] bool may_be_in_damaged_table(const Document& document) const;
   [[nodiscard]] bool is_reported_loss(const Document& document, const DocumentKey& key,
                                       const Observation& seen) const;
   void accept_loss(Documents::iterator position);
+  void accept_refusal(Document& document);
   void report(ViolationKind kind, const DocumentKey& key, std::string id, std::string detail);
   void convict(Documents::iterator position, ViolationKind kind, std::string detail);
   void sample(std::size_t count, std::vector<DocumentKey>& out);

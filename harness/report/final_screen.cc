@@ -106,6 +106,12 @@ std::string headline(const RunResult& result) {
   if (result.acknowledged == 0) {
     return "nothing was acknowledged";
   }
+  if (result.evidence.base_lost != 0) {
+    return fmt::format(
+        "no acknowledged write lost silently of {}; the base store is lost by damage at rest, "
+        "reported",
+        with_commas(result.acknowledged));
+  }
   if (result.evidence.reported_losses != 0) {
     return fmt::format("no acknowledged write lost silently of {}; {} by damage at rest, reported",
                        with_commas(result.acknowledged),
@@ -184,6 +190,13 @@ void add_evidence(Screen& screen, const RunResult& result) {
         fmt::format("{}, reported by {}, {} lost", plural(evidence.damages, "place", "places"),
                     plural(evidence.damage_reports, "recovery", "recoveries"),
                     plural(evidence.reported_losses, "document", "documents")));
+  }
+  if (evidence.base_damages > 0) {
+    screen.item("of it of the base store",
+                fmt::format("{}, {} and {} refused{}", with_commas(evidence.base_damages),
+                            plural(evidence.refused_reads, "read", "reads"),
+                            plural(evidence.refused_scans, "scan", "scans"),
+                            evidence.base_lost > 0 ? ", at last the whole base store" : ""));
   }
   screen.item("read back and compared",
               fmt::format("{}, {}, {}", plural(evidence.verified_reads, "read", "reads"),

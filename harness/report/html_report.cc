@@ -85,6 +85,13 @@ std::string headline(const RunResult& result) {
   if (result.acknowledged == 0) {
     return "Nothing was acknowledged.";
   }
+  if (result.evidence.base_lost != 0) {
+    return fmt::format(
+        "<b class=\"soft\">No acknowledged write lost silently</b> of {}; the base store is lost "
+        "by "
+        "damage at rest, reported.",
+        all);
+  }
   if (result.evidence.reported_losses != 0) {
     return fmt::format(
         "<b class=\"soft\">No acknowledged write lost silently</b> of {}; {} by damage "
@@ -143,6 +150,12 @@ std::string evidence(const RunResult& result) {
         card(with_commas(e.damages),
              fmt::format("places damaged at rest: {} documents lost, as {} recoveries reported",
                          with_commas(e.reported_losses), with_commas(e.damage_reports)));
+  }
+  if (e.base_damages > 0) {
+    cards += card(with_commas(e.base_damages),
+                  fmt::format("of them in the base store: {} reads and {} scans refused{}",
+                              with_commas(e.refused_reads), with_commas(e.refused_scans),
+                              e.base_lost > 0 ? ", at last the whole base store" : ""));
   }
   cards += card(with_commas(e.verified_reads),
                 fmt::format("reads compared with what must be there: {}, {} full scans",

@@ -69,6 +69,10 @@ struct EvidenceResult {
   std::uint64_t verified_reads = 0, verified_bytes = 0, full_scans = 0;
   std::uint64_t damages = 0;          ///< Of data at rest, done on purpose.
   std::uint64_t damage_reports = 0;   ///< Recoveries that said something durable is damaged.
+  std::uint64_t base_damages = 0;     ///< Of `damages`: of the base store.
+  std::uint64_t refused_reads = 0;    ///< As corrupt, after damage of tables of the base store.
+  std::uint64_t refused_scans = 0;    ///< The same of scans.
+  std::uint64_t base_lost = 0;        ///< 1: after damage of it the store said that it is lost.
   std::uint64_t reported_losses = 0;  ///< Documents of which the store itself said so.
   std::uint64_t crash_images = 0, distinct_crash_images = 0;  ///< Recovered and read.
   // What power losses and crash images left of what was never synced: docs/TESTING.md.

@@ -81,6 +81,10 @@ void write_evidence(JsonWriter& json, const EvidenceResult& evidence) {
   json.number("full_scans", evidence.full_scans);
   json.number("damages", evidence.damages);
   json.number("damage_reports", evidence.damage_reports);
+  json.number("base_damages", evidence.base_damages);
+  json.number("refused_reads", evidence.refused_reads);
+  json.number("refused_scans", evidence.refused_scans);
+  json.number("base_lost", evidence.base_lost);
   json.number("reported_losses", evidence.reported_losses);
   json.number("crash_images", evidence.crash_images);
   json.number("distinct_crash_images", evidence.distinct_crash_images);

@@ -31,9 +31,10 @@ constexpr std::array<FaultKindInfo, 14> kFaultKinds = {{
      "a power loss in the middle of a write: what was written before it is there, and its "
      "beginning"},
     {FaultKind::kBitFlip, "bit_flip", true,
-     "kills the worker and flips a bit of a sealed log segment"},
+     "kills the worker and flips a bit of a file that was synced: of a sealed log segment, or what "
+     "`point` says"},
     {FaultKind::kMisdirectedWrite, "misdirected_write", true,
-     "kills the worker and puts another block of the log into a sealed log segment"},
+     "kills the worker and puts another block of the same folder into such a file"},
     {FaultKind::kMemoryLimit, "memory_limit", true,
      "the worker gets no more memory until it ends of it; the next one has its share again"},
     {FaultKind::kSlowIo, "slow_io", true, "operations at a fault point take longer"},
@@ -169,9 +170,13 @@ constexpr std::array<NameInfo, 16> kChecks = {{
     {"thresholds", true, "every [[thresholds]] held"},
 }};
 
-constexpr std::array<NameInfo, 19> kBranches = {{
+constexpr std::array<NameInfo, 21> kBranches = {{
     {"torn_tail_dropped", true, "recovery met a torn tail and dropped it"},
     {"corruption_quarantined", true, "recovery met damaged bytes and put them aside"},
+    {"base_damage_met", true,
+     "a read, a scan or an opening met damage of the base store, and the store said so"},
+    {"base_lost_reported", true,
+     "after damage of the base store the store said that it is lost, again and again"},
     {"wal_replayed", true, "recovery replayed log entries that the base store did not have"},
     {"unsynced_bytes_discarded", true, "a power loss took unsynced bytes away"},
     {"directory_entries_discarded", true, "a power loss took an unsynced directory entry away"},

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "faultinj/points.h"
 #include "harness/scenario/catalog.h"
@@ -203,6 +204,19 @@ void FaultChecker::point(const Node& table, const FaultSection& fault) {
     findings.add(place(table, "point"),
                  "faults.point: a full disk is the points below space/, or below inodes/; write "
                  "\"space/*\" or \"inodes/*\"");
+  }
+  const auto& damageable = faultinj::damageable_points();
+  if (is_damage(fault.kind) && std::ranges::find(damageable, fault.point) == damageable.end()) {
+    findings.add(place(table, "point"),
+                 fmt::format("faults.point: \"{}\" cannot be damaged; write one of \"{}\"",
+                             fault.point, fmt::join(damageable, "\", \"")));
+  }
+  if (is_damage(fault.kind) && fault.point.starts_with("base/") &&
+      std::ranges::find(scenario.faults, FaultKind::kCrashImage, &FaultSection::kind) !=
+          scenario.faults.end()) {
+    findings.add(place(table, "point"),
+                 "faults.point: crash images are scanned as a whole, which a store with a damaged "
+                 "base store refuses; remove the one fault or the other");
   }
   if (fault.kind == FaultKind::kSyncError &&
       !all_points_end_in(fault.point, {"/sync", "/sync_directory"})) {

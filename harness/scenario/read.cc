@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "faultinj/points.h"
 #include "harness/common/operation.h"
 #include "harness/common/worker_config.h"
 #include "harness/scenario/catalog.h"
@@ -282,6 +283,9 @@ void read_fault(const Node& table, FaultSection& fault, Findings& findings) {
   }
   if (fault.kind == FaultKind::kDiskFull && fault.point.empty()) {
     fault.point = "space/*";
+  }
+  if (is_damage(fault.kind) && fault.point.empty()) {
+    fault.point = faultinj::damageable_points().front();
   }
   if (fault.kind == FaultKind::kSyncError && fault.after_error.empty()) {
     fault.after_error = "still_dirty";

@@ -75,7 +75,7 @@ struct FaultSection {
   double jitter = 0;  ///< 0..1: fraction of `every` by which each instant varies.
   std::optional<double> at_seconds;
   std::optional<double> for_seconds;
-  std::string point;              ///< libfiu point, of the kinds that arm one.
+  std::string point;              ///< libfiu points that are armed, or whose files are damaged.
   double probability = 1.0;       ///< Per call of the point while armed.
   std::uint64_t times = 0;        ///< At most this many firings per arming; 0: no limit.
   std::uint64_t nth = 0;          ///< Only the n-th call since the arming; 0: any.

@@ -174,7 +174,7 @@ class Examination {
     result.replayed_entries = recovery.replayed_entries;
     if (reply.type != CommandType::kReady) {
       fail_with(result, ImageResult::Outcome::kNotOpened, packet_text(reply));
-    } else if (recovery.found_damage() && !parts_.oracle.damaged()) {
+    } else if (recovery.found_damage() && !parts_.oracle.damaged(oracle::DamagedPart::kLog)) {
       fail_with(result, ImageResult::Outcome::kNotOpened,
                 fmt::format("recovery found {} corrupt entries in {} corrupt segments{}",
                             recovery.corrupted_entries, recovery.corrupted_segments,

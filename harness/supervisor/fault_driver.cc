@@ -244,7 +244,7 @@ std::vector<report::FaultResult> FaultDriver::results() const {
     const FaultSection& fault = scenario_.faults[i];
     results.push_back({.name = fault.name,
                        .kind = scenario::fault_kind_name(fault.kind),
-                       .point = scenario::is_instant(fault.kind) ? "" : point_of(fault),
+                       .point = point_of(fault),
                        .planned = fault.must_fire,
                        .attempted = tallies_[i].attempted,
                        .fired = tallies_[i].fired});

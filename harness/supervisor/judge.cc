@@ -151,6 +151,12 @@ CheckResult recovery(const RunFacts& facts, const RunResult& result) {
   if (!facts.damaged_opens.empty()) {
     return failed(kName, first_of(facts.damaged_opens));
   }
+  if (!facts.base_lost.empty()) {
+    return passed(kName, fmt::format("{} recoveries, then {} was damaged and the store, with {} "
+                                     "documents, said: {}",
+                                     result.recoveries.size(), facts.base_damage,
+                                     facts.live_when_base_lost, facts.base_lost));
+  }
   return passed(kName, fmt::format("{} recoveries", result.recoveries.size()));
 }
 
@@ -214,11 +220,18 @@ CheckResult faults_fired(const RunResult& result) {
                          : inconclusive(kName, missing);
 }
 
+/// How often the store said that it has met damage of its base store.
+std::uint64_t base_damage_met(const report::EvidenceResult& evidence) {
+  return evidence.refused_reads + evidence.refused_scans + evidence.base_lost;
+}
+
 bool reached(std::string_view branch, const RunFacts& facts, const RunResult& result) {
   const report::EvidenceResult& evidence = result.evidence;
-  const std::array<std::pair<std::string_view, std::uint64_t>, 19> numbers = {{
+  const std::array<std::pair<std::string_view, std::uint64_t>, 21> numbers = {{
       {"torn_tail_dropped", evidence.torn_tails_met},
       {"corruption_quarantined", evidence.damage_reports},
+      {"base_damage_met", base_damage_met(evidence)},
+      {"base_lost_reported", evidence.base_lost},
       {"wal_replayed", facts.replayed_entries},
       {"unsynced_bytes_discarded", evidence.unsynced_bytes_discarded},
       {"directory_entries_discarded", evidence.directory_entries_discarded},
@@ -288,6 +301,8 @@ CheckResult evidence(const RunFacts& facts, const RunResult& result) {
       fired_of(result, FaultKind::kPowerLoss) + fired_of(result, FaultKind::kTornWrite) > 0;
   demand(!lost_power || seen.unsynced_bytes_discarded > 0 || seen.directory_entries_discarded > 0,
          "no power loss took anything away");
+  demand(seen.base_damages == 0 || base_damage_met(seen) > 0,
+         "no damaged place of the base store was ever read");
   return missing.empty()
              ? passed(kName, fmt::format("{} kills left maybes, {} unsynced bytes discarded, {} "
                                          "torn tails met, {} full scans",

@@ -21,9 +21,12 @@ struct RunFacts {
   std::vector<std::string> wrong_images;       ///< Crash images that did not recover rightly.
   std::vector<std::string> unexamined_images;  ///< The harness could not look at them.
   std::vector<std::string> refused_scans;      ///< The store could not list itself.
-  std::vector<std::string> idle_lives;         ///< Nothing acknowledged although agents ran.
-  std::string harness_error;                   ///< Not the engine's fault; exit status 4.
-  bool final_check_done = false;               ///< The whole store was read at the end, twice.
+  std::string base_damage;  ///< Where the base store was damaged last; empty: it was not.
+  std::string base_lost;    ///< What the store said when it did not open after that.
+  std::uint64_t live_when_base_lost = 0;
+  std::vector<std::string> idle_lives;  ///< Nothing acknowledged although agents ran.
+  std::string harness_error;            ///< Not the engine's fault; exit status 4.
+  bool final_check_done = false;        ///< The whole store was read at the end, twice.
   std::uint64_t starts = 0, reopened_read_only = 0;
   std::uint64_t replayed_entries = 0;
   std::uint64_t groups_rewritten = 0, no_space_refusals = 0, checkpoints = 0;

@@ -1,5 +1,6 @@
-// Start reading at live(). life_worker.cc holds the steps of one worker, life_trouble.cc what
-// happens when one does not do as it was told.
+// Start reading at live(). life_worker.cc holds the steps of one worker, life_instants.cc faults
+// that leave it alive, life_damage.cc those that damage what was synced, life_trouble.cc what
+// happens when a worker does not do as it was told.
 #include "harness/supervisor/life.h"
 
 #include <cstddef>
@@ -12,7 +13,6 @@
 #include <fmt/format.h>
 
 #include "faultinj/power_loss.h"
-#include "faultinj/sealed_damage.h"
 #include "harness/common/operation.h"
 #include "harness/common/worker_config.h"
 #include "harness/scenario/catalog.h"
@@ -146,7 +146,9 @@ void Life::perform(const FaultAction& action) {
   const FaultSection& fault = parts_.scenario.faults[action.fault];
   switch (action.step) {
     case FaultStep::kKill:
-      kill_under_load(action.fault);
+      if (look_before_damage(fault)) {
+        kill_under_load(action.fault);
+      }
       return;
     case FaultStep::kPause:
       stand_still(action.fault);
@@ -268,20 +270,6 @@ bool Life::take_power(const FaultSection& fault, KillReport& report) {
   return true;
 }
 
-bool Life::damage(const FaultSection& fault, KillReport& report) {
-  const auto kind = fault.kind == FaultKind::kBitFlip ? faultinj::SealedDamage::kBitFlip
-                                                      : faultinj::SealedDamage::kMisdirectedWrite;
-  auto done = faultinj::damage_sealed_segment(parts_.folder.data(), kind, random_.next());
-  if (!done.has_value()) {
-    return harness_error("damage: " + pluresdb::to_string(done.error()));
-  }
-  report.damage = *std::move(done);
-  if (report.damage.has_value()) {
-    parts_.oracle.damage();
-  }
-  return true;
-}
-
 bool Life::restart_after_kill(const std::string& cause) {
   return start_worker(cause) && verify() && start_load();
 }
@@ -308,10 +296,14 @@ void Life::finish() {
       "stopped after a violation, to keep the data as they are",
       "the worker ended",
       "the store did not open",
-      "the harness failed"};
+      "the harness failed",
+      "the base store is lost, as the store says"};
   parts_.recorder.load_ended(std::string(kReasons[static_cast<std::size_t>(end_)]));
   parts_.result.interrupted = end_ == EndReason::kStopped || end_ == EndReason::kAborted;
   look_for_the_last_time();
+  if (end_ == EndReason::kBaseLost) {  // Perhaps only in that last look.
+    confirm_base_lost();
+  }
   // A second signal may have cut that short.
   parts_.result.interrupted = parts_.result.interrupted || end_ == EndReason::kAborted;
 }
@@ -339,6 +331,7 @@ void Life::look_for_the_last_time() {
     case EndReason::kAborted:
     case EndReason::kOpenFailed:
     case EndReason::kHarnessError:
+    case EndReason::kBaseLost:
       return;
   }
 }

@@ -39,6 +39,7 @@ enum class EndReason {
   kWorkerEnded,
   kOpenFailed,
   kHarnessError,
+  kBaseLost,  ///< Damage of the base store, and the store says so when it is opened.
 };
 
 /// What a life works with; all outlive it.
@@ -81,7 +82,7 @@ class Life {
   bool start_load();
   bool stop_load();
   bool close_worker();
-  bool end_read_only_worker();
+  bool end_worker_that_did_not_close();
   bool restart_after_kill(const std::string& cause);
   bool reopen(const std::string& cause);
   bool arm(std::size_t fault);
@@ -108,7 +109,10 @@ class Life {
   /// be left out of order.
   enum class Aim { kAnything, kTearable, kNames };
   bool enough_unsynced(const scenario::FaultSection& fault, Aim aim);
+  bool look_before_damage(const scenario::FaultSection& fault);
   bool damage(const scenario::FaultSection& fault, KillReport& report);
+  bool base_lost(const std::string& text);
+  void confirm_base_lost();
   bool take_power(const scenario::FaultSection& fault, KillReport& report);
   void finish();
   void look_for_the_last_time();

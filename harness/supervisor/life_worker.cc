@@ -10,8 +10,10 @@
 #include <fmt/format.h>
 
 #include "harness/common/control_channel.h"
+#include "harness/common/shared_region.h"
 #include "harness/common/worker_config.h"
 #include "harness/common/worker_protocol.h"
+#include "harness/oracle/oracle.h"
 #include "harness/scenario/scenario.h"
 #include "harness/supervisor/fault_driver.h"
 #include "harness/supervisor/life.h"
@@ -91,6 +93,10 @@ bool Life::take_ready(const std::string& cause, const ControlPacket& packet) {
   if (packet.type == CommandType::kOpenFailed) {
     const std::string text =
         fmt::format("worker {} (after {}): {}", incarnation_, cause, packet_text(packet));
+    if (packet.value == ledger_error_code(pluresdb::ErrorCode::kBaseLost) &&
+        !facts_.base_damage.empty()) {
+      return base_lost(text);
+    }
     if (incarnation_ == 1) {  // Nothing was lost: there is no store yet.
       return harness_error("the store cannot be made: " + text);
     }
@@ -116,7 +122,8 @@ bool Life::take_ready(const std::string& cause, const ControlPacket& packet) {
                     recovery.lost_left_out));
   }
   parts_.oracle.losses_reported(recovery.lost);
-  if (recovery.found_damage() && !parts_.oracle.damaged()) {
+  parts_.oracle.tables_end_at(recovery.checkpoint_seq);
+  if (recovery.found_damage() && !parts_.oracle.damaged(oracle::DamagedPart::kLog)) {
     facts_.damaged_opens.push_back(
         fmt::format("after {} recovery found {} corrupt entries in {} corrupt segments{}", cause,
                     recovery.corrupted_entries, recovery.corrupted_segments,
@@ -151,6 +158,9 @@ bool Life::scan() {
   }
   if (scanned->refusal.empty()) {
     ++parts_.result.evidence.full_scans;
+  } else if (scanned->refused_as_corrupt && parts_.oracle.damaged(oracle::DamagedPart::kTables)) {
+    ++parts_.result.evidence.refused_scans;
+    parts_.recorder.note("scan_incomplete", "as must be after damage: " + scanned->refusal);
   } else {
     facts_.refused_scans.push_back(scanned->refusal);
     parts_.recorder.trouble("scan_refused", scanned->refusal);
@@ -194,8 +204,12 @@ bool Life::close_worker() {
   const auto reply = parts_.loop.command({.type = CommandType::kClose}, kCloseSeconds);
   if (!reply.has_value()) {
     const bool read_only = parts_.region.counters.wal_read_only.load() != 0;
-    if (reply.error().kind == TroubleKind::kRefused && read_only) {
-      return end_read_only_worker();
+    // A segment whose values cannot be looked up cannot be judged, and the close says so.
+    const bool met_damage = reply.error().is(pluresdb::ErrorCode::kCorruption) &&
+                            parts_.oracle.damaged(oracle::DamagedPart::kTables);
+    if (reply.error().kind == TroubleKind::kRefused && (read_only || met_damage)) {
+      parts_.recorder.note("close_refused", reply.error().text);
+      return end_worker_that_did_not_close();
     }
     return handle(reply.error(), "closing the store");
   }
@@ -213,8 +227,9 @@ bool Life::close_worker() {
   return true;
 }
 
-/// An engine that may not write cannot close cleanly; ending its process is all there is.
-bool Life::end_read_only_worker() {
+/// An engine that may not write, or has met damage, does not close cleanly; ending its process is
+/// all there is.
+bool Life::end_worker_that_did_not_close() {
   worker_->kill();
   if (!worker_->wait_exit(kExitMs).has_value()) {
     return harness_error(fmt::format("worker {} cannot be killed", worker_->pid()));

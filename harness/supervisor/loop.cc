@@ -92,7 +92,7 @@ Attempt<ControlPacket> Loop::await_reply(double stall_seconds) {
       note_progress();
       const ControlPacket& packet = *reply;
       if (packet.type == CommandType::kError) {
-        return std::unexpected(Trouble{TroubleKind::kRefused, packet_text(packet)});
+        return std::unexpected(Trouble{TroubleKind::kRefused, packet_text(packet), packet.value});
       }
       return packet;
     }

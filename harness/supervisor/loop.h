@@ -18,6 +18,7 @@
 #include "harness/supervisor/run_clock.h"
 #include "harness/supervisor/signals.h"
 #include "harness/supervisor/worker_process.h"
+#include <pluresdb/error.h>
 
 namespace soak::supervisor {
 
@@ -31,6 +32,11 @@ enum class TroubleKind {
 struct Trouble {
   TroubleKind kind = TroubleKind::kDied;
   std::string text;
+  std::uint64_t error_code = 0;  ///< Of a kError of the worker: ledger_error_code(); else 0.
+
+  [[nodiscard]] bool is(pluresdb::ErrorCode code) const {
+    return error_code == ledger_error_code(code);
+  }
 };
 template <typename T>
 using Attempt = std::expected<T, Trouble>;

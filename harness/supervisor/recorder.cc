@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "faultinj/damage_at_rest.h"
 #include "faultinj/power_loss.h"
 #include "harness/common/shared_region.h"
 #include "harness/oracle/oracle.h"
@@ -94,6 +95,7 @@ Recovery read_recovery(const RecoveryEvidence& evidence) {
           .clean_shutdown = evidence.clean_shutdown.load() != 0,
           .lost = {evidence.lost.begin(),
                    evidence.lost.begin() + static_cast<std::ptrdiff_t>(evidence.lost_count.load())},
+          .checkpoint_seq = evidence.checkpoint_seq.load(),
           .lost_left_out = evidence.lost_left_out.load()};
 }
 
@@ -225,6 +227,7 @@ void Recorder::killed(const KillReport& kill) {
   if (kill.damage.has_value()) {
     const faultinj::DamageDone& damage = *kill.damage;
     ++result_.evidence.damages;
+    result_.evidence.base_damages += damage.file.starts_with("base/") ? 1U : 0U;
     text += fmt::format("; damaged {} at {}", damage.file, damage.offset);
     fields.insert(fields.end(), {{"file", json_quote(damage.file)},
                                  {"offset", number(damage.offset)},

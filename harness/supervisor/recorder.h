@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "faultinj/damage_at_rest.h"
 #include "faultinj/power_loss.h"
-#include "faultinj/sealed_damage.h"
 #include "harness/common/shared_region.h"
 #include "harness/oracle/oracle.h"
 #include "harness/report/reports.h"
@@ -44,6 +44,7 @@ struct Recovery {
   std::uint64_t quarantined_bytes = 0, corrupted_entries = 0, corrupted_segments = 0;
   bool wal_lost = false, created = false, clean_shutdown = false;
   std::vector<SeqRange> lost;
+  std::uint64_t checkpoint_seq = 0;
   std::uint64_t lost_left_out = 0;  ///< Ranges that are not in `lost`.
 
   [[nodiscard]] bool found_damage() const {

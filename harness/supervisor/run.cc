@@ -126,6 +126,7 @@ void fill_numbers(const oracle::OracleCounts& counts, report::RunResult& result)
   result.operations = counts.operations;
   result.acknowledged_bytes = counts.acknowledged_bytes;
   result.evidence.reported_losses = counts.reported_losses;
+  result.evidence.refused_reads = counts.refused_reads;
   result.lost_acknowledged_writes = counts.lost_acknowledged_writes;
   result.resurrected_deletes = counts.resurrected_deletes;
   result.corrupt_reads = counts.corrupt_reads;

@@ -159,8 +159,10 @@ void RunFolder::remove_fiu_fifos(int pid) const {
 pluresdb::Status RunFolder::finish(const std::string& keep_data,
                                    const report::RunResult& result) const {
   const bool passed = result.verdict == report::Verdict::kPass;
+  // A store that cannot be opened any more is what there is to look at.
+  const bool needed = !passed || result.evidence.base_lost > 0;
   std::error_code error;
-  if (keep_data == "never" || (keep_data == "on_failure" && passed)) {
+  if (keep_data == "never" || (keep_data == "on_failure" && !needed)) {
     fs::remove_all(data(), error);
     if (error) {
       return pluresdb::fail(ErrorCode::kIo, fmt::format("remove {}", data()), error.value());

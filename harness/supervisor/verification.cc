@@ -17,6 +17,7 @@
 #include "harness/common/worker_protocol.h"
 #include "harness/oracle/oracle.h"
 #include "harness/supervisor/loop.h"
+#include <pluresdb/error.h>
 
 namespace soak::supervisor {
 namespace {
@@ -85,12 +86,14 @@ Attempt<Scan> full_scan(Loop& loop, oracle::Oracle& oracle) {
     if (reply.error().kind != TroubleKind::kRefused) {
       return std::unexpected(reply.error());
     }
-    const auto verified = verify_keys(loop, oracle, oracle.live_keys());
+    const auto verified = verify_keys(loop, oracle, oracle.known_keys());
     if (!verified.has_value()) {
       return std::unexpected(verified.error());
     }
     loop.turn(0);
-    return Scan{.documents = *verified, .refusal = reply.error().text};
+    return Scan{.documents = *verified,
+                .refusal = reply.error().text,
+                .refused_as_corrupt = reply.error().is(pluresdb::ErrorCode::kCorruption)};
   }
   if (reply->value != seen) {
     return std::unexpected(wrong_count("scan", reply->value, seen));

@@ -16,9 +16,10 @@ Attempt<std::uint64_t> verify_keys(Loop& loop, oracle::Oracle& oracle,
                                    const std::vector<DocumentKey>& keys);
 struct Scan {
   std::uint64_t documents = 0;
-  /// Not empty: the store could not list itself. What must be there was read by name instead, which
-  /// does not find what must not be there.
+  /// Not empty: the store could not list itself. What is known was read by name instead, which does
+  /// not find what nobody knows.
   std::string refusal{};
+  bool refused_as_corrupt = false;
 };
 /// Lists and reads the whole store, while no agent runs.
 Attempt<Scan> full_scan(Loop& loop, oracle::Oracle& oracle);

@@ -244,5 +244,148 @@ TEST(OracleDamage, AWriteAfterAReportedLossIsJudgedAgain) {
   EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
 }
 
+TEST(OracleTableDamage, ARefusedReadIsItsOwnReportAndCountedOnce) {
+  History history;
+  const auto op = history.put(kNote);
+  history.crash_with_damaged_tables(history.seq());
+  history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+  history.oracle.consume(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+  EXPECT_EQ(found(history), Kinds{});
+  EXPECT_EQ(history.oracle.counts().reported_losses, 1U);
+  EXPECT_EQ(history.oracle.counts().refused_reads, 2U);
+  EXPECT_EQ(history.oracle.counts().lost_acknowledged_writes, 0U);
+  history.read(kNote, op);
+  EXPECT_EQ(found(history), Kinds{}) << "what is read is right";
+}
+
+TEST(OracleTableDamage, ADocumentThatWasNotDamagedIsAsItWas) {
+  History history;
+  const auto op = history.put(kNote);
+  history.crash_with_damaged_tables(history.seq());
+  history.read(kNote, op);
+  EXPECT_EQ(found(history), Kinds{});
+  EXPECT_EQ(history.oracle.counts().reported_losses, 0U);
+  EXPECT_EQ(history.oracle.counts().refused_reads, 0U);
+}
+
+TEST(OracleTableDamage, AbsentOrOlderIsASilentLoss) {
+  for (const bool older : {false, true}) {
+    for (const bool refused_before : {false, true}) {
+      History history;
+      const auto first = history.put(kNote);
+      history.put(kNote);
+      history.crash_with_damaged_tables(history.seq());
+      if (refused_before) {  // Which says that it is there.
+        history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+      }
+      history.read(kNote, older ? first : 0);
+      EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
+    }
+  }
+}
+
+TEST(OracleTableDamage, AScanThatIsCompleteAndLeavesOneOutIsASilentLoss) {
+  History history;
+  history.put(kNote);
+  history.crash_with_damaged_tables(history.seq());
+  history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+  history.oracle.begin_scan();
+  history.oracle.end_scan();
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
+}
+
+TEST(OracleTableDamage, WrongBytesAreNone) {
+  History history;
+  history.put(kNote);
+  history.crash_with_damaged_tables(history.seq());
+  history.read_bytes(kNote, {.length = 12, .hash = 99});
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kCorruptRead});
+}
+
+TEST(OracleTableDamage, WithoutItOrOfTheLogARefusalIsAViolation) {
+  for (const bool log_damaged : {false, true}) {
+    History history;
+    history.put(kNote);
+    if (log_damaged) {
+      history.crash_with_damage({});
+    } else {
+      history.crash();
+    }
+    history.oracle.tables_end_at(history.seq());  // Means nothing then.
+    history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+    EXPECT_EQ(found(history), Kinds{ViolationKind::kReadFailed});
+    EXPECT_EQ(history.oracle.counts().lost_acknowledged_writes, 1U);
+    EXPECT_EQ(history.oracle.counts().refused_reads, 0U);
+  }
+}
+
+TEST(OracleTableDamage, NothingElseThanCorruptIsAReport) {
+  for (const auto code :
+       {pluresdb::ErrorCode::kNotFound, pluresdb::ErrorCode::kBaseLost, pluresdb::ErrorCode::kIo}) {
+    History history;
+    history.put(kNote);
+    history.crash_with_damaged_tables(history.seq());
+    history.oracle.verify(history.failed_read(kNote, code));
+    EXPECT_EQ(found(history), Kinds{ViolationKind::kReadFailed});
+  }
+}
+
+TEST(OracleTableDamage, AWriteThatNoTableHadWhenItWasDamagedMustBeReadable) {
+  History history;
+  history.put(kNote);
+  const std::uint64_t checkpoint = history.seq();
+  history.put(kCapture);
+  history.crash_with_damaged_tables(checkpoint);
+  history.put(History::memory(8));
+  history.crash();
+  history.oracle.tables_end_at(history.seq());  // Of an opening that no damage came before.
+  history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+  EXPECT_EQ(found(history), Kinds{});
+  history.oracle.verify(history.failed_read(kCapture, pluresdb::ErrorCode::kCorruption));
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kReadFailed});
+  history.oracle.verify(history.failed_read(History::memory(8), pluresdb::ErrorCode::kCorruption));
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kReadFailed});
+}
+
+TEST(OracleTableDamage, AWriteAfterARefusalIsCountedAgain) {
+  History history;
+  history.put(kNote);
+  history.crash_with_damaged_tables(history.seq());
+  history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+  history.put(kNote);
+  history.crash_with_damaged_tables(history.seq());
+  history.oracle.verify(history.failed_read(kNote, pluresdb::ErrorCode::kCorruption));
+  EXPECT_EQ(found(history), Kinds{});
+  EXPECT_EQ(history.oracle.counts().reported_losses, 2U);
+}
+
+TEST(OracleTableDamage, AReportOfLostSeqsDoesNotExcuseIt) {
+  History history;
+  history.put(kNote);
+  history.put(kCapture);
+  history.oracle.damage(DamagedPart::kTables);
+  history.oracle.losses_reported(std::vector<SeqRange>{{1, history.seq()}});
+  history.crash();
+  history.read(kNote, 0);
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
+  history.crash_with_damage({});  // Comes after that report.
+  history.read(kCapture, 0);
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kLostAcknowledgedWrite});
+}
+
+TEST(OracleTableDamage, AStoreThatCannotListItselfIsAskedForWhatMustNotBeThereToo) {
+  History history;
+  history.put(kNote);
+  const auto deleted = history.put(kCapture);
+  history.erase(kCapture);
+  history.crash_with_damaged_tables(history.seq());
+  EXPECT_EQ(history.oracle.known_keys(), (std::vector<DocumentKey>{kCapture, kNote}));
+  history.oracle.verify(history.failed_read(kCapture, pluresdb::ErrorCode::kCorruption));
+  EXPECT_EQ(found(history), Kinds{}) << "what is refused may be its tombstone";
+  EXPECT_EQ(history.oracle.counts().refused_reads, 1U);
+  history.read(kCapture, deleted);
+  EXPECT_EQ(found(history), Kinds{ViolationKind::kResurrectedDelete});
+}
+
 }  // namespace
 }  // namespace soak::oracle

@@ -87,8 +87,15 @@ class History {
   /// A worker starts on damaged data and says that these seqs are lost.
   void crash_with_damage(const std::vector<SeqRange>& lost) {
     oracle.worker_died(false);
-    oracle.damage();
+    oracle.damage(DamagedPart::kLog);
     oracle.losses_reported(lost);
+    oracle.worker_started(++incarnation_);
+  }
+  /// A worker starts on damaged tables, which hold nothing newer than `checkpoint_seq`.
+  void crash_with_damaged_tables(std::uint64_t checkpoint_seq) {
+    oracle.worker_died(false);
+    oracle.damage(DamagedPart::kTables);
+    oracle.tables_end_at(checkpoint_seq);
     oracle.worker_started(++incarnation_);
   }
 

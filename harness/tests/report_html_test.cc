@@ -118,6 +118,22 @@ TEST(Reports, ReportedLossesAreNotGlossedOver) {
             std::string::npos);
 }
 
+TEST(Reports, ABaseStoreThatIsLostIsNotGlossedOver) {
+  RunResult result = fixture_run();
+  result.evidence.damages = result.evidence.base_damages = 3;
+  result.evidence.refused_reads = 12;
+  EXPECT_NE(report_html(result).find("12 reads and 0 scans refused</"), std::string::npos);
+  result.evidence.base_lost = 1;
+  const std::string page = report_html(result);
+  EXPECT_NE(page.find("of 741,002; the base store is lost by damage at rest"), std::string::npos);
+  EXPECT_NE(page.find("12 reads and 0 scans refused, at last the whole"), std::string::npos);
+  const std::string screen = final_screen(result, "", false, 100);
+  EXPECT_NE(screen.find("the base store is lost by damage at rest, reported"), std::string::npos)
+      << screen;
+  EXPECT_NE(screen.find("3, 12 reads and 0 scans refused, at last the whole"), std::string::npos)
+      << screen;
+}
+
 TEST(ReportHtml, MarksAndBandsHaveTooltips) {
   const Page page(fixture_run());
   const std::string throughput = "//figure[@id='throughput']";

@@ -45,6 +45,7 @@ if(PLURESDB_TESTS)
       scenarios/negative/alien-document.toml
       scenarios/negative/dropped-directory-sync.toml
       scenarios/negative/early-ack.toml
+      scenarios/negative/hidden-base-damage.toml
       scenarios/negative/hidden-damage.toml
       scenarios/negative/incomplete-scan.toml
       scenarios/negative/lost-delete.toml

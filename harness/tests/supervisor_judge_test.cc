@@ -223,6 +223,7 @@ TEST_F(JudgeTest, EveryBranchOfTheCatalogCanBeReached) {
   facts_.segments_deleted = facts_.segments_rewritten = facts_.segments_compressed = 1;
   facts_.resumed_after_disk_full = facts_.reopened_read_only = 1;
   result_.evidence.damages = result_.evidence.damage_reports = 1;
+  result_.evidence.base_damages = result_.evidence.base_lost = 1;
   result_.evidence.torn_tails_met = result_.evidence.directory_entries_discarded = 1;
   const std::map<std::string_view, std::uint64_t report::EvidenceResult::*> own_numbers = {
       {"write_torn", &report::EvidenceResult::unsynced_writes_torn},
@@ -253,6 +254,42 @@ TEST_F(JudgeTest, ReportedLossesAreTold) {
   const report::CheckResult told = check("no_lost_acknowledged_writes");
   EXPECT_EQ(told.verdict, Verdict::kPass);
   EXPECT_NE(told.detail.find("3 lost by damage at rest"), std::string::npos) << told.detail;
+}
+
+TEST_F(JudgeTest, DamageOfTheBaseStoreThatNobodyReadProvesNothing) {
+  result_.evidence.damages = result_.evidence.base_damages = 2;
+  scenario_.must_reach = {"base_damage_met"};
+  expect("evidence", Verdict::kInconclusive);
+  expect("branches_reached", Verdict::kInconclusive);
+  for (std::uint64_t report::EvidenceResult::* const met :
+       {&report::EvidenceResult::refused_reads, &report::EvidenceResult::refused_scans,
+        &report::EvidenceResult::base_lost}) {
+    result_.evidence.*met = 1;
+    expect("evidence", Verdict::kPass);
+    expect("branches_reached", Verdict::kPass);
+    result_.evidence.*met = 0;
+  }
+}
+
+TEST_F(JudgeTest, ABaseStoreThatIsLostAndSaysSoIsTold) {
+  result_.evidence.damages = result_.evidence.base_damages = result_.evidence.base_lost = 1;
+  facts_.base_damage = "base/MANIFEST-000012 at 77";
+  facts_.base_lost = "base_lost: writes up to seq 130 may be lost";
+  facts_.live_when_base_lost = 42;
+  const report::CheckResult told = check("recovery_succeeds");
+  EXPECT_EQ(result_.verdict, Verdict::kPass);
+  for (const char* part : {"MANIFEST-000012 at 77", "up to seq 130", "42 documents"}) {
+    EXPECT_NE(told.detail.find(part), std::string::npos) << told.detail;
+  }
+}
+
+TEST_F(JudgeTest, ABaseStoreThatIsLostAndThenThereFails) {
+  result_.evidence.damages = result_.evidence.base_damages = 1;
+  facts_.base_lost = "base_lost: writes up to seq 130 may be lost";
+  facts_.damaged_opens = {"the base store was lost, and at the next opening it was not"};
+  facts_.final_check_done = false;
+  EXPECT_EQ(check("recovery_succeeds").verdict, Verdict::kFail);
+  EXPECT_EQ(result_.verdict, Verdict::kFail);
 }
 
 TEST_F(JudgeTest, KillsThatInterruptedNothingProveNothing) {

@@ -36,6 +36,8 @@ using pluresdb::Status;
 using Documents = std::map<std::string, std::string>;
 
 constexpr std::string_view kDamagedId = "a/memory/damaged";
+/// Behind which no scan comes.
+constexpr std::string_view kDamagedBlockId = "z/memory/damaged";
 
 class MapTarget final : public Target {
  public:
@@ -61,6 +63,9 @@ class MapTarget final : public Target {
   }
   Status scan(const Visit& visit) override {
     for (const auto& [id, json] : documents_) {
+      if (id == kDamagedBlockId) {
+        return pluresdb::fail(ErrorCode::kCorruption, "damaged block");
+      }
       const bool damaged = id == kDamagedId;
       if (!visit(id,
                  damaged ? Json(pluresdb::fail(ErrorCode::kCorruption, "damaged")) : Json(json))) {
@@ -248,6 +253,11 @@ TEST_F(DefectTest, HiddenDamageKeepsQuietAboutALoss) {
   plant("hidden_damage");
   EXPECT_EQ(scanned().size(), 0U);
   EXPECT_EQ(target_->recovery().wal.lost.size(), 0U);
+  stored_[std::string(kDamagedBlockId)] = "{}";
+  EXPECT_TRUE(target_->scan([](auto&&...) { return true; }).has_value()) << "as if it were all";
+  EXPECT_EQ(plant("").scan([](auto&&...) { return true; }).error().code, ErrorCode::kCorruption);
+  stored_.erase(std::string(kDamagedBlockId));
+  plant("hidden_damage");
   const auto read = target_->get(kDamagedId);
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(*read, std::nullopt);

@@ -90,6 +90,7 @@ Result<bool> CommandLoop::run() {
       log_line(
           fmt::format("command {} failed: {}", static_cast<std::uint32_t>(command.type), text));
       set_packet_text(reply, text);
+      reply.value = ledger_error_code(status.error().code);
     }
     TRY(channel_.send(reply));
     if (command.type == CommandType::kClose) {

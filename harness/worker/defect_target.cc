@@ -298,8 +298,9 @@ class HiddenDamage final : public HonestTarget {
     return read;
   }
   Status scan(const Visit& visit) override {
-    return HonestTarget::scan(
+    const Status scanned = HonestTarget::scan(
         [&](std::string_view id, const Json& json) { return !json || visit(id, json); });
+    return !scanned && scanned.error().code == ErrorCode::kCorruption ? Status{} : scanned;
   }
   pluresdb::RecoveryReport recovery() override {
     pluresdb::RecoveryReport report = HonestTarget::recovery();

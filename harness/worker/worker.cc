@@ -122,7 +122,7 @@ Status open_store(const WorkerArguments& arguments, Opened& opened) {
 int refuse(ControlChannel& channel, const pluresdb::Error& error) {
   const std::string text = to_string(error);
   log_line(fmt::format("cannot open: {}", text));
-  ControlPacket packet{.type = CommandType::kOpenFailed};
+  ControlPacket packet{.type = CommandType::kOpenFailed, .value = ledger_error_code(error.code)};
   set_packet_text(packet, text);
   if (const Status sent = channel.send(packet); !sent.has_value()) {
     log_line(to_string(sent.error()));
