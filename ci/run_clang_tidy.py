@@ -6,15 +6,18 @@ without files, every source named there, with --tests those in the folders of te
 is checked again when it, a project header it includes, its compile command, .clang-tidy or the tool
 changed. Exit 0 clean, 1 findings.
 """
+import collections
 import concurrent.futures
 import hashlib
 import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOL = "clang-tidy-19"
 # The analyzer follows paths into the macros of gtest and takes half of the time there; a test runs
 # under the sanitizers anyway. The rest: docs/decisions/0003-lint-time.md.
@@ -63,8 +66,73 @@ def check(tree, entry):
     return "" if result.returncode == 0 else result.stdout + result.stderr
 
 
+def flags_of(entry):
+    """The compiler's arguments without input and output."""
+    words = shlex.split(entry["command"])[1:]
+    at = words.index("-o")
+    del words[at:at + 2]
+    return tuple(w for w in words if w not in ("-c", entry["file"]))
+
+
+def joined(entries):
+    """The text of several sources as one, each header included once, as is a source of two programs."""
+    seen, lines = set(), []
+    for entry in {entry["file"]: entry for entry in entries}.values():
+        lines.append(f'#line 1 "{entry["file"]}"')
+        for line in pathlib.Path(entry["file"]).read_text(encoding="utf-8").splitlines():
+            match = INCLUDE.match(line)
+            if match and match.group(2) in seen:
+                line = ""
+            elif match:
+                seen.add(match.group(2))
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def repeats_include(entry):
+    """joined() hides what readability-duplicate-include would find within one file."""
+    names = [m.group(2) for m in INCLUDE.finditer(pathlib.Path(entry["file"]).read_text("utf-8"))]
+    return len(names) != len(set(names))
+
+
+def check_together(tree, number, entries):
+    """Whether several sources are clean as one text: most of the time goes into their headers."""
+    if len(entries) == 1 or any(repeats_include(e) for e in entries):
+        return False
+    text = tree / f"joined-{number}.cc"
+    text.write_text(joined(entries), encoding="utf-8")
+    # Behind #line, clang forgets that libstdc++ allows itself what it calls deprecated; g++ warns of it.
+    result = subprocess.run([TOOL, "--quiet", f"--config-file={ROOT / '.clang-tidy'}", str(text), "--",
+                             *flags_of(entries[0]), "-Wno-deprecated-declarations"],
+                            text=True, capture_output=True, check=False, cwd=entries[0]["directory"])
+    text.unlink()
+    return result.returncode == 0
+
+
+def check_group(tree, number, group):
+    """[(entry, mark, findings)] of sources with the same flags. What is not clean together, be it
+    because two of them use a name of their own twice, is checked one by one: that decides."""
+    if check_together(tree, number, [entry for entry, _ in group]):
+        return [(entry, mark, "") for entry, mark in group]
+    if len(group) > 1:
+        folder = pathlib.Path(group[0][0]["file"]).parent
+        print(f"clang-tidy: {folder}: {len(group)} sources are checked one by one", flush=True)
+    return [(entry, mark, check(tree, entry)) for entry, mark in group]
+
+
+def groups_of(stale):
+    """Sources of one folder with the same flags; tests, main programs and benchmarks alone."""
+    groups = collections.defaultdict(list)
+    for entry, mark in stale:
+        path = pathlib.Path(entry["file"])
+        alone = ("/tests/" in entry["file"] or path.name.endswith("main.cc")
+                 or path.parent.name == "bench")
+        key = str(path) if alone else (path.parent, flags_of(entry))
+        groups[key].append((entry, mark))
+    return sorted(groups.values(), key=len, reverse=True)
+
+
 def main(tree, wanted, tests):
-    root = pathlib.Path(__file__).resolve().parent.parent
     entries = json.loads((tree / "compile_commands.json").read_text())
     if wanted:
         entries = [e for e in entries if pathlib.Path(e["file"]).resolve() in wanted]
@@ -73,18 +141,19 @@ def main(tree, wanted, tests):
     version = subprocess.run([TOOL, "--version"], text=True, capture_output=True, check=True).stdout
     clean = tree / "clang-tidy-clean"
     clean.mkdir(exist_ok=True)
-    stale = [(e, clean / key_of(root, e, version)) for e in entries]
+    stale = [(e, clean / key_of(ROOT, e, version)) for e in entries]
     stale = [(e, mark) for e, mark in stale if not mark.exists()]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = {pool.submit(check, tree, entry): (entry, mark) for entry, mark in stale}
+        runs = [pool.submit(check_group, tree, number, group)
+                for number, group in enumerate(groups_of(stale))]
         for run in concurrent.futures.as_completed(runs):
-            entry, mark = runs[run]
-            if run.result():
-                failed += 1
-                print(run.result(), flush=True)
-            else:
-                mark.touch()
+            for _, mark, findings in run.result():
+                if findings:
+                    failed += 1
+                    print(findings, flush=True)
+                else:
+                    mark.touch()
     print(f"clang-tidy: {len(entries)} sources, {len(stale)} checked, {failed} with findings",
           flush=True)
     return 1 if failed or not entries else 0

@@ -27,7 +27,7 @@ using pluresdb::Result;
 using pluresdb::Status;
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kBlockBytes = 4096;
+constexpr std::uint64_t kDamageBlockBytes = 4096;
 constexpr std::size_t kUnsealedSegments = 2;
 constexpr int kTries = 256;
 constexpr unsigned kBitsPerByte = 8;
@@ -48,7 +48,9 @@ struct Files {
   std::uint64_t blocks = 0;
 };
 
-std::uint64_t blocks_of(std::uint64_t bytes) { return (bytes + kBlockBytes - 1) / kBlockBytes; }
+std::uint64_t blocks_of(std::uint64_t bytes) {
+  return (bytes + kDamageBlockBytes - 1) / kDamageBlockBytes;
+}
 
 Result<std::vector<fs::path>> files_in(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -114,7 +116,7 @@ std::vector<fs::path> sources(const std::vector<fs::path>& all, const std::strin
   return files;
 }
 
-Result<std::string> read_at(const fs::path& path, std::uint64_t offset, std::uint64_t bytes) {
+Result<std::string> read_bytes_at(const fs::path& path, std::uint64_t offset, std::uint64_t bytes) {
   std::ifstream file(path, std::ios::binary);
   std::string data(bytes, '\0');
   file.seekg(static_cast<std::streamoff>(offset));
@@ -124,7 +126,7 @@ Result<std::string> read_at(const fs::path& path, std::uint64_t offset, std::uin
   return data;
 }
 
-Status write_at(const fs::path& path, std::uint64_t offset, const std::string& data) {
+Status write_bytes_at(const fs::path& path, std::uint64_t offset, const std::string& data) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
   file.seekp(static_cast<std::streamoff>(offset));
   file.write(data.data(), static_cast<std::streamsize>(data.size()));
@@ -141,10 +143,10 @@ Result<std::optional<Block>> choose(const Files& files, std::mt19937_64& random)
       block -= blocks_of(file->second);
       ++file;
     }
-    const std::uint64_t offset = block * kBlockBytes;
-    TRY_ASSIGN(
-        std::string bytes,
-        read_at(file->first, offset, std::min<std::uint64_t>(kBlockBytes, file->second - offset)));
+    const std::uint64_t offset = block * kDamageBlockBytes;
+    TRY_ASSIGN(std::string bytes,
+               read_bytes_at(file->first, offset,
+                             std::min<std::uint64_t>(kDamageBlockBytes, file->second - offset)));
     if (bytes.find_first_not_of('\0') != std::string::npos) {
       return Block{.file = file->first, .offset = offset, .bytes = std::move(bytes)};
     }
@@ -158,7 +160,7 @@ Result<DamageDone> flip_bit(const Block& block, std::mt19937_64& random) {
   const std::uint64_t at = random() % in_use;
   const auto bit = static_cast<unsigned char>(1U << (random() % kBitsPerByte));
   const auto flipped = static_cast<char>(static_cast<unsigned char>(block.bytes[at]) ^ bit);
-  TRY(write_at(block.file, block.offset + at, std::string(1, flipped)));
+  TRY(write_bytes_at(block.file, block.offset + at, std::string(1, flipped)));
   return DamageDone{.offset = block.offset + at, .bytes = 1};
 }
 
@@ -172,7 +174,7 @@ Result<std::optional<DamageDone>> misdirect(const Block& block, const Files& fil
     }
     source->bytes.resize(block.bytes.size());
     if (source->bytes != block.bytes) {
-      TRY(write_at(block.file, block.offset, source->bytes));
+      TRY(write_bytes_at(block.file, block.offset, source->bytes));
       return DamageDone{.offset = block.offset,
                         .bytes = block.bytes.size(),
                         .source = source->file.filename(),

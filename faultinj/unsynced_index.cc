@@ -65,8 +65,8 @@ std::uint64_t UnsyncedIndex::allocated_bytes(std::uint64_t below_allocated_bytes
     // A file system reserves space for a buffered write at once.
     bytes += extent.end - std::min(extent.end, std::max(begin, allocated_bytes_));
   }
-  constexpr std::uint64_t kBlockBytes = 4096;
-  return std::min(bytes, pluresdb::base::align_up(size_bytes_, kBlockBytes));
+  constexpr std::uint64_t kUnsyncedBlockBytes = 4096;
+  return std::min(bytes, pluresdb::base::align_up(size_bytes_, kUnsyncedBlockBytes));
 }
 
 std::vector<UnsyncedIndex::Piece> UnsyncedIndex::resolve(std::uint64_t offset,

@@ -11,7 +11,7 @@ namespace {
 /// More than so much is not saved up: a long pause must not be followed by a storm.
 constexpr std::uint64_t kSavingsSegments = 2;
 constexpr std::int64_t kSavingsLookups = 1'000'000;
-constexpr std::int64_t kNanosecondsPerMillisecond = 1'000'000;
+constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kMillisecondsPerSecond = 1000;
 /// Longer pauses earn no more than this one: also keeps the products below small.
 constexpr std::int64_t kPauseMsMax = 3'600'000;
@@ -40,14 +40,14 @@ void CompactionThrottle::earn(std::int64_t now_ns, std::uint64_t appended_bytes,
                               std::uint64_t operations) {
   // The remainder of a millisecond is earned the next time.
   const std::int64_t elapsed_ms =
-      std::clamp<std::int64_t>((now_ns - now_ns_) / kNanosecondsPerMillisecond, 0, kPauseMsMax);
+      std::clamp<std::int64_t>((now_ns - now_ns_) / kNsPerMs, 0, kPauseMsMax);
   const std::uint64_t bytes = appended_bytes - std::min(appended_bytes, appended_bytes_);
   const std::uint64_t count = operations - std::min(operations, operations_);
   add(collect_bytes_, savings_bytes_max_, kCollectPerAppendedByte * bytes,
       kCollectFloorBytesPerSecond, elapsed_ms);
   add(compress_bytes_, savings_bytes_max_, 0, kCompressBytesPerSecond, elapsed_ms);
   add(lookups_, kSavingsLookups, kLookupsPerOperation * count, kFloorLookupsPerSecond, elapsed_ms);
-  now_ns_ = elapsed_ms == kPauseMsMax ? now_ns : now_ns_ + elapsed_ms * kNanosecondsPerMillisecond;
+  now_ns_ = elapsed_ms == kPauseMsMax ? now_ns : now_ns_ + elapsed_ms * kNsPerMs;
   appended_bytes_ = std::max(appended_bytes, appended_bytes_);
   operations_ = std::max(operations, operations_);
 }

@@ -34,13 +34,6 @@ namespace {
 
 constexpr std::uint64_t kBlockCacheBytes = 8ULL << 20;
 
-std::string without_trailing_slashes(std::string path) {
-  while (path.size() > 1 && path.back() == '/') {
-    path.pop_back();
-  }
-  return path;
-}
-
 /// nullopt: nothing is there. kIo: something that is no directory.
 Result<bool> is_directory_there(io::FileSystem& files, const std::string& path) {
   const auto info = files.info(path);
@@ -62,7 +55,7 @@ Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open(
     io::FileSystem& files, const std::string& directory, const StoreSecret* secret,
     io::ReadOnlyFileSystem::ReadObserver observer) {
   std::unique_ptr<ReadOnlyStore> store(new ReadOnlyStore(files, std::move(observer)));
-  store->directory_ = without_trailing_slashes(directory);
+  store->directory_ = io::without_trailing_slashes(directory);
   store->wal_directory_ = io::join_path(store->directory_, kWalDirectoryName);
   TRY(store->read_store(secret));
   return store;
@@ -72,7 +65,7 @@ Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open_log(
     io::FileSystem& files, const std::string& wal_directory, const StoreSecret* secret,
     io::ReadOnlyFileSystem::ReadObserver observer) {
   std::unique_ptr<ReadOnlyStore> store(new ReadOnlyStore(files, std::move(observer)));
-  store->wal_directory_ = without_trailing_slashes(wal_directory);
+  store->wal_directory_ = io::without_trailing_slashes(wal_directory);
   const std::string parent = io::parent_path(store->wal_directory_);
   if (io::base_name(store->wal_directory_) == kWalDirectoryName) {
     const auto identity = store->files_.info(io::join_path(parent, kStoreFileName));

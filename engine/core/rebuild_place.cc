@@ -13,13 +13,6 @@
 namespace pluresdb::core {
 namespace {
 
-std::string without_trailing_slashes(std::string path) {
-  while (path.size() > 1 && path.back() == '/') {
-    path.pop_back();
-  }
-  return path;
-}
-
 /// `path` and, for a directory, the files in it. Links are removed, not followed.
 Status remove_shallow_tree(io::FileSystem& files, const std::string& path) {
   TRY_ASSIGN(const io::FileInfo info, files.info(path));
@@ -36,7 +29,7 @@ Status remove_shallow_tree(io::FileSystem& files, const std::string& path) {
 
 RebuildPlace::RebuildPlace(io::FileSystem& files, std::string output)
     : files_(files),
-      output_(without_trailing_slashes(std::move(output))),
+      output_(io::without_trailing_slashes(std::move(output))),
       directory_(output_ + ".rebuilding") {}
 
 Status RebuildPlace::check_output(bool& exists) const {

@@ -55,7 +55,7 @@ Result<GcmContext> label_cipher(const KeyringImage& image, const SlotRecord& slo
 }
 
 // Each salt gives a key that is used once.
-constexpr Nonce kOnlyNonce{};
+constexpr Nonce kLabelNonce{};
 using PlainLabel = std::array<std::byte, 1 + kLabelBytesMax>;
 static_assert(sizeof(PlainLabel) + kTagBytes == kSealedLabelBytes);
 
@@ -158,7 +158,7 @@ Status fill_labels(KeyringImage& image, const SecretBytes& newest,
     std::ranges::copy(base::as_bytes(text), plain.begin() + 1);
     TRY(fill_with_random(slot.label_salt));
     TRY_ASSIGN(GcmContext cipher, label_cipher(image, slot, newest, true));
-    TRY(cipher.seal(kOnlyNonce, {}, plain, slot.label));
+    TRY(cipher.seal(kLabelNonce, {}, plain, slot.label));
   }
   return {};
 }
@@ -169,7 +169,7 @@ Result<std::map<SlotId, std::string>> open_labels(const KeyringImage& image,
   for (const SlotRecord& slot : image.slots) {
     TRY_ASSIGN(GcmContext cipher, label_cipher(image, slot, newest, false));
     PlainLabel plain{};
-    TRY(cipher.open(kOnlyNonce, {}, slot.label, plain));
+    TRY(cipher.open(kLabelNonce, {}, slot.label, plain));
     const auto size = std::to_integer<std::size_t>(plain[0]);
     if (size > kLabelBytesMax) {
       return fail(ErrorCode::kCorruption, "a label is longer than its place");

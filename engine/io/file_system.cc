@@ -34,6 +34,13 @@ std::string base_name(std::string_view path) {
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
 }
 
+std::string without_trailing_slashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') {
+    path.pop_back();
+  }
+  return path;
+}
+
 Result<std::vector<std::byte>> read_whole_file(FileSystem& files, const std::string& path,
                                                std::uint64_t size_bytes_max) {
   TRY_ASSIGN(const auto file, files.open(path, OpenMode::kRead));

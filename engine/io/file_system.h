@@ -107,6 +107,9 @@ std::string parent_path(std::string_view path);
 /// Everything behind the last slash.
 std::string base_name(std::string_view path);
 
+/// "a//" -> "a"; "/" stays.
+std::string without_trailing_slashes(std::string path);
+
 /// Whole file as bytes; kInvalidArgument when it is larger than `size_bytes_max`.
 Result<std::vector<std::byte>> read_whole_file(FileSystem& files, const std::string& path,
                                                std::uint64_t size_bytes_max);

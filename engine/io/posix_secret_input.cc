@@ -24,18 +24,18 @@ std::unexpected<Error> system_error(const std::string& operation) {
               error_number);
 }
 
-class Descriptor {
+class InputDescriptor {
  public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
+  explicit InputDescriptor(int number) : number_(number) {}
+  ~InputDescriptor() {
     if (number_ >= 0) {
       (void)::close(number_);
     }
   }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&&) = delete;
-  Descriptor& operator=(Descriptor&&) = delete;
+  InputDescriptor(const InputDescriptor&) = delete;
+  InputDescriptor& operator=(const InputDescriptor&) = delete;
+  InputDescriptor(InputDescriptor&&) = delete;
+  InputDescriptor& operator=(InputDescriptor&&) = delete;
   [[nodiscard]] int get() const { return number_; }
 
  private:
@@ -110,7 +110,7 @@ Result<std::size_t> read_secret_descriptor(int descriptor, base::MutableByteSpan
 }
 
 Result<std::size_t> read_secret_file(const std::string& path, base::MutableByteSpan out) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const InputDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (file.get() < 0) {
     return system_error("open " + path);
   }
@@ -131,7 +131,7 @@ Result<std::size_t> read_secret_file(const std::string& path, base::MutableByteS
 }
 
 Result<std::size_t> read_secret_terminal(const std::string& prompt, base::MutableByteSpan out) {
-  const Descriptor terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
+  const InputDescriptor terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
   if (terminal.get() < 0) {
     return fail(ErrorCode::kInvalidArgument, "there is no terminal to ask for a secret", errno);
   }

@@ -32,8 +32,6 @@
 namespace pluresdb::store {
 namespace {
 
-rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
-
 /// A scan of everything must not push out what point reads need.
 rocksdb::ReadOptions scan_options() {
   rocksdb::ReadOptions options;

@@ -45,7 +45,6 @@ constexpr std::uint64_t kWaitingFilesMax = 192;
 constexpr int kWaitRoundsMax = 200;
 constexpr int kWaitRoundUs = 10'000;
 
-rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view view(const rocksdb::Slice& text) { return {text.data(), text.size()}; }
 
 /// What a failed open means to the owner. Errors that may pass stay what they are.

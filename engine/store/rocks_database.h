@@ -4,17 +4,21 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/options.h>
+#include <rocksdb/slice.h>
 
 #include "engine/store/base_store.h"
 #include "engine/store/rocks_file_system.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::store {
+
+inline rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
 class RocksDatabase {
  public:

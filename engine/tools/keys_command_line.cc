@@ -15,7 +15,7 @@ namespace pluresdb::tools {
 namespace {
 
 constexpr const char* kName = "pluresdb-keys";
-constexpr const char* kFooter =
+constexpr const char* kKeysFooter =
     "Secrets come from a descriptor, a file of yours that nobody else may read, or the terminal;\n"
     "never from the command line or the environment. A key is 64 hexadecimal digits.\n"
     "Changes need the store closed. What each means for whom: docs/SECURITY.md.\n"
@@ -65,7 +65,7 @@ CLI::App& add_command(CommandLine& line, const char* name, const char* purpose,
 void describe(CommandLine& line) {
   line.app.require_subcommand(1);
   line.app.set_version_flag("--version", PLURESDB_VERSION);
-  line.app.footer(kFooter);
+  line.app.footer(kKeysFooter);
 
   auto& init = add_command(line, "init", "Makes the keys of a store that is not there yet",
                            KeysCommand::kInit);

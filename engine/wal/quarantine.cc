@@ -19,13 +19,13 @@
 namespace pluresdb::wal {
 namespace {
 
-constexpr std::uint64_t kCopyBytes = 1ULL << 20;
+constexpr std::uint64_t kQuarantineCopyBytes = 1ULL << 20;
 
 Status copy_bytes(io::FileSystem& files, const std::string& from_path, DamagedBytes range,
                   const std::string& to_path) {
   TRY_ASSIGN(const std::unique_ptr<io::File> from, files.open(from_path, io::OpenMode::kRead));
   TRY_ASSIGN(const std::unique_ptr<io::File> to, files.open(to_path, io::OpenMode::kCreateOrEmpty));
-  std::vector<std::byte> buffer(std::min(kCopyBytes, range.end - range.begin));
+  std::vector<std::byte> buffer(std::min(kQuarantineCopyBytes, range.end - range.begin));
   for (std::uint64_t offset = range.begin; offset < range.end;) {
     const std::uint64_t wanted = std::min<std::uint64_t>(buffer.size(), range.end - offset);
     TRY_ASSIGN(const std::size_t count,

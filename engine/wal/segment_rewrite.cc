@@ -37,9 +37,9 @@ namespace pluresdb::wal {
 namespace {
 
 /// Groups of a rewritten file: small enough to hold in memory, large enough to write in one go.
-constexpr std::uint64_t kGroupBytes = 1ULL << 20;
+constexpr std::uint64_t kRewriteGroupBytes = 1ULL << 20;
 /// Synced in steps of so many bytes: a writer's sync never waits for more of ours than that.
-constexpr std::uint64_t kSyncStepBytes = 4ULL << 20;
+constexpr std::uint64_t kRewriteSyncStepBytes = 4ULL << 20;
 
 /// Over everything that a record chunk holds; a large value has a checksum of its own.
 std::uint32_t add_to_digest(std::uint32_t digest, const RecordView& record) {
@@ -130,7 +130,7 @@ class Rewrite {
       TRY(writer_->grow(writer_->capacity_with(group_.bytes(), group_.values().size())));
     }
     TRY(writer_->append(group_, kGroupSynced));
-    if (writer_->offset() - writer_->durable_offset() >= kSyncStepBytes) {
+    if (writer_->offset() - writer_->durable_offset() >= kRewriteSyncStepBytes) {
       TRY(writer_->sync());
     }
     output_->values.reserve(output_->values.size() + group_.values().size());
@@ -166,7 +166,7 @@ class Rewrite {
       group_.add(record.view);
       digest_ = add_to_digest(digest_, record.view);
       ++records_;
-      return group_.bytes() >= kGroupBytes ? flush() : Status{};
+      return group_.bytes() >= kRewriteGroupBytes ? flush() : Status{};
     }));
     // A record that is unreadable by now may be the only name of a value that is not.
     if (values != input.values.size()) {

@@ -75,7 +75,7 @@ std::string section(std::string_view id, std::string_view title, const std::stri
 
 std::string none(std::string_view text) { return fmt::format("<p class=\"soft\">{}</p>\n", text); }
 
-std::string headline(const RunResult& result) {
+std::string html_headline(const RunResult& result) {
   const std::string all = with_commas(result.acknowledged);
   if (result.lost_acknowledged_writes != 0) {
     return fmt::format("<b class=\"fail\">{} acknowledged {} lost</b> of {}.",
@@ -121,7 +121,7 @@ std::string head(const RunResult& result) {
       "<header><h1>{}</h1><div class=\"verdict {}\">{}</div></header>\n<p class=\"soft\">{}</p>\n"
       "<p class=\"headline\">{}</p>\n<div class=\"facts\">{}</div>\n",
       xml_escaped(result.scenario_title), verdict_name(result.verdict),
-      verdict_name(result.verdict), xml_escaped(result.scenario_why), headline(result), facts);
+      verdict_name(result.verdict), xml_escaped(result.scenario_why), html_headline(result), facts);
 }
 
 std::string evidence(const RunResult& result) {

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::string_view kErase = "\r\x1b[K";
 constexpr int kDefaultColumns = 100;
-constexpr int kColumnsMin = 20;
+constexpr int kTerminalColumnsMin = 20;
 constexpr std::size_t kBarColumns = 20;
 constexpr std::string_view kGap = "  ";
 
@@ -160,7 +160,7 @@ class DescriptorTerminal : public Terminal {
     if (::ioctl(descriptor_, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
       return kDefaultColumns;
     }
-    return std::max<int>(size.ws_col, kColumnsMin);
+    return std::max<int>(size.ws_col, kTerminalColumnsMin);
   }
 
  private:

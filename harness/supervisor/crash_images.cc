@@ -53,7 +53,7 @@ using pluresdb::Status;
 // A larger store would hold up the load for too long each time.
 constexpr std::uintmax_t kStoreBytesMax = 1ULL << 30;
 constexpr double kSilenceSeconds = 120;
-constexpr int kTurnMs = 2;
+constexpr int kImagesTurnMs = 2;
 constexpr std::uint32_t kTriesPerImage = 2;
 
 std::uintmax_t bytes_below(const fs::path& folder) {
@@ -231,7 +231,7 @@ class Examination {
       std::array<pollfd, 2> entries = {
           {{.fd = worker_->control_descriptor(), .events = POLLIN, .revents = 0},
            {.fd = worker_->process_descriptor(), .events = POLLIN, .revents = 0}}};
-      static_cast<void>(::poll(entries.data(), entries.size(), kTurnMs));
+      static_cast<void>(::poll(entries.data(), entries.size(), kImagesTurnMs));
       const auto exit = worker_->poll_exit();
       TRY_ASSIGN(const auto packet, worker_->receive());
       // Published before the packet was sent, so nothing is missed.

@@ -48,7 +48,6 @@ constexpr std::uint64_t kTearableSectors = 64;
 constexpr double kUnaimedFraction = 0.25;
 constexpr double kForNamesFraction = 0.5;
 constexpr std::uint64_t kChangesOutOfOrder = 2;
-constexpr int kReapMs = 30'000;
 
 /// Whether the kill did what its kind is about.
 bool has_happened(const KillReport& report) {

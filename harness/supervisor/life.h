@@ -30,6 +30,11 @@
 
 namespace soak::supervisor {
 
+/// A worker that was killed is reaped within this.
+inline constexpr int kReapMs = 30'000;
+/// A worker that does not answer a command for so long hangs.
+inline constexpr double kCommandStallSeconds = 60;
+
 enum class EndReason {
   kNone,       ///< Still going on.
   kCompleted,  ///< The scenario's time is over.

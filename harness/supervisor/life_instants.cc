@@ -29,14 +29,13 @@ namespace {
 
 using scenario::FaultSection;
 
-constexpr double kCommandStallSeconds = 60;
 // More than a worker has when its memory is limited, and for how long.
 constexpr std::uint64_t kSpareBytes = 256ULL << 10;
 constexpr double kStarveSeconds = 5;
 constexpr std::size_t kLastLines = 200;
 // For the rest of a clone when the run is over.
 constexpr double kExamineSeconds = 120;
-constexpr double kMicrosecondsPerSecond = 1e6;
+constexpr double kUsPerSecond = 1e6;
 
 /// The last words of a worker; the others are those of AddressSanitizer.
 bool tells_of_no_memory(const std::string& log) {
@@ -107,7 +106,7 @@ void Life::jump_clock(std::size_t index) {
   const FaultSection& fault = parts_.scenario.faults[index];
   const bool back = fault.direction == "back" || (fault.direction == "either" && random_.coin());
   const double by_seconds = back ? -fault.by_seconds : fault.by_seconds;
-  clock_offset_us_ += std::llround(by_seconds * kMicrosecondsPerSecond);
+  clock_offset_us_ += std::llround(by_seconds * kUsPerSecond);
   ControlPacket packet{.type = CommandType::kShiftClock};
   packet.clock_offset_us = clock_offset_us_;
   const auto reply = parts_.loop.command(packet, kCommandStallSeconds);
@@ -116,7 +115,7 @@ void Life::jump_clock(std::size_t index) {
     return;
   }
   parts_.recorder.clock_jumped(fault, by_seconds,
-                               static_cast<double>(clock_offset_us_) / kMicrosecondsPerSecond);
+                               static_cast<double>(clock_offset_us_) / kUsPerSecond);
   parts_.faults.instant_fired(index);
 }
 

@@ -24,8 +24,7 @@ using scenario::FaultKind;
 constexpr double kHangSeconds = 60;
 constexpr double kHangOperations = 20;
 // Shorter lives may end before the first acknowledgement.
-constexpr double kJudgedLifeSeconds = 5;
-constexpr int kReapMs = 30'000;
+constexpr double kHangJudgedSeconds = 5;
 constexpr std::size_t kLogLines = 10;
 
 double hang_seconds(const std::vector<AgentConfig>& agents) {
@@ -122,7 +121,7 @@ void Life::bury_worker() {
 /// A life with load is over: did it get anything done?
 void Life::count_life() {
   const double seconds = parts_.clock.seconds() - load_started_at_;
-  if (load_running_ && seconds >= kJudgedLifeSeconds &&
+  if (load_running_ && seconds >= kHangJudgedSeconds &&
       acknowledged_operations() == acknowledged_at_start_) {
     facts_.idle_lives.push_back(
         fmt::format("in {:.0f} s worker {} had no operation acknowledged", seconds, incarnation_));

@@ -30,7 +30,6 @@ namespace {
 
 // Opening gives no sign of life, so this bounds a recovery.
 constexpr double kOpenSeconds = 300;
-constexpr double kCommandStallSeconds = 60;
 // A checkpoint of everything is part of it.
 constexpr double kCloseSeconds = 120;
 constexpr int kExitMs = 30'000;

@@ -21,7 +21,7 @@
 namespace pluresdb::bench {
 namespace {
 
-rocksdb::Slice slice_of(std::string_view text) { return {text.data(), text.size()}; }
+rocksdb::Slice rocks_slice_of(std::string_view text) { return {text.data(), text.size()}; }
 
 Status status_of(const char* operation, const rocksdb::Status& status) {
   if (status.ok()) {
@@ -68,12 +68,13 @@ class RocksPeer final : public Peer {
   }
 
   Status put(unsigned /*writer*/, const KeyValue& pair) override {
-    return status_of("put", database_->Put(durable_, slice_of(pair.key), slice_of(pair.value)));
+    return status_of(
+        "put", database_->Put(durable_, rocks_slice_of(pair.key), rocks_slice_of(pair.value)));
   }
   Status put_many(std::span<const KeyValue> pairs) override {
     rocksdb::WriteBatch batch;
     for (const KeyValue& pair : pairs) {
-      TRY(status_of("batch", batch.Put(slice_of(pair.key), slice_of(pair.value))));
+      TRY(status_of("batch", batch.Put(rocks_slice_of(pair.key), rocks_slice_of(pair.value))));
     }
     return status_of("write", database_->Write({}, &batch));
   }
@@ -81,7 +82,7 @@ class RocksPeer final : public Peer {
 
   Result<std::uint64_t> verify(std::span<const KeyValue> samples) override {
     return verify_by_key(samples, [this](std::string_view key, std::string& found) -> Result<bool> {
-      const rocksdb::Status status = database_->Get({}, slice_of(key), &found);
+      const rocksdb::Status status = database_->Get({}, rocks_slice_of(key), &found);
       if (status.IsNotFound()) {
         return false;
       }

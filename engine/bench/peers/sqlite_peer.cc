@@ -182,7 +182,7 @@ Status SqlitePeer::open(const PeerSettings& settings) {
   return {};
 }
 
-Result<std::unique_ptr<Peer>> open_one(const PeerSettings& settings, bool batches) {
+Result<std::unique_ptr<Peer>> open_connection(const PeerSettings& settings, bool batches) {
   auto peer = std::make_unique<SqlitePeer>(batches);
   TRY(peer->open(settings));
   return peer;
@@ -191,11 +191,11 @@ Result<std::unique_ptr<Peer>> open_one(const PeerSettings& settings, bool batche
 }  // namespace
 
 Result<std::unique_ptr<Peer>> open_sqlite(const PeerSettings& settings) {
-  return open_one(settings, false);
+  return open_connection(settings, false);
 }
 
 Result<std::unique_ptr<Peer>> open_sqlite_batched(const PeerSettings& settings) {
-  return open_one(settings, true);
+  return open_connection(settings, true);
 }
 
 }  // namespace pluresdb::bench

@@ -43,7 +43,7 @@ constexpr std::size_t kSmallBytes = 4096;         // up to here appends are coun
 constexpr std::size_t kLargeBytes = 64ULL << 10;  // from here on bytes.
 constexpr unsigned kManyWriters = 32;
 constexpr unsigned kSomeWriters = 4;
-constexpr double kMebibyte = 1 << 20;
+constexpr double kTargetMebibyte = 1 << 20;
 
 std::optional<double> ratio(double value, double to) {
   return to > 0 ? std::optional<double>(value / to) : std::nullopt;
@@ -178,7 +178,7 @@ void judge_memory(const RunReport& report, std::vector<TargetOutcome>& outcomes)
   if (report.memory && report.memory->documents >= kMemoryDocuments) {
     measured = static_cast<double>(std::max(report.memory->resident_bytes_max,
                                             report.memory->resident_bytes_reopened)) /
-               kMebibyte;
+               kTargetMebibyte;
   }
   outcomes.push_back({.what = "resident with 10,000,000 documents of 200 B",
                       .subject = "pluresdb",
