@@ -75,7 +75,7 @@ def flags_of(entry):
 
 
 def joined(entries):
-    """The text of several sources as one, each header included once, as is a source of two programs."""
+    """The text of several sources as one: each header and each source once."""
     seen, lines = set(), []
     for entry in {entry["file"]: entry for entry in entries}.values():
         lines.append(f'#line 1 "{entry["file"]}"')
@@ -101,10 +101,11 @@ def check_together(tree, number, entries):
         return False
     text = tree / f"joined-{number}.cc"
     text.write_text(joined(entries), encoding="utf-8")
-    # Behind #line, clang forgets that libstdc++ allows itself what it calls deprecated; g++ warns of it.
-    result = subprocess.run([TOOL, "--quiet", f"--config-file={ROOT / '.clang-tidy'}", str(text), "--",
-                             *flags_of(entries[0]), "-Wno-deprecated-declarations"],
-                            text=True, capture_output=True, check=False, cwd=entries[0]["directory"])
+    # Behind #line, clang forgets that libstdc++ allows itself what it calls deprecated; g++ warns.
+    command = [TOOL, "--quiet", f"--config-file={ROOT / '.clang-tidy'}", str(text), "--",
+               *flags_of(entries[0]), "-Wno-deprecated-declarations"]
+    result = subprocess.run(command, text=True, capture_output=True, check=False,
+                            cwd=entries[0]["directory"])
     text.unlink()
     return result.returncode == 0
 
