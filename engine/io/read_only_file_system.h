@@ -15,11 +15,11 @@
 namespace pluresdb::io {
 
 /// Changing calls fail with kReadOnly and do not reach `below`; so does lock(), which writes a pid:
-/// take lock_shared(). Thread: any (the observer's, where
-/// there is one). Outlives its files.
+/// take lock_shared(). Thread: any. Outlives its files.
 class ReadOnlyFileSystem final : public FileSystem {
  public:
   /// Called with the bytes that a read is about to ask for; its error is the answer of that read.
+  /// Called by whoever reads, by several threads at once: a log is read by as many as there are.
   using ReadObserver = std::function<Status(std::uint64_t bytes)>;
   /// `below` is not owned. `observer`: may be empty.
   explicit ReadOnlyFileSystem(FileSystem& below, ReadObserver observer = {})

@@ -53,6 +53,7 @@ pluresdb_test(core_rate_limiter_test.cc property LIBS core_test_support rapidche
 pluresdb_test(core_property_test.cc property LIBS engine_core rapidcheck)
 pluresdb_test(core_model_test.cc property LIBS core_test_support rapidcheck TIMEOUT 300)
 pluresdb_test(core_rebuild_test.cc crash LIBS core_test_support TIMEOUT 300 EXTRA_LABELS one_thread)
+pluresdb_test(core_rebuild_meter_test.cc unit LIBS engine_core)
 pluresdb_test(core_rebuild_failure_test.cc crash LIBS core_test_support TIMEOUT 600 EXTRA_LABELS exhaustive)
 pluresdb_test(core_rebuild_property_test.cc property LIBS core_test_support rapidcheck TIMEOUT 300)
 # Unit tests, so that ThreadSanitizer runs them: they have threads.
