@@ -13,11 +13,13 @@ CI = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CI))
 import run_clang_tidy  # noqa: E402
 
-CLEAN = "namespace {name} {{\nint twice(int value);\nint twice(int value) {{ return 2 * value; }}\n}}\n"
+CLEAN = ("namespace {name} {{\nint twice(int value);\n"
+         "int twice(int value) {{ return 2 * value; }}\n}}\n")
 FOUND = "namespace {name} {{\nint* made(long at) {{ return (int*)at; }}\n}}\n"
 
 
-@unittest.skipUnless(shutil.which(run_clang_tidy.TOOL), f"no {run_clang_tidy.TOOL}: ci/setup.sh --lint")
+@unittest.skipUnless(shutil.which(run_clang_tidy.TOOL),
+                     f"no {run_clang_tidy.TOOL}: ci/setup.sh --lint installs it")
 class Joined(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

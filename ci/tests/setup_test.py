@@ -14,6 +14,7 @@ PACKAGES = [line.split() for line in (CI / "packages.txt").read_text().splitline
             if line and not line.startswith("#")]
 BUILD = [name for kind, name in PACKAGES if kind == "build"]
 LINT = [name for kind, name in PACKAGES if kind == "lint"]
+SANITIZE = [name for kind, name in PACKAGES if kind == "sanitize"]
 TOOLS = ("bash", "awk", "grep", "cat", "mktemp", "rm", "env", "dirname", "tail")
 
 
@@ -63,6 +64,11 @@ class Setup(unittest.TestCase):
         self.assertEqual(self.run_setup("--lint").returncode, 0)
         self.assertTrue(self.calls()[-1].endswith(" ".join(LINT)), self.calls())
 
+    def test_sanitize_adds_its_packages_beside_those_of_the_lint(self):
+        self.debian(BUILD + LINT)
+        self.assertEqual(self.run_setup("--lint", "--sanitize").returncode, 0)
+        self.assertTrue(self.calls()[-1].endswith(" ".join(SANITIZE)), self.calls())
+
     def test_without_apt_every_missing_package_is_named(self):
         result = self.run_setup()
         self.assertEqual(result.returncode, 4)
@@ -92,7 +98,7 @@ class Packages(unittest.TestCase):
     def test_the_list_is_well_formed(self):
         for row in PACKAGES:
             self.assertEqual(len(row), 2, row)
-            self.assertIn(row[0], ("build", "lint"))
+            self.assertIn(row[0], ("build", "lint", "sanitize"))
         names = [name for _, name in PACKAGES]
         self.assertEqual(len(names), len(set(names)))
 
