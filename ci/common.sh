@@ -13,7 +13,7 @@ die() {
     exit "$exit_environment"
 }
 
-# Installs what is missing; with --lint also what the lint needs.
+# Installs what is missing; with --lint also what the lint needs, with --sanitize what the sanitizer trees do.
 # shellcheck disable=SC2120
 setup() { "$project/ci/setup.sh" "$@" || exit "$exit_environment"; }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what ci/packages.txt lists and this machine lacks. Usage: ci/setup.sh [--lint]
+# Installs what ci/packages.txt lists and this machine lacks. Usage: ci/setup.sh [--lint] [--sanitize]
 #
 # Silent and quick when nothing is missing. Without apt-get or root it names what is missing,
 # installs nothing and exits 4.
@@ -7,14 +7,15 @@ set -euo pipefail
 folder="$(dirname "${BASH_SOURCE[0]}")"
 
 wanted='build'
-case "${1:-}" in
-'') ;;
---lint) wanted='build|lint' ;;
-*)
-    echo "usage: ci/setup.sh [--lint]" >&2
-    exit 4
-    ;;
-esac
+for option in "$@"; do
+    case "$option" in
+    --lint | --sanitize) wanted+="|${option#--}" ;;
+    *)
+        echo "usage: ci/setup.sh [--lint] [--sanitize]" >&2
+        exit 4
+        ;;
+    esac
+done
 mapfile -t packages < <(awk -v wanted="^($wanted)\$" '$1 ~ wanted { print $2 }' "$folder/packages.txt")
 
 missing=("${packages[@]}")

@@ -37,7 +37,7 @@ case "${1:-}" in
     targets=(soak_tests)
     ;;
 esac
-setup
+if ((${#trees[@]} > 1)); then setup --sanitize; else setup; fi
 for tree in "${trees[@]}"; do
     if [[ $tree == release ]]; then
         build "$tree" "${targets[@]}"
@@ -55,8 +55,8 @@ for tree in "${trees[@]}"; do
     echo "subdirs(\"$project/build/$tree\")"
 done >"$union/CTestTestfile.cmake"
 
-# ThreadSanitizer of g++ 12 stops with "unexpected memory mapping" where the kernel randomises more
-# address bits than it expects.
+# ThreadSanitizer may stop with "unexpected memory mapping" where the kernel randomises more address
+# bits than it expects.
 launcher=()
 if ((${#trees[@]} > 1)) && setarch -R true 2>/dev/null; then
     launcher=(setarch -R)

@@ -1,10 +1,15 @@
-# pluresdb_library(name DEPENDS ...): a static library of the .cc files of the current folder.
+# pluresdb_library(name DEPENDS ...): a static library of the .cc files of the current folder. Sanitizer
+# trees are built as a whole and seldom: there several files are compiled as one, which halves the time.
 function(pluresdb_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE_DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   list(FILTER sources EXCLUDE REGEX "main\\.cc$")
   add_library(${name} STATIC ${sources})
   target_link_libraries(${name} PUBLIC project_flags ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
+  if(PLURESDB_SANITIZE)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    target_compile_options(${name} PRIVATE -O1)
+  endif()
 endfunction()
 
 # pluresdb_skips(RESULT LABELS...): whether this build tree leaves out tests with these labels. A plain
@@ -60,11 +65,14 @@ function(pluresdb_register name label)
     if(PLURESDB_SANITIZE MATCHES thread AND NOT PLURESDB_SANITIZE_WHOLE)
       set(cases 50)
     endif()
+    # Without names of functions no suppression of them works.
+    find_program(PLURESDB_SYMBOLIZER llvm-symbolizer-19 REQUIRED)
+    set(common "external_symbolizer_path=${PLURESDB_SYMBOLIZER}")
     list(APPEND ARG_ENVIRONMENT
-      "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1"
+      "ASAN_OPTIONS=${common}:detect_leaks=1:abort_on_error=1"
       "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/ci/lsan.supp:print_suppressions=0"
-      "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-      "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/ci/tsan.supp")
+      "UBSAN_OPTIONS=${common}:print_stacktrace=1:halt_on_error=1"
+      "TSAN_OPTIONS=${common}:halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/ci/tsan.supp")
   endif()
   if(PLURESDB_SANITIZE OR PLURESDB_COVERAGE)
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 4")
@@ -95,12 +103,23 @@ function(pluresdb_test file label)
   pluresdb_skips(skipped ${label} ${ARG_EXTRA_LABELS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests
                                            EXCLUDE_FROM_ALL ${skipped})
+  # Compiling a test takes longer than running it: here its own code is not optimised, and under
+  # sanitizers the headers that all tests include are compiled once.
   if(PLURESDB_SANITIZE)
-    # Compiling a test takes longer than running it.
-    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS -O0)
+    if(NOT TARGET test_headers)
+      file(WRITE ${CMAKE_BINARY_DIR}/test_headers.cc "")
+      add_library(test_headers OBJECT ${CMAKE_BINARY_DIR}/test_headers.cc)
+      target_link_libraries(test_headers PRIVATE project_flags GTest::gtest)
+      target_precompile_headers(test_headers PRIVATE <gtest/gtest.h> <algorithm> <atomic> <chrono>
+        <condition_variable> <expected> <filesystem> <functional> <map> <memory> <mutex> <optional> <random>
+        <set> <span> <string> <string_view> <thread> <unordered_map> <utility> <vector>)
+    endif()
+    target_precompile_headers(${name} REUSE_FROM test_headers)
     if(NOT skipped)
       add_dependencies(sanitized_tests ${name})
     endif()
+  else()
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS -O0)
   endif()
   if(label STREQUAL soak AND NOT skipped)
     if(NOT TARGET soak_tests)

@@ -26,7 +26,7 @@ namespace {
 
 /// 0 where memory is not comparable (sanitizers keep freed blocks).
 std::uint64_t resident_bytes() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(PLURESDB_ADDRESS_SANITIZER) || defined(PLURESDB_THREAD_SANITIZER)
   return 0;
 #else
   std::ifstream statm("/proc/self/statm");

@@ -49,13 +49,16 @@ class NonceLedger {
 
 }  // namespace pluresdb::nonce_test
 
-// OpenSSL's, in its own terms; a test includes no OpenSSL.
+// OpenSSL's, with its types: a test includes no OpenSSL.
+struct evp_cipher_ctx_st;
+struct evp_cipher_st;
+struct ossl_param_st;
 // NOLINTNEXTLINE(readability-identifier-naming)
-extern "C" int EVP_EncryptInit_ex2(void* context, const void* cipher, const unsigned char* key,
-                                   const unsigned char* nonce, const void* parameters) {
-  using Function =
-      int (*)(void*, const void*, const unsigned char*, const unsigned char*, const void*);
-  static const auto next = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "EVP_EncryptInit_ex2"));
+extern "C" int EVP_EncryptInit_ex2(evp_cipher_ctx_st* context, const evp_cipher_st* cipher,
+                                   const unsigned char* key, const unsigned char* nonce,
+                                   const ossl_param_st* parameters) {
+  static const auto next =
+      reinterpret_cast<decltype(&EVP_EncryptInit_ex2)>(dlsym(RTLD_NEXT, "EVP_EncryptInit_ex2"));
   pluresdb::nonce_test::NonceLedger::instance().note(context, key, nonce);
   return next(context, cipher, key, nonce, parameters);
 }

@@ -557,7 +557,7 @@ TEST(WalCompression, HostileChunksLoseTheirValueOnly) {
 }
 
 // A sanitizer has its own memory, and words of its own when it gets no more.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(PLURESDB_ADDRESS_SANITIZER) && !defined(PLURESDB_THREAD_SANITIZER)
 constexpr std::size_t kPlainBytes = 100'000;
 
 [[noreturn]] void decompress_without_memory(const Bytes& frame) {

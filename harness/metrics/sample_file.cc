@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/core.h>
+#include <fmt/format.h>  // Not core.h: clang mangles vformat_to otherwise than libfmt's g++ did.
 #include <unistd.h>
 
 #include "harness/metrics/exporter.h"

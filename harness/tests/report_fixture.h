@@ -17,7 +17,8 @@ inline void add_fixture_samples(RunResult& result, std::size_t seconds) {
   for (std::size_t i = 0; i < seconds; ++i) {
     const auto time = static_cast<double>(i);
     const bool down = i % 11 == 10;  // The worker is being restarted.
-    operations += down ? 0 : 11000 + static_cast<std::uint64_t>(1500 * std::sin(time / 7));
+    const auto swing = static_cast<std::int64_t>(1500 * std::sin(time / 7));
+    operations += down ? 0 : static_cast<std::uint64_t>(11000 + swing);
     Sample sample;
     sample.time_seconds = time;
     sample.operations = operations;

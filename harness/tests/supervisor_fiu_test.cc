@@ -98,7 +98,7 @@ TEST_F(SoakWithoutLibfiu, WithItTheFaultFires) {
 }
 
 TEST_F(SoakWithoutLibfiu, ARunThatNeedsItIsInconclusive) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(PLURESDB_ADDRESS_SANITIZER) || defined(PLURESDB_THREAD_SANITIZER)
   GTEST_SKIP() << "a preloaded library cannot come before the sanitizer's own";
 #endif
   // NOLINTBEGIN(concurrency-mt-unsafe): no other thread is alive.

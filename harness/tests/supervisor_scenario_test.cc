@@ -31,7 +31,7 @@ void expect_complete_folder(const fs::path& run) {
 
 // AddressSanitizer that cannot map memory while it symbolizes waits for the lock that it holds, and
 // the process does not end (libsanitizer of g++ 12: MmapOrDie, CheckUnwind, SymbolizePC).
-#ifdef __SANITIZE_ADDRESS__
+#ifdef PLURESDB_ADDRESS_SANITIZER
 constexpr bool kEndsWithoutMemory = false;
 #else
 constexpr bool kEndsWithoutMemory = true;
