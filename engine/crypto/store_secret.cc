@@ -15,6 +15,7 @@
 #include "engine/crypto/keyring_format.h"
 #include "engine/crypto/secret_bytes.h"
 #include "engine/crypto/secret_text.h"
+#include "engine/io/process_protection.h"
 #include "engine/io/secret_input.h"
 #include <pluresdb/error.h>
 #include <pluresdb/keyring.h>
@@ -50,6 +51,11 @@ Result<std::vector<crypto::Secret>> one_key(crypto::SlotType type, base::ByteSpa
 }
 
 }  // namespace
+
+SecretProtection protect_secrets() {
+  return {.process_is_closed = io::protect_process().has_value(),
+          .memory_is_locked = crypto::prepare_secret_memory() == crypto::SecretMemory::kLocked};
+}
 
 StoreSecret::StoreSecret(std::unique_ptr<Readings> readings) : readings_(std::move(readings)) {}
 StoreSecret::~StoreSecret() = default;

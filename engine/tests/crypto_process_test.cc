@@ -21,8 +21,8 @@
 #include "engine/crypto/chunk_sealer.h"
 #include "engine/crypto/random.h"
 #include "engine/crypto/secret_bytes.h"
-#include "engine/io/process_protection.h"
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 
 namespace pluresdb::crypto {
 namespace {
@@ -123,7 +123,8 @@ TEST(SecretMemoryDeathTest, IsReportedAsNotLockedWhereTheLimitForbidsIt) {
                          prctl(PR_CAPBSET_DROP, 14, 0, 0, 0) <= 0 && setresuid(1, 1, 1) <= 0;
     const auto secret = SecretBytes::zeros(32);
     const bool usable = limited && secret.has_value();
-    std::exit(usable && prepare_secret_memory() == SecretMemory::kNotLocked ? 7 : 1);
+    const bool told = prepare_secret_memory() == SecretMemory::kNotLocked;
+    std::exit(usable && told && !protect_secrets().memory_is_locked ? 7 : 1);
   };
   EXPECT_EXIT(report(), ::testing::ExitedWithCode(7), "");
 }
@@ -132,7 +133,11 @@ TEST(ProcessProtectionDeathTest, ForbidsCoreDumpsAndReadersOfMemory) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto protect = [] {
     struct rlimit core{};
-    const bool done = io::protect_process().has_value() && getrlimit(RLIMIT_CORE, &core) == 0;
+    const bool open = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
+    const SecretProtection protection = protect_secrets();
+    const bool done =
+        open && protection.process_is_closed && getrlimit(RLIMIT_CORE, &core) == 0 &&
+        protection.memory_is_locked == (prepare_secret_memory() == SecretMemory::kLocked);
     const bool safe = core.rlim_cur == 0 && core.rlim_max == 0;
     std::exit(done && safe && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 7 : 1);
   };

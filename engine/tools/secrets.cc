@@ -13,7 +13,6 @@
 #include "engine/crypto/secret_bytes.h"
 #include "engine/crypto/secret_text.h"
 #include "engine/io/file_system.h"
-#include "engine/io/process_protection.h"
 #include "engine/io/secret_input.h"
 #include <pluresdb/error.h>
 #include <pluresdb/keyring.h>
@@ -41,10 +40,11 @@ void warn(const char* what) { (void)std::fprintf(stderr, "pluresdb: warning: %s\
 }  // namespace
 
 void protect_secrets() {
-  if (!io::protect_process()) {
+  const SecretProtection protection = pluresdb::protect_secrets();
+  if (!protection.process_is_closed) {
     warn("other processes of this user may read this one's memory");
   }
-  if (crypto::prepare_secret_memory() == crypto::SecretMemory::kNotLocked) {
+  if (!protection.memory_is_locked) {
     warn("secrets may be swapped out: RLIMIT_MEMLOCK is below 1 MiB");
   }
 }

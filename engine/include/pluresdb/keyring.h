@@ -15,6 +15,18 @@ namespace crypto {
 struct Secret;
 }
 
+/// What stands between the secrets of this process and everybody else.
+struct SecretProtection {
+  /// Nobody of the same user attaches to the process or reads its memory, and it dumps no core.
+  bool process_is_closed = false;
+  /// Secrets are never swapped out. False: RLIMIT_MEMLOCK is below 1 MiB.
+  bool memory_is_locked = false;
+};
+/// For programs to call before their first StoreSecret. It changes the whole process, crash reports
+/// and debuggers included, and forbids core dumps of what it starts; so the engine leaves the
+/// decision to its host. Thread: any.
+SecretProtection protect_secrets();
+
 /// A secret of one slot of the keyring, in memory that is locked, left out of core dumps and
 /// overwritten at the end. The caller overwrites what it was made of. Thread: any, it never
 /// changes.
