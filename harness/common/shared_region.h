@@ -87,7 +87,7 @@ struct SharedCounters {
   std::atomic<std::uint64_t> payload_written_bytes_total, payload_read_bytes_total;
   std::atomic<std::uint64_t> documents_dirty, dirty_bytes, base_store_bytes, tombstones, actors;
   std::atomic<std::uint64_t> space_state;  ///< 0 normal, 1 low, 2 full.
-  std::atomic<std::uint64_t> clock_jumps_held_total;
+  std::atomic<std::uint64_t> clock_jumps_held_total, rate_limit_refusals_total;
   SharedHistogram wal_sync_duration, checkpoint_duration;
   std::array<SharedHistogram, kOperationKindCount> operation_duration;  ///< Acknowledged only.
 };
@@ -103,6 +103,7 @@ struct RecoveryEvidence {
   std::atomic<std::uint64_t> incarnation;
   std::atomic<std::uint64_t> duration_ns, replayed_entries, torn_tails, torn_bytes_dropped;
   std::atomic<std::uint64_t> quarantined_bytes, corrupted_entries, corrupted_segments, wal_lost;
+  std::atomic<std::uint64_t> tampered_places;
   std::atomic<std::uint64_t> created, clean_shutdown, last_seq, checkpoint_seq;
   /// Acknowledged seqs that the engine says are lost; of more than fit, the first are here, and how
   /// many ranges are not.

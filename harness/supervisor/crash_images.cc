@@ -175,10 +175,7 @@ class Examination {
     if (reply.type != CommandType::kReady) {
       fail_with(result, ImageResult::Outcome::kNotOpened, packet_text(reply));
     } else if (recovery.found_damage() && !parts_.oracle.damaged(oracle::DamagedPart::kLog)) {
-      fail_with(result, ImageResult::Outcome::kNotOpened,
-                fmt::format("recovery found {} corrupt entries in {} corrupt segments{}",
-                            recovery.corrupted_entries, recovery.corrupted_segments,
-                            recovery.wal_lost ? ", and segments were missing" : ""));
+      fail_with(result, ImageResult::Outcome::kNotOpened, recovery.damage_text());
     } else if (recovery.lost_left_out > 0) {
       fail_with(result, ImageResult::Outcome::kNotExamined,
                 "recovery named more ranges of lost seqs than the harness can take");

@@ -123,10 +123,7 @@ bool Life::take_ready(const std::string& cause, const ControlPacket& packet) {
   parts_.oracle.losses_reported(recovery.lost);
   parts_.oracle.tables_end_at(recovery.checkpoint_seq);
   if (recovery.found_damage() && !parts_.oracle.damaged(oracle::DamagedPart::kLog)) {
-    facts_.damaged_opens.push_back(
-        fmt::format("after {} recovery found {} corrupt entries in {} corrupt segments{}", cause,
-                    recovery.corrupted_entries, recovery.corrupted_segments,
-                    recovery.wal_lost ? ", and segments of the log were missing" : ""));
+    facts_.damaged_opens.push_back(fmt::format("after {} {}", cause, recovery.damage_text()));
   }
   if (!recovery.created) {
     parts_.monitor.recovered(recovery.duration_seconds);

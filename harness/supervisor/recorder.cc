@@ -90,6 +90,7 @@ Recovery read_recovery(const RecoveryEvidence& evidence) {
           .quarantined_bytes = evidence.quarantined_bytes.load(),
           .corrupted_entries = evidence.corrupted_entries.load(),
           .corrupted_segments = evidence.corrupted_segments.load(),
+          .tampered_places = evidence.tampered_places.load(),
           .wal_lost = evidence.wal_lost.load() != 0,
           .created = evidence.created.load() != 0,
           .clean_shutdown = evidence.clean_shutdown.load() != 0,
@@ -97,6 +98,15 @@ Recovery read_recovery(const RecoveryEvidence& evidence) {
                    evidence.lost.begin() + static_cast<std::ptrdiff_t>(evidence.lost_count.load())},
           .checkpoint_seq = evidence.checkpoint_seq.load(),
           .lost_left_out = evidence.lost_left_out.load()};
+}
+
+std::string Recovery::damage_text() const {
+  return fmt::format(
+      "recovery found {} corrupt entries in {} corrupt segments and {} places that somebody "
+      "without "
+      "the key has changed{}",
+      corrupted_entries, corrupted_segments, tampered_places,
+      wal_lost ? ", and segments of the log were missing" : "");
 }
 
 Recorder::Recorder(report::EventLog& events, report::Terminal& terminal, const RunClock& clock,
@@ -170,6 +180,7 @@ void Recorder::worker_ready(std::uint32_t incarnation, const std::string& cause,
         {"quarantined_bytes", number(recovery.quarantined_bytes)},
         {"corrupted_entries", number(recovery.corrupted_entries)},
         {"corrupted_segments", number(recovery.corrupted_segments)},
+        {"tampered_places", number(recovery.tampered_places)},
         {"lost_ranges", number(std::uint64_t{recovery.lost.size()})},
         {"clean_shutdown", recovery.clean_shutdown ? "true" : "false"}});
 }

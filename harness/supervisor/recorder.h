@@ -42,14 +42,16 @@ struct Recovery {
   double duration_seconds = 0;
   std::uint64_t replayed_entries = 0, torn_tails = 0, torn_bytes = 0;
   std::uint64_t quarantined_bytes = 0, corrupted_entries = 0, corrupted_segments = 0;
+  std::uint64_t tampered_places = 0;
   bool wal_lost = false, created = false, clean_shutdown = false;
   std::vector<SeqRange> lost;
   std::uint64_t checkpoint_seq = 0;
   std::uint64_t lost_left_out = 0;  ///< Ranges that are not in `lost`.
 
   [[nodiscard]] bool found_damage() const {
-    return corrupted_entries > 0 || corrupted_segments > 0 || wal_lost;
+    return corrupted_entries > 0 || corrupted_segments > 0 || tampered_places > 0 || wal_lost;
   }
+  [[nodiscard]] std::string damage_text() const;
 };
 Recovery read_recovery(const RecoveryEvidence& evidence);
 

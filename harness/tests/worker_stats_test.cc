@@ -14,6 +14,7 @@
 
 #include "harness/common/shared_region.h"
 #include "harness/metrics/metric_rows.h"
+#include "harness/supervisor/recorder.h"
 #include "harness/worker/evidence.h"
 #include "harness/worker/target.h"
 #include <pluresdb/error.h>
@@ -66,6 +67,7 @@ TEST(StatsPublisher, FailuresAndStatesOfTheEngineReachTheMetrics) {
   target.numbers.checkpoint_failures = 7;
   target.numbers.compaction_failures = 11;
   target.numbers.clock_jumps_held = 13;
+  target.numbers.rate_limit_refusals = 17;
   {
     const StatsPublisher publisher(target, region->counters);
   }
@@ -78,6 +80,7 @@ TEST(StatsPublisher, FailuresAndStatesOfTheEngineReachTheMetrics) {
   EXPECT_EQ(value(families, "pluresdb_checkpoint_failures_total"), 7);
   EXPECT_EQ(value(families, "pluresdb_compaction_failures_total"), 11);
   EXPECT_EQ(value(families, "pluresdb_clock_jumps_held_total"), 13);
+  EXPECT_EQ(value(families, "pluresdb_rate_limit_refusals_total"), 17);
 
   wal.read_only = false;
   target.numbers.space = pluresdb::SpaceState::kLow;
@@ -90,10 +93,24 @@ TEST(StatsPublisher, FailuresAndStatesOfTheEngineReachTheMetrics) {
   const std::map<std::string_view, double> totals = {
       {"pluresdb_wal_sync_failures_total", 6},      {"pluresdb_wal_groups_rewritten_total", 4},
       {"pluresdb_wal_no_space_refusals_total", 10}, {"pluresdb_checkpoint_failures_total", 14},
-      {"pluresdb_compaction_failures_total", 22},   {"pluresdb_clock_jumps_held_total", 26}};
+      {"pluresdb_compaction_failures_total", 22},   {"pluresdb_clock_jumps_held_total", 26},
+      {"pluresdb_rate_limit_refusals_total", 34}};
   for (const auto& [name, total] : totals) {
     EXPECT_EQ(value(families, name), total) << name << " goes on over kills";
   }
+}
+
+TEST(Recovery, WhatItFoundReachesTheMetricsAndTheSupervisor) {
+  const auto region = std::make_unique<SharedRegion>();
+  metrics::Source source;
+  source.region = region.get();
+  pluresdb::RecoveryReport report;
+  report.wal.tampered_places = 4;
+  publish_recovery(report, 1, region->recovery);
+  EXPECT_EQ(value(collect(source), "pluresdb_last_recovery_tampered_places"), 4);
+  const auto recovery = supervisor::read_recovery(region->recovery);
+  EXPECT_TRUE(recovery.found_damage()) << "without damage to blame it is a false alarm";
+  EXPECT_NE(recovery.damage_text().find("4 places"), std::string::npos);
 }
 
 }  // namespace

@@ -60,6 +60,7 @@ void publish_recovery(const pluresdb::RecoveryReport& report, std::uint32_t inca
   set(evidence.quarantined_bytes, report.quarantined_bytes);
   set(evidence.corrupted_entries, report.wal.corrupted_entries);
   set(evidence.corrupted_segments, report.wal.corrupted_segments);
+  set(evidence.tampered_places, report.wal.tampered_places);
   set(evidence.wal_lost, report.wal_lost ? 1 : 0);
   set(evidence.created, report.created ? 1 : 0);
   set(evidence.clean_shutdown, report.clean_shutdown ? 1 : 0);
@@ -95,6 +96,7 @@ StatsPublisher::Totals StatsPublisher::totals_of(const SharedCounters& counters)
           .payload_written_bytes = get(counters.payload_written_bytes_total),
           .payload_read_bytes = get(counters.payload_read_bytes_total),
           .clock_jumps_held = get(counters.clock_jumps_held_total),
+          .rate_limit_refusals = get(counters.rate_limit_refusals_total),
           .wal_sync = load(counters.wal_sync_duration),
           .checkpoint = load(counters.checkpoint_duration)};
 }
@@ -136,6 +138,7 @@ void StatsPublisher::publish() {
   set(counters_.actors, stats.actors);
   set(counters_.space_state, static_cast<std::uint64_t>(stats.space));
   set(counters_.clock_jumps_held_total, before_.clock_jumps_held + stats.clock_jumps_held);
+  set(counters_.rate_limit_refusals_total, before_.rate_limit_refusals + stats.rate_limit_refusals);
   store_sum(before_.wal_sync, wal.sync_duration, counters_.wal_sync_duration);
   store_sum(before_.checkpoint, stats.checkpoint_duration, counters_.checkpoint_duration);
 }

@@ -45,7 +45,7 @@ class StatsPublisher {
     std::uint64_t compaction_runs = 0, compaction_failures = 0, compaction_reclaimed_bytes = 0;
     std::uint64_t compaction_read_bytes = 0, compaction_written_bytes = 0;
     std::uint64_t payload_written_bytes = 0, payload_read_bytes = 0;
-    std::uint64_t clock_jumps_held = 0;
+    std::uint64_t clock_jumps_held = 0, rate_limit_refusals = 0;
     pluresdb::DurationHistogram wal_sync, checkpoint;
   };
   void run();

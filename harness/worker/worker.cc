@@ -64,12 +64,13 @@ Result<std::unique_ptr<Target>> open_target(const WorkerConfig& config,
 void log_recovery(const pluresdb::RecoveryReport& report) {
   log_line(fmt::format(
       "opened in {:.3f} s: {}, last seq {}, checkpoint {}, replayed {} entries, "
-      "{} torn tails ({} bytes), {} corrupted entries in {} segments, {} bytes quarantined{}",
+      "{} torn tails ({} bytes), {} corrupted entries in {} segments, {} places tampered with, "
+      "{} bytes quarantined{}",
       report.duration_seconds,
       report.created ? "new store" : (report.clean_shutdown ? "clean shutdown" : "after a crash"),
       report.last_seq, report.checkpoint_seq, report.replayed_entries, report.wal.torn_tails,
       report.torn_bytes_dropped, report.wal.corrupted_entries, report.wal.corrupted_segments,
-      report.quarantined_bytes, report.wal_lost ? ", WAL LOST" : ""));
+      report.wal.tampered_places, report.quarantined_bytes, report.wal_lost ? ", WAL LOST" : ""));
   for (const std::string& problem : report.wal.problems) {
     log_line(fmt::format("recovery: {}", problem));
   }
