@@ -31,6 +31,11 @@ constexpr std::uint64_t kDamageBlockBytes = 4096;
 constexpr std::size_t kUnsealedSegments = 2;
 constexpr int kTries = 256;
 constexpr unsigned kBitsPerByte = 8;
+/// Of CRC-32C, the highest power first.
+constexpr std::uint64_t kCrc32cPolynomial = 0x1'1EDC'6F41;
+constexpr unsigned kPolynomialBits = 33;
+/// That the polynomial's bits touch, wherever in a byte they begin.
+constexpr std::size_t kTamperedBytes = (kPolynomialBits + 2 * (kBitsPerByte - 1)) / kBitsPerByte;
 
 struct Block {
   fs::path file;
@@ -164,6 +169,26 @@ Result<DamageDone> flip_bit(const Block& block, std::mt19937_64& random) {
   return DamageDone{.offset = block.offset + at, .bytes = 1};
 }
 
+/// Nothing where so little of the block is in use.
+Result<std::optional<DamageDone>> tamper(const Block& block, std::mt19937_64& random) {
+  const std::size_t in_use = block.bytes.find_last_not_of('\0') + 1;
+  if (in_use < kTamperedBytes) {
+    return std::nullopt;
+  }
+  const std::uint64_t at = random() % (in_use - kTamperedBytes + 1);
+  const auto first_bit = static_cast<unsigned>(random() % kBitsPerByte);
+  std::string bytes = block.bytes.substr(at, kTamperedBytes);
+  for (unsigned i = 0; i < kPolynomialBits; ++i) {
+    if ((kCrc32cPolynomial >> (kPolynomialBits - 1 - i) & 1U) != 0) {
+      const unsigned bit = first_bit + i;  // CRC-32C takes a byte's lowest bit first.
+      auto& byte = bytes[bit / kBitsPerByte];
+      byte = static_cast<char>(static_cast<unsigned char>(byte) ^ 1U << bit % kBitsPerByte);
+    }
+  }
+  TRY(write_bytes_at(block.file, block.offset + at, bytes));
+  return DamageDone{.offset = block.offset + at, .bytes = bytes.size()};
+}
+
 /// Of a file's last block what is behind the file's end does not show.
 Result<std::optional<DamageDone>> misdirect(const Block& block, const Files& files,
                                             std::mt19937_64& random) {
@@ -205,6 +230,8 @@ Result<std::optional<DamageDone>> damage_at_rest(const std::string& store_direct
   std::optional<DamageDone> done;
   if (kind == DamageKind::kBitFlip) {
     TRY_ASSIGN(done, flip_bit(*block, random));
+  } else if (kind == DamageKind::kTampering) {
+    TRY_ASSIGN(done, tamper(*block, random));
   } else {
     TRY_ASSIGN(const Files others, sized(sources(all, area, file_kind)));
     TRY_ASSIGN(done, misdirect(*block, others, random));

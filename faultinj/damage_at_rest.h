@@ -15,6 +15,9 @@ namespace faultinj {
 enum class DamageKind {
   kBitFlip,           ///< One bit is another.
   kMisdirectedWrite,  ///< A block that was meant for another place, valid there, stands here.
+  /// Bits are others, and the CRC-32C of any range that holds all of them is the same: what
+  /// somebody does who has no key and knows the format. The polynomial of a CRC divides it.
+  kTampering,
 };
 
 /// What was done. A misdirected write copied `bytes` from `source`.

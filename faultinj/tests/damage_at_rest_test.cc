@@ -2,6 +2,7 @@
 // repeatable.
 #include "faultinj/damage_at_rest.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +16,8 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/base/bytes.h"
+#include "engine/base/crc32c.h"
 #include "faultinj/tests/test_directory.h"
 #include <pluresdb/error.h>
 
@@ -117,6 +120,34 @@ TEST_F(DamageAtRestTest, AMisdirectedWriteCopiesABlockOfAnotherPlace) {
     expected.at(done->file).replace(done->offset, done->bytes, source);
     EXPECT_EQ(contents(), expected);
   }
+}
+
+TEST_F(DamageAtRestTest, TamperingChangesBitsAndNoChecksum) {
+  const auto checksum = [](std::string_view bytes) {
+    return pluresdb::base::crc32c(pluresdb::base::as_bytes(bytes));
+  };
+  std::set<std::size_t> changed_bytes;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const Contents before = contents();
+    const auto done = damage(DamageKind::kTampering, seed);
+    ASSERT_TRUE(done.has_value());
+    Contents expected = before;
+    const std::string& was = before.at(done->file);
+    const std::string is = contents().at(done->file);
+    ASSERT_NE(was, is);
+    changed_bytes.insert(static_cast<std::size_t>(
+        std::ranges::mismatch(was.rbegin(), was.rend(), is.rbegin(), is.rend()).in1.base() -
+        std::ranges::mismatch(was, is).in1));
+    // Of the place itself, and of what is around it.
+    EXPECT_EQ(checksum(std::string_view(was).substr(done->offset, done->bytes)),
+              checksum(std::string_view(is).substr(done->offset, done->bytes)));
+    EXPECT_EQ(checksum(was), checksum(is));
+    expected.at(done->file)
+        .replace(done->offset, done->bytes, is.substr(done->offset, done->bytes));
+    EXPECT_EQ(contents(), expected) << "nothing else";
+    EXPECT_LE(done->offset + done->bytes, 3 * kBlock) << "where something was written";
+  }
+  EXPECT_EQ(changed_bytes, (std::set<std::size_t>{5})) << "33 bits, by chance in five bytes";
 }
 
 TEST_F(DamageAtRestTest, OfTheBaseStoreOnlyTheFilesThatAreMeantAreHit) {

@@ -1,4 +1,4 @@
-// The only file that includes xxhash.
+// With nonce_evidence.cc the only file that includes xxhash.
 #include "harness/common/payload.h"
 
 #include <algorithm>

@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 
+#include "harness/common/nonce_evidence.h"
 #include "harness/common/operation.h"
 #include <pluresdb/error.h>
 
@@ -138,6 +139,7 @@ struct SharedRegion {
   SharedCounters counters;
   RecoveryEvidence recovery;
   FiredFaultLedger fired;
+  NonceEvidence nonces;    ///< Of an encrypted store.
   LedgerRing verify_ring;  ///< Results of kVerify and kScan commands.
   std::array<LedgerRing, kAgentsMax> agent_rings;
 };

@@ -14,7 +14,7 @@
 namespace soak::scenario {
 namespace {
 
-constexpr std::array<FaultKindInfo, 14> kFaultKinds = {{
+constexpr std::array<FaultKindInfo, 15> kFaultKinds = {{
     {FaultKind::kCrash, "crash", true,
      "kills the worker with SIGKILL; the next one inherits what the kernel had"},
     {FaultKind::kPowerLoss, "power_loss", true,
@@ -35,6 +35,9 @@ constexpr std::array<FaultKindInfo, 14> kFaultKinds = {{
      "`point` says"},
     {FaultKind::kMisdirectedWrite, "misdirected_write", true,
      "kills the worker and puts another block of the same folder into such a file"},
+    {FaultKind::kTampering, "tampering", true,
+     "kills the worker and changes bits of a sealed log segment so that its CRC-32C stays right; "
+     "for encrypted stores"},
     {FaultKind::kMemoryLimit, "memory_limit", true,
      "the worker gets no more memory until it ends of it; the next one has its share again"},
     {FaultKind::kSlowIo, "slow_io", true, "operations at a fault point take longer"},
@@ -149,7 +152,7 @@ const std::array<MetricInfo, 12>& metrics() {
   return kMetrics;
 }
 
-constexpr std::array<NameInfo, 16> kChecks = {{
+constexpr std::array<NameInfo, 17> kChecks = {{
     {"no_lost_acknowledged_writes", true, "every acknowledged write was there when read back"},
     {"maybes_stay", true, "a write of unknown outcome that was seen once stayed"},
     {"no_resurrected_deletes", true, "no document came back after its acknowledged delete"},
@@ -162,6 +165,8 @@ constexpr std::array<NameInfo, 16> kChecks = {{
      "every crash image of the live store recovered with all that must be there"},
     {"no_plaintext_on_disk", true,
      "no file of an encrypted store, and no file's name, holds what agents wrote"},
+    {"no_nonce_reuse", true,
+     "nothing of an encrypted store was encrypted under a key and nonce that had been used"},
     {"memory_bounded", true, "the worker's memory did not grow without bound"},
     {"progress_made", true, "agents had operations acknowledged in every incarnation"},
     {"faults_fired", true, "each fault fired at least `must_fire` times"},
@@ -170,9 +175,10 @@ constexpr std::array<NameInfo, 16> kChecks = {{
     {"thresholds", true, "every [[thresholds]] held"},
 }};
 
-constexpr std::array<NameInfo, 21> kBranches = {{
+constexpr std::array<NameInfo, 22> kBranches = {{
     {"torn_tail_dropped", true, "recovery met a torn tail and dropped it"},
     {"corruption_quarantined", true, "recovery met damaged bytes and put them aside"},
+    {"tampering_reported", true, "recovery met what somebody without the key had changed"},
     {"base_damage_met", true,
      "a read, a scan or an opening met damage of the base store, and the store said so"},
     {"base_lost_reported", true,
@@ -197,7 +203,7 @@ constexpr std::array<NameInfo, 21> kBranches = {{
     {"reopened_read_only", true, "the engine became read-only after failed syncs and was reopened"},
 }};
 
-constexpr std::array<NameInfo, 18> kDefects = {{
+constexpr std::array<NameInfo, 20> kDefects = {{
     {"lying_fsync", true, "every sync claims success and does nothing"},
     {"dropped_directory_sync", true, "syncs of directories do nothing"},
     {"lost_suffix", true, "a write to the log loses its last sector now and then"},
@@ -215,6 +221,8 @@ constexpr std::array<NameInfo, 18> kDefects = {{
     {"never_resumes", true, "after a restart every write is refused"},
     {"hidden_damage", true, "what recovery finds damaged is passed off as never written"},
     {"plaintext_leak", true, "a log beside the encrypted files names documents now and then"},
+    {"nonce_reuse", true, "all chunks of an encrypted file are encrypted under one nonce"},
+    {"ignored_tag", true, "what is decrypted is taken for genuine, whatever its tag says"},
     {"slow_leak", true, "each operation leaks 100 bytes"},
 }};
 
@@ -233,7 +241,8 @@ std::span<const FaultKindInfo> fault_kinds() { return kFaultKinds; }
 std::span<const FaultError> fault_errors() { return kFaultErrors; }
 
 bool is_damage(FaultKind kind) {
-  return kind == FaultKind::kBitFlip || kind == FaultKind::kMisdirectedWrite;
+  return kind == FaultKind::kBitFlip || kind == FaultKind::kMisdirectedWrite ||
+         kind == FaultKind::kTampering;
 }
 
 bool is_power_loss(FaultKind kind) {

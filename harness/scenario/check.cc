@@ -223,11 +223,12 @@ void Checker::expect() {
                    "expect.check: means something only with verdict = \"fail\"");
     }
   }
-  if (expect != nullptr && scenario.expect.check == "no_plaintext_on_disk" &&
+  const std::string& check = scenario.expect.check;
+  if (expect != nullptr && (check == "no_plaintext_on_disk" || check == "no_nonce_reuse") &&
       scenario.engine.encryption == "none") {
-    findings.add(place(*expect, "check"),
-                 "expect.check: no_plaintext_on_disk judges encrypted stores only; write "
-                 "engine.encryption = \"aes-256-gcm\"");
+    findings.add(place(*expect, "check"), "expect.check: " + check +
+                                              " judges encrypted stores only; write "
+                                              "engine.encryption = \"aes-256-gcm\"");
   }
   if (const Node* defect = root.find("defect"); defect != nullptr && !fails) {
     findings.add(place(*defect, "kind"),

@@ -101,6 +101,11 @@ void FaultChecker::needed_keys(const Node& table, const FaultSection& fault) {
     findings.add(table.place,
                  "faults: how far? a fault of kind clock_jump needs `by`, such as \"5m\"");
   }
+  if (fault.kind == FaultKind::kTampering && scenario.engine.encryption == "none") {
+    findings.add(place(table, "kind"),
+                 "faults.kind: only an encrypted store can notice tampering; write "
+                 "engine.encryption = \"aes-256-gcm\"");
+  }
   if (fault.kind == FaultKind::kPause && fault.for_seconds.value_or(0) > kLongestPauseSeconds) {
     findings.add(place(table, "for"), fmt::format("faults.for: a worker is paused for at most {}",
                                                   format_duration(kLongestPauseSeconds)));

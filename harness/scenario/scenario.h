@@ -61,6 +61,7 @@ enum class FaultKind {
   kTornWrite,
   kBitFlip,
   kMisdirectedWrite,
+  kTampering,
   kMemoryLimit,
   kSlowIo,
   kClockJump,

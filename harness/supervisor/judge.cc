@@ -194,6 +194,20 @@ CheckResult plaintext(const Scenario& scenario, const RunFacts& facts) {
              : passed(kName, searched);
 }
 
+CheckResult nonces(const Scenario& scenario, const RunFacts& facts) {
+  constexpr const char* kName = "no_nonce_reuse";
+  if (scenario.engine.encryption == "none") {
+    return passed(kName, "the store is not encrypted");
+  }
+  const std::string seen = fmt::format("{} encryptions, {} pairs of key and nonce watched",
+                                       facts.encryptions, facts.nonce_pairs);
+  if (facts.nonces_repeated > 0) {
+    return failed(kName,
+                  fmt::format("{} pairs had been used before; {}", facts.nonces_repeated, seen));
+  }
+  return facts.nonce_pairs == 0 ? inconclusive(kName, seen) : passed(kName, seen);
+}
+
 CheckResult progress(const RunFacts& facts) {
   constexpr const char* kName = "progress_made";
   if (!facts.idle_lives.empty()) {
@@ -227,9 +241,10 @@ std::uint64_t base_damage_met(const report::EvidenceResult& evidence) {
 
 bool reached(std::string_view branch, const RunFacts& facts, const RunResult& result) {
   const report::EvidenceResult& evidence = result.evidence;
-  const std::array<std::pair<std::string_view, std::uint64_t>, 21> numbers = {{
+  const std::array<std::pair<std::string_view, std::uint64_t>, 22> numbers = {{
       {"torn_tail_dropped", evidence.torn_tails_met},
       {"corruption_quarantined", evidence.damage_reports},
+      {"tampering_reported", facts.tampering_reports},
       {"base_damage_met", base_damage_met(evidence)},
       {"base_lost_reported", evidence.base_lost},
       {"wal_replayed", facts.replayed_entries},
@@ -381,6 +396,7 @@ void judge(const Scenario& scenario, const RunFacts& facts, RunResult& result) {
                    recovery(facts, result),
                    images(facts, result),
                    plaintext(scenario, facts),
+                   nonces(scenario, facts),
                    facts.memory,
                    progress(facts),
                    faults_fired(result),

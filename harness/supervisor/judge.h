@@ -32,7 +32,11 @@ struct RunFacts {
   std::uint64_t groups_rewritten = 0, no_space_refusals = 0, checkpoints = 0;
   std::uint64_t segments_deleted = 0, segments_rewritten = 0, segments_compressed = 0;
   std::uint64_t resumed_after_disk_full = 0;
-  PlaintextSearch plaintext;  ///< Of an encrypted store: at the end, and of crash images.
+  std::uint64_t tampering_reports = 0;  ///< Recoveries that told of tampering.
+  PlaintextSearch plaintext;            ///< Of an encrypted store: at the end, and of crash images.
+  std::uint64_t encryptions = 0;        ///< Of an encrypted store, by all workers together.
+  std::uint64_t nonce_pairs = 0;        ///< Of key and nonce, that were watched.
+  std::uint64_t nonces_repeated = 0;
   oracle::OracleCounts counts;
   std::vector<oracle::Violation> first_violations;  ///< A few of each run, for the details.
   report::CheckResult memory;                       ///< MemoryTrend::judge().

@@ -81,6 +81,9 @@ void Life::live() {
   bury_worker();
   write_unsynced_down();
   search_for_plaintext();
+  facts_.encryptions = parts_.region.nonces.encryptions.load();
+  facts_.nonce_pairs = parts_.region.nonces.pairs.load();
+  facts_.nonces_repeated = parts_.region.nonces.repeated.load();
 }
 
 /// What the last worker had not synced is in the journal only; whoever looks at the data directory

@@ -21,6 +21,14 @@ using scenario::FaultSection;
 
 bool is_of_base(const FaultSection& fault) { return fault.point.starts_with("base/"); }
 
+faultinj::DamageKind damage_kind(FaultKind kind) {
+  if (kind == FaultKind::kTampering) {
+    return faultinj::DamageKind::kTampering;
+  }
+  return kind == FaultKind::kBitFlip ? faultinj::DamageKind::kBitFlip
+                                     : faultinj::DamageKind::kMisdirectedWrite;
+}
+
 }  // namespace
 
 /// A base store that is damaged cannot list itself any more, so what must not be there is looked
@@ -32,9 +40,8 @@ bool Life::look_before_damage(const FaultSection& fault) {
 }
 
 bool Life::damage(const FaultSection& fault, KillReport& report) {
-  const auto kind = fault.kind == FaultKind::kBitFlip ? faultinj::DamageKind::kBitFlip
-                                                      : faultinj::DamageKind::kMisdirectedWrite;
-  auto done = faultinj::damage_at_rest(parts_.folder.data(), fault.point, kind, random_.next());
+  auto done = faultinj::damage_at_rest(parts_.folder.data(), fault.point, damage_kind(fault.kind),
+                                       random_.next());
   if (!done.has_value()) {
     return harness_error("damage: " + pluresdb::to_string(done.error()));
   }

@@ -110,6 +110,7 @@ bool Life::take_ready(const std::string& cause, const ControlPacket& packet) {
   const Recovery recovery = read_recovery(parts_.region.recovery);
   parts_.recorder.worker_ready(incarnation_, cause, recovery);
   facts_.replayed_entries += recovery.replayed_entries;
+  facts_.tampering_reports += recovery.tampered_places > 0 ? 1U : 0U;
   if (recovery.created && incarnation_ > 1) {
     facts_.damaged_opens.push_back(
         fmt::format("after {} the store was gone and was made anew", cause));

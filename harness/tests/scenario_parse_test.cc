@@ -273,13 +273,19 @@ for = "10s"
             std::string::npos);
 }
 
-TEST(ScenarioParse, OnlyAnEncryptedStoreCanBeConvictedOfPlaintext) {
-  const std::string expected = "verdict = \"fail\"\ncheck = \"no_plaintext_on_disk\"\n";
-  const std::string plain = with("[expect]\n" + expected);
-  EXPECT_NE(bad(plain).find("judges encrypted stores only"), std::string::npos) << bad(plain);
-  EXPECT_EQ(
-      good(with("[engine]\nencryption = \"aes-256-gcm\"\n[expect]\n" + expected)).engine.encryption,
-      "aes-256-gcm");
+TEST(ScenarioParse, SomeChecksAndTamperingAreForEncryptedStoresOnly) {
+  const std::string encrypted = "[engine]\nencryption = \"aes-256-gcm\"\n";
+  const std::map<std::string, std::string> sections = {
+      {"[expect]\nverdict = \"fail\"\ncheck = \"no_plaintext_on_disk\"\n",
+       "no_plaintext_on_disk judges encrypted stores only"},
+      {"[expect]\nverdict = \"fail\"\ncheck = \"no_nonce_reuse\"\n",
+       "no_nonce_reuse judges encrypted stores only"},
+      {"[[faults]]\nname = \"x\"\nkind = \"tampering\"\nevery = \"1s\"\n",
+       "only an encrypted store can notice tampering"}};
+  for (const auto& [section, finding] : sections) {
+    EXPECT_NE(bad(with(section)).find(finding), std::string::npos) << bad(with(section));
+    EXPECT_EQ(good(with(encrypted + section)).engine.encryption, "aes-256-gcm");
+  }
 }
 
 TEST(ScenarioParse, WhatIsNotImplementedIsRefusedAndNeverIgnored) {

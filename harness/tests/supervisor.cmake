@@ -47,6 +47,7 @@ if(PLURESDB_TESTS)
       scenarios/negative/early-ack.toml
       scenarios/negative/hidden-base-damage.toml
       scenarios/negative/hidden-damage.toml
+      scenarios/negative/ignored-tag.toml
       scenarios/negative/incomplete-scan.toml
       scenarios/negative/lost-delete.toml
       scenarios/negative/lost-suffix.toml
@@ -54,6 +55,7 @@ if(PLURESDB_TESTS)
       scenarios/negative/lying-fsync.toml
       scenarios/negative/lying-fsync-images.toml
       scenarios/negative/never-resumes.toml
+      scenarios/negative/nonce-reuse.toml
       scenarios/negative/plaintext-leak.toml
       scenarios/negative/refused-but-written.toml
       scenarios/negative/resurrected-tombstone.toml

@@ -68,7 +68,7 @@ INSTANTIATE_TEST_SUITE_P(
                     ShortVersion{"pause", "12s"}, ShortVersion{"short-write", "20s"},
                     ShortVersion{"slow-io", "12s"}, ShortVersion{"power-loss", "20s"},
                     ShortVersion{"power-devices", "30s"}, ShortVersion{"failing-sync", "20s"},
-                    ShortVersion{"encrypted-under-fire", "20s"}),
+                    ShortVersion{"encrypted-under-fire", "20s"}, ShortVersion{"tampering", "20s"}),
     name_of);
 
 }  // namespace

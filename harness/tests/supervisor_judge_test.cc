@@ -140,6 +140,7 @@ TEST_F(JudgeTest, PlaintextFailsAndASearchOfNothingIsInconclusive) {
   constexpr std::string_view kName = "no_plaintext_on_disk";
   expect(kName, Verdict::kPass);  // Of a store that is not encrypted.
   scenario_.engine.encryption = "aes-256-gcm";
+  facts_.nonce_pairs = 1;
   expect(kName, Verdict::kInconclusive);
   facts_.plaintext = {.canaries = 12, .files = 3, .bytes = 4096};
   expect(kName, Verdict::kPass);
@@ -156,6 +157,20 @@ TEST_F(JudgeTest, PlaintextFailsAndASearchOfNothingIsInconclusive) {
   facts_.plaintext.found = {"debug.log at 4 holds the actor shell-0"};
   expect(kName, Verdict::kFail);
   EXPECT_NE(check(kName).detail.find("7 findings; first: debug.log at 4"), std::string::npos);
+}
+
+TEST_F(JudgeTest, APairOfKeyAndNonceThatComesTwiceFails) {
+  constexpr std::string_view kName = "no_nonce_reuse";
+  expect(kName, Verdict::kPass);  // Of a store that is not encrypted.
+  scenario_.engine.encryption = "aes-256-gcm";
+  facts_.plaintext = {.canaries = 12, .files = 3, .bytes = 4096};
+  facts_.encryptions = 9;
+  expect(kName, Verdict::kInconclusive);
+  facts_.nonce_pairs = 8;
+  expect(kName, Verdict::kPass);
+  EXPECT_NE(check(kName).detail.find("9 encryptions, 8 pairs"), std::string::npos);
+  facts_.nonces_repeated = 1;
+  expect(kName, Verdict::kFail);
 }
 
 TEST_F(JudgeTest, AWrongCrashImageFailsAndAnUnexaminedOneIsInconclusive) {
@@ -221,7 +236,7 @@ TEST_F(JudgeTest, ABranchThatWasNotReachedProvesNothing) {
 TEST_F(JudgeTest, EveryBranchOfTheCatalogCanBeReached) {
   facts_.groups_rewritten = facts_.no_space_refusals = facts_.checkpoints = 1;
   facts_.segments_deleted = facts_.segments_rewritten = facts_.segments_compressed = 1;
-  facts_.resumed_after_disk_full = facts_.reopened_read_only = 1;
+  facts_.resumed_after_disk_full = facts_.reopened_read_only = facts_.tampering_reports = 1;
   result_.evidence.damages = result_.evidence.damage_reports = 1;
   result_.evidence.base_damages = result_.evidence.base_lost = 1;
   result_.evidence.torn_tails_met = result_.evidence.directory_entries_discarded = 1;

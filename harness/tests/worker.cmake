@@ -1,6 +1,7 @@
 # Tests of harness/common and harness/worker.
 pluresdb_test(worker_payload_test.cc unit LIBS harness_common simdjson::simdjson EXTRA_LABELS one_thread)
 pluresdb_test(worker_common_test.cc unit LIBS harness_common engine_base)
+pluresdb_test(worker_nonce_test.cc unit LIBS harness_common)
 pluresdb_test(worker_stats_test.cc unit LIBS harness_worker harness_metrics harness_supervisor EXTRA_LABELS one_thread)
 pluresdb_test(worker_agent_test.cc unit LIBS harness_worker harness_oracle)
 pluresdb_test(worker_defect_test.cc unit LIBS harness_worker harness_scenario)

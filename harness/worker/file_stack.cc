@@ -14,6 +14,7 @@
 #include "faultinj/fault_file_system.h"
 #include "faultinj/power_loss_file_system.h"
 #include "harness/common/worker_config.h"
+#include "harness/worker/cipher_watch.h"
 #include "harness/worker/defect_target.h"
 #include <pluresdb/error.h>
 
@@ -50,7 +51,8 @@ const SeamDefect* find_defect(std::string_view name) {
 Result<FileStack> FileStack::build(const WorkerConfig& config, int journal_fd,
                                    faultinj::FiredCallback fired) {
   const SeamDefect* defect = find_defect(config.defect);
-  if (defect == nullptr && !config.defect.empty() && !is_target_defect(config.defect)) {
+  if (defect == nullptr && !config.defect.empty() && !is_target_defect(config.defect) &&
+      !is_cipher_defect(config.defect)) {
     return pluresdb::fail(ErrorCode::kInvalidArgument,
                           fmt::format("unknown defect \"{}\"", config.defect));
   }

@@ -21,6 +21,7 @@
 #include "harness/common/shared_region.h"
 #include "harness/common/worker_config.h"
 #include "harness/common/worker_protocol.h"
+#include "harness/worker/cipher_watch.h"
 #include "harness/worker/command_loop.h"
 #include "harness/worker/defect_target.h"
 #include "harness/worker/error_log.h"
@@ -112,6 +113,7 @@ Status open_store(const WorkerArguments& arguments, Opened& opened) {
   opened.fired = std::make_unique<FiredFaultRecorder>(opened.region->fired, config.incarnation);
   TRY_ASSIGN(opened.files,
              FileStack::build(config, arguments.journal_fd, record_into(*opened.fired)));
+  watch_ciphers(opened.region->nonces, config.defect);
   opened.clock = std::make_unique<ShiftedClock>(config.clock_offset_us);
   TRY_ASSIGN(opened.target, open_target(config, opened.files.top(), *opened.clock));
   const pluresdb::RecoveryReport report = opened.target->recovery();
