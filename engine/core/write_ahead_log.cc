@@ -328,6 +328,9 @@ Result<std::unique_ptr<crypto::Keyring>> open_keys_of_log(io::FileSystem& files,
   const bool exists = std::ranges::any_of(names, [](const std::string& name) {
     return wal::parse_name(name).file_class != wal::FileClass::kForeign;
   });
+  if (!exists && options.secret != nullptr && !options.create_if_missing) {
+    return fail(ErrorCode::kNotFound, directory + " holds no log");
+  }
   return exists ? unlock_keys(place, options.secret, crypto::Keyring::Access::kOwner)
                 : make_keys(place, options.secret, make_store_uuid(), clock_of(options).wall_us());
 }

@@ -406,6 +406,33 @@ TEST(EncryptedStore, AChangeInALogIsReportedAsTampering) {
   EXPECT_FALSE((*engine)->recovery().wal.is_healthy());
 }
 
+TEST(EncryptedLog, IsNotMadeWhereItsSegmentsAreGone) {
+  const StoreSecret secret = key_of('k');
+  MemoryDisk disk;
+  EngineOptions options = options_with(disk, &secret);
+  {
+    auto log = WriteAheadLog::open("/log", options);
+    ASSERT_TRUE(log.has_value()) << text_of(log);
+    ASSERT_TRUE((*log)->append("a", Put{.id = "doc", .json = "{}"}));
+  }
+  for (const auto& [path, bytes] : files_of(disk, "/log")) {
+    if (path.ends_with(".wal")) {
+      disk.destroy(path);
+    }
+  }
+  options.create_if_missing = false;
+  Files before = files_of(disk, "/log");
+  const auto refused = WriteAheadLog::open("/log", options);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kNotFound) << text_of(refused);
+  Files after = files_of(disk, "/log");
+  before.erase("/log/LOCK");
+  after.erase("/log/LOCK");
+  EXPECT_EQ(before, after);
+  options.create_if_missing = true;
+  EXPECT_TRUE(WriteAheadLog::open("/log", options).has_value());
+}
+
 TEST(EncryptedLog, UsedAlone) {
   const StoreSecret secret = key_of('k');
   const StoreSecret other = key_of('x');
