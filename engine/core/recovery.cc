@@ -346,8 +346,9 @@ void warn_about(const std::string& directory, const RecoveryReport& report) {
       wal.total_segments, report.wal_lost ? ", and the log is older than the base store" : "",
       report.quarantined_bytes);
   if (wal.tampered_places > 0) {
-    text += fmt::format("pluresdb: warning: {} places were changed by somebody without the key\n",
-                        wal.tampered_places);
+    text +=
+        fmt::format("pluresdb: warning: {} places were changed, or files put back, by somebody\n",
+                    wal.tampered_places);
   }
   for (std::size_t i = 0; i < std::min(wal.problems.size(), kProblemsPrintedMax); ++i) {
     text += fmt::format("pluresdb: warning: {}\n", wal.problems[i]);

@@ -406,6 +406,56 @@ TEST(EncryptedStore, AChangeInALogIsReportedAsTampering) {
   EXPECT_FALSE((*engine)->recovery().wal.is_healthy());
 }
 
+/// A copy of the store goes on; its newest segment is put back beside what the store itself has
+/// written since.
+TEST(EncryptedStore, ASegmentOfAnotherHistoryDoesNotCount) {
+  const StoreSecret secret = key_of('k');
+  MemoryDisk disk;
+  Model model = make_store(disk, &secret);
+  const auto write = [&secret](MemoryDisk& on, const std::string& id, std::uint64_t seed) {
+    const auto engine = open_engine(kStore, options_with(on, &secret));
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_TRUE(engine->put("actor", id, json_of(seed + static_cast<std::uint64_t>(i), 3000)));
+    }
+  };
+  const auto copy = disk.clone();
+  write(*copy, "both", 100);
+  write(*copy, "copy", 200);
+  Files old = files_of(*copy, "/store/wal");
+  std::erase_if(old, [&disk](const auto& file) { return disk.info(file.first).has_value(); });
+  ASSERT_GE(old.size(), 2U);
+  // Their names stay free, as those of spares that a crash has left.
+  for (const auto& [path, bytes] : old) {
+    const std::string id(io::base_name(path).substr(0, 16));
+    put_file(disk, "/store/wal/spare-" + id + ".tmp", {});
+  }
+  write(disk, "both", 300);
+  write(disk, "later", 400);
+  model["both"] = json_of(304, 3000);
+  model["later"] = json_of(404, 3000);
+  model["copy"] = std::nullopt;
+  put_files(disk, old, "/store/wal");
+  for (int round = 0; round < 2; ++round) {
+    const auto engine = open_engine(kStore, options_with(disk, &secret));
+    ASSERT_NE(engine, nullptr);
+    expect_model(*engine, model);
+    EXPECT_EQ(engine->recovery().wal.tampered_places, old.size());
+    for (const auto& [path, bytes] : old) {
+      EXPECT_TRUE(std::ranges::any_of(engine->recovery().wal.problems,
+                                      [&path](const std::string& problem) {
+                                        return problem.starts_with(path + ": a segment of this");
+                                      }))
+          << path;
+    }
+    ASSERT_TRUE(engine->put("actor", fmt::format("behind{}", round), "{}").has_value());
+    model[fmt::format("behind{}", round)] = "{}";
+    ASSERT_TRUE(engine->checkpoint().has_value());
+  }
+  for (const auto& [path, bytes] : old) {
+    EXPECT_TRUE(files_of(disk).at(path) == bytes) << path << " stays";
+  }
+}
+
 TEST(EncryptedLog, IsNotMadeWhereItsSegmentsAreGone) {
   const StoreSecret secret = key_of('k');
   MemoryDisk disk;

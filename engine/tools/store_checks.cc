@@ -230,9 +230,8 @@ class Checker {
     }
     if (store_.log().log.report.validation.tampered_places > 0) {
       advice.emplace_back(
-          "find out who writes to these files: checksums are right where the tags of the "
-          "encryption "
-          "are not, and neither a crash nor a failing disk leaves that");
+          "find out who writes to these files: what was changed there, or put back, no crash and "
+          "no failing disk leaves");
     }
     if (checked_.invalid_documents > 0) {
       advice.emplace_back("look at the documents that are no JSON: the engine accepts none such");

@@ -53,7 +53,7 @@ class LogImpl final : public Log {
       : options_(options),
         layout_(options.keys != nullptr),
         recovery_(std::move(recovered.report)),
-        missing_(std::move(recovered.missing)),
+        unread_(std::move(recovered.unread)),
         segments_(*options_.files),
         pool_(options_, recovered.next_segment_id),
         appender_(options_, pool_, segments_, recovered.previous),
@@ -151,7 +151,7 @@ class LogImpl final : public Log {
   }
 
   Result<ValidationReport> validate() override {
-    ValidationReport report = missing_;
+    ValidationReport report = unread_;
     TRY(validate_segments(segments_, options_.keys, report));
     std::ranges::sort(report.lost, {}, &SeqRange::first);
     return report;
@@ -194,7 +194,7 @@ class LogImpl final : public Log {
   const LogOptions options_;
   const FrameLayout layout_;
   const LogRecovery recovery_;
-  const ValidationReport missing_;  // Segments that were missing when the log was opened.
+  const ValidationReport unread_;  // Segments that were missing or strangers at the opening.
   SegmentSet segments_;
   SegmentPool pool_;
   WriteQueue queue_;

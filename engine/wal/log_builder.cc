@@ -114,8 +114,10 @@ Status LogBuilder::finish(const RecordView& newest, Seq next_seq, Hlc hlc_floor)
   TRY(writer_->sync());
   const bool gap = next_seq > newest.seq + 1;
   TRY(writer_->seal(!gap, next_id_));
-  const Predecessor end{
-      .id = writer_->id(), .valid_bytes = writer_->offset(), .last_seq = newest.seq};
+  const Predecessor end{.id = writer_->id(),
+                        .valid_bytes = writer_->offset(),
+                        .last_seq = newest.seq,
+                        .salt = writer_->access().salt};
   TRY(end_segment(1));
   if (!gap) {
     return {};

@@ -21,6 +21,7 @@
 #include "engine/base/check.h"
 #include "engine/base/worker_team.h"
 #include "engine/io/file_system.h"
+#include "engine/wal/found_segment.h"
 #include "engine/wal/header_survey.h"
 #include "engine/wal/log.h"
 #include "engine/wal/quarantine.h"
@@ -48,9 +49,7 @@ class Recovery {
   Result<RecoveredLog> run() {
     TRY(make_directory());
     TRY(list_files());
-    TRY_ASSIGN(headers_, survey_headers(options_, ids_));
-    TRY(scan_all());
-    name_unbounded_losses();
+    TRY(read_all());
     TRY(remove_superseded(forget_superseded()));
     note_missing_segments();
     TRY(quarantine_damage());
@@ -65,9 +64,7 @@ class Recovery {
   Result<ExaminedLog> examine() {
     examining_ = true;
     TRY(list_files());
-    TRY_ASSIGN(headers_, survey_headers(options_, ids_));
-    TRY(scan_all());
-    name_unbounded_losses();
+    TRY(read_all());
     ExaminedLog examined;
     for (const auto& [id, found] : found_) {
       examined.segments.push_back({.scan = found.scan, .known_end = found.known_end});
@@ -84,13 +81,6 @@ class Recovery {
   }
 
  private:
-  struct Found {
-    SegmentScan scan;
-    std::optional<Predecessor> known_end;
-    Seq first_seq_at_least = 0;
-    bool holds_only_copy = false;  // Of its damaged bytes.
-  };
-
   std::string path_of(std::uint64_t id) const {
     return io::join_path(options_.directory, segment_name(id));
   }
@@ -126,9 +116,34 @@ class Recovery {
     return files_.sync_directory(io::parent_path(options_.directory));
   }
 
+  /// All that the decisions rest on.
+  Status read_all() {
+    TRY_ASSIGN(headers_, survey_headers(options_, ids_));
+    for (const StrangeFile& stranger : headers_.strangers) {
+      std::erase(ids_, stranger.id);
+    }
+    TRY(scan_all());
+    for (auto overlapping = overlapping_segments(found_, headers_.unlinked); !overlapping.empty();
+         overlapping = overlapping_segments(found_, headers_.unlinked)) {
+      for (const auto& [id, witness] : overlapping) {
+        headers_.forget({.id = id, .problem = strange_text(path_of(id), path_of(witness))});
+        std::erase(ids_, id);
+      }
+      collection_ = ScanCollection(nullptr, seq_floor_);
+      TRY(scan_all());  // What they said about others does not count, nor what was collected.
+    }
+    name_unbounded_losses();
+    for (const StrangeFile& stranger : headers_.strangers) {
+      add_stranger(log_.unread, stranger.problem);
+    }
+    return {};
+  }
+
   /// Reads every byte of the log. Only a segment that has lost its header needs to know what stands
   /// in the ones before it; all others are scanned at the same time.
   Status scan_all() {
+    found_.clear();
+    next_expected_ = 0;
     std::vector<Result<SegmentScan>> scans(ids_.size());
     base::WorkerTeam team(base::WorkerTeam::threads_for(options_.background_threads));
     collection_.plan(headers_, ids_);
@@ -144,7 +159,7 @@ class Recovery {
       if (needs_scan) {  // Not scanned yet, or not with what it needs.
         scans[i] = scan(id, first_seq_at_least, {});
       }
-      Found found;
+      FoundSegment found;
       TRY_ASSIGN(found.scan, std::move(scans[i]));
       collection_.judge(found.scan, !needs_scan);
       found.first_seq_at_least = first_seq_at_least;
@@ -158,17 +173,6 @@ class Recovery {
     }
     log_.report.collected = collection_.outcome();
     return {};
-  }
-
-  /// What a segment holds or has held, as far as that can be told.
-  static SeqRange span_of(const Found& found) {
-    const SegmentScan& scan = found.scan;
-    if (scan.sparse) {
-      return covers_of(scan);
-    }
-    const Seq ends_at = found.known_end ? found.known_end->last_seq : Seq{0};
-    return {.first = scan.header ? scan.header->predecessor.last_seq + 1 : found.first_seq_at_least,
-            .last = std::max({written_last(scan), scan.last_seq, ends_at})};
   }
 
   void name_unbounded_losses() {
@@ -288,7 +292,7 @@ class Recovery {
       if (is_missing && !first && previous.last_seq >= from) {
         const auto lost = subtract({.first = from, .last = previous.last_seq}, rewritten_ranges());
         if (!lost.empty()) {
-          add_missing_segment(log_.missing, path_of(previous.id), lost);
+          add_missing_segment(log_.unread, path_of(previous.id), lost);
         }
       }
       first = false;
@@ -311,21 +315,35 @@ class Recovery {
   Status quarantine_damage() {
     for (auto& [id, found] : found_) {
       for (const DamagedBytes& damage : found.scan.damages) {
-        const Result<std::uint64_t> kept = quarantine_bytes(
-            files_, options_.quarantine_directory, path_of(id), damage, found.scan.file_bytes);
-        if (kept) {
-          log_.report.quarantined_bytes += *kept;
-        } else if (kept.error().code == ErrorCode::kNoSpace) {
-          // A full disk must not keep a store closed; the original stays until a later open has
-          // copied it.  INV-WAL-11
+        TRY_ASSIGN(const bool is_kept, keep_aside(id, damage, found.scan.file_bytes));
+        if (!is_kept) {
           found.holds_only_copy = true;
-          log_.report.validation.problems.push_back("not quarantined: " + to_string(kept.error()));
-        } else {
-          return std::unexpected(kept.error());
         }
       }
     }
+    // They stay where they are as well: nobody but the operator removes them.
+    for (const StrangeFile& stranger : headers_.strangers) {
+      TRY_ASSIGN(const io::FileInfo info, files_.info(path_of(stranger.id)));
+      TRY(keep_aside(stranger.id, {.begin = 0, .end = info.size_bytes}, info.size_bytes));
+    }
     return {};
+  }
+
+  /// False: no space.
+  Result<bool> keep_aside(std::uint64_t id, DamagedBytes bytes, std::uint64_t file_bytes) {
+    const Result<std::uint64_t> kept =
+        quarantine_bytes(files_, options_.quarantine_directory, path_of(id), bytes, file_bytes);
+    if (kept) {
+      log_.report.quarantined_bytes += *kept;
+      return true;
+    }
+    if (kept.error().code != ErrorCode::kNoSpace) {
+      return std::unexpected(kept.error());
+    }
+    // A full disk must not keep a store closed; the original stays until a later open has copied
+    // it.  INV-WAL-11
+    log_.report.validation.problems.push_back("not quarantined: " + to_string(kept.error()));
+    return false;
   }
 
   /// Behind footer and trailer. The file is longer when it was not yet cut: zeros, up to a segment.
@@ -362,7 +380,8 @@ class Recovery {
   void trim_void_tails() {
     for (auto& [id, found] : found_) {
       SegmentScan& scan = found.scan;
-      if (found.known_end && !scan.sealed && scan.file_bytes > found.known_end->valid_bytes &&
+      if (found.known_end && !scan.sealed && !scan.is_other_version &&
+          scan.file_bytes > found.known_end->valid_bytes &&
           trim_segment(files_, path_of(id), found.known_end->valid_bytes)) {
         scan.file_bytes = found.known_end->valid_bytes;
       }
@@ -380,7 +399,8 @@ class Recovery {
 
   /// Ids and seqs that no earlier open can have used, torn and unreadable files included.
   void choose_next() {
-    Seq used = seq_floor_;
+    log_.previous = end_of_log(found_);
+    Seq used = std::max(seq_floor_, log_.previous.last_seq);
     std::uint64_t unreadable_bytes = 0;
     for (const auto& [id, found] : found_) {
       const SegmentScan& scan = found.scan;
@@ -405,45 +425,6 @@ class Recovery {
     used += unreadable_bytes / kRecordHeaderBytes;
     log_.next_seq = used + 1;
     log_.next_segment_id = highest_id_ + 1;
-    const SegmentScan* last = newest();
-    if (last != nullptr) {
-      log_.previous = {
-          .id = last->id, .valid_bytes = last->valid_end, .last_seq = written_last(*last)};
-    }
-  }
-
-  std::shared_ptr<Segment> segment_of(std::uint64_t id, Found& found) const {
-    SegmentScan& scan = found.scan;
-    auto segment = std::make_shared<Segment>();
-    segment->id = id;
-    segment->path = path_of(id);
-    segment->access = scan.access;
-    segment->rewritten = scan.sparse;
-    segment->covers = scan.sparse ? covers_of(scan) : SeqRange{};
-    segment->lowest_seq = scan.sparse ? segment->covers.first : found.first_seq_at_least;
-    if (scan.header) {
-      segment->compressed = scan.header->compressed;
-      segment->lowest_seq =
-          scan.header->rewritten ? scan.header->first_seq : scan.header->predecessor.last_seq + 1;
-      segment->predecessor_id = scan.header->predecessor.id;
-      segment->hlc_floor = scan.header->hlc_floor;
-    }
-    segment->first_seq = scan.first_seq;
-    segment->last_seq = scan.last_seq;
-    segment->last_written_seq = written_last(scan);
-    segment->valid_end = scan.valid_end;
-    segment->file_bytes = scan.file_bytes;
-    segment->hlc_floor = std::max(segment->hlc_floor, scan.highest_hlc);
-    for (const ValueLocation& value : scan.values) {
-      segment->value_bytes += value.value_bytes;
-    }
-    segment->values = std::move(scan.values);
-    segment->groups = std::move(scan.groups);
-    segment->known_end = found.known_end;
-    segment->damaged = scan.is_damaged();
-    segment->holds_only_copy = found.holds_only_copy;
-    segment->needs_successor = !scan.sealed && scan.file_bytes > scan.valid_end;
-    return segment;
   }
 
   RecoveredLog build() {
@@ -451,13 +432,10 @@ class Recovery {
     const SegmentScan* last = newest();
     report.clean_shutdown = last != nullptr && last->clean;
     report.last_seq = 0;
-    report.validation.total_segments = log_.missing.total_segments;
-    report.validation.corrupted_segments = log_.missing.corrupted_segments;
-    report.validation.total_entries = log_.missing.total_entries;
-    report.validation.corrupted_entries = log_.missing.corrupted_entries;
-    report.validation.lost = log_.missing.lost;
-    report.validation.problems.insert(report.validation.problems.end(),
-                                      log_.missing.problems.begin(), log_.missing.problems.end());
+    std::vector<std::string> problems = std::move(report.validation.problems);  // Of the opening.
+    report.validation = log_.unread;
+    report.validation.problems.insert(report.validation.problems.begin(), problems.begin(),
+                                      problems.end());
     for (auto& [id, found] : found_) {
       SegmentScan& scan = found.scan;
       add_to_report(report.validation, scan);
@@ -465,7 +443,7 @@ class Recovery {
       report.torn_bytes_dropped += scan.torn_bytes;
       const Hlc header_floor = scan.header ? scan.header->hlc_floor : 0;
       report.hlc_floor = std::max({report.hlc_floor, scan.highest_hlc, header_floor});
-      log_.segments.push_back(segment_of(id, found));
+      log_.segments.push_back(segment_of(found, path_of(id)));
     }
     std::ranges::sort(report.validation.lost, {}, &SeqRange::first);
     return std::move(log_);
@@ -479,7 +457,7 @@ class Recovery {
   std::vector<std::string> temporary_files_;
   HeaderSurvey headers_;
   ScanCollection collection_;
-  std::map<std::uint64_t, Found> found_;
+  std::map<std::uint64_t, FoundSegment> found_;
   std::uint64_t highest_id_ = 0;
   Seq next_expected_ = 0;  // Behind the segments scanned so far; 0: not known.
   bool directory_changed_ = false;

@@ -24,7 +24,7 @@ struct RecoveredLog {
   std::uint64_t next_segment_id = 1;
   Seq next_seq = 1;
   LogRecovery report;
-  ValidationReport missing;  ///< The part of the report about files that are not there.
+  ValidationReport unread;  ///< The part of the report about files that are missing or strangers.
 };
 
 /// Reads the directory, decides what counts, quarantines damage, makes durable what it trusts.

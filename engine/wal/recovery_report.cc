@@ -78,6 +78,21 @@ void add_missing_segment(ValidationReport& report, const std::string& path,
   }
 }
 
+void add_range(std::vector<SeqRange>& ranges, SeqRange range) {
+  if (!ranges.empty() && range.first <= ranges.back().last + 1) {
+    ranges.back().last = std::max(ranges.back().last, range.last);
+    return;
+  }
+  ranges.push_back(range);
+}
+
+void add_stranger(ValidationReport& report, const std::string& problem) {
+  report.problems.push_back(problem);
+  ++report.total_segments;
+  ++report.corrupted_segments;
+  ++report.tampered_places;
+}
+
 void add_to_report(ValidationReport& report, const SegmentScan& scan) {
   std::uint64_t lost = 0;
   for (const SeqRange& range : scan.lost) {

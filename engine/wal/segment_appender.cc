@@ -104,8 +104,10 @@ Status SegmentAppender::sync_active() {
 /// where it ends, and nothing may be written behind that place.
 std::unique_ptr<SegmentWriter> SegmentAppender::end_active(bool sealed) {
   DB_CHECK(is_poisoned() || active_->durable_offset() == active_->offset());  // INV-WAL-4
-  previous_ = {
-      .id = active_->id(), .valid_bytes = active_->durable_offset(), .last_seq = last_written_seq_};
+  previous_ = {.id = active_->id(),
+               .valid_bytes = active_->durable_offset(),
+               .last_seq = last_written_seq_,
+               .salt = active_->access().salt};
   segments_.retire(*active_segment_, sealed, active_->file_bytes());
   active_segment_.reset();
   watermark_wanted_ = false;
@@ -168,6 +170,7 @@ Status SegmentAppender::try_open_segment(const GroupBuilder& group, Hlc hlc_floo
   segment->path = writer->path();
   segment->access = writer->access();
   segment->lowest_seq = previous_.last_seq + 1;
+  segment->newest_part = {.id = writer->id(), .salt = writer->access().salt};
   segment->predecessor_id = previous_.id;
   segment->last_written_seq = previous_.last_seq;
   segment->valid_end = writer->offset();

@@ -48,6 +48,7 @@ constexpr std::size_t kCoversFirst = 88;
 constexpr std::size_t kCoversLast = 96;
 constexpr std::size_t kCapacity = 104;
 constexpr std::size_t kFlags = 112;
+constexpr std::size_t kPredecessorSalt = 120;
 constexpr std::size_t kEnvelope = kEnvelopeOffset;
 }  // namespace segment_field
 
@@ -114,6 +115,7 @@ HeaderCopyRead decode_header_copy(ByteSpan copy) {
   header.rewritten = (flags & kFlagRewritten) != 0;
   header.compressed = version >= kCompressedFormatVersion && (flags & kFlagCompressed) != 0;
   if (is_encrypted) {
+    header.predecessor.salt = base::load<std::uint64_t>(copy, field::kPredecessorSalt);
     header.envelope = base::load<crypto::Envelope>(copy, field::kEnvelope);
   }
   return {.header = header, .version = version};
@@ -140,6 +142,7 @@ void encode_segment_header(const SegmentHeader& header, MutableByteSpan out) {
   base::store(copy, field::kCapacity, header.capacity_bytes);
   base::store(copy, field::kFlags, flags_of(header));
   if (header.envelope) {
+    base::store(copy, field::kPredecessorSalt, header.predecessor.salt);
     base::store(copy, field::kEnvelope, *header.envelope);
   }
   base::store(copy, field::kCrc, crc_from(copy, field::kVersion));

@@ -78,10 +78,12 @@ class FrameLayout {
 static_assert(crypto::kSealBytes % kAlignment == 0);
 
 /// Where the log continued from: what lies beyond valid_bytes in the predecessor is void for ever.
+/// Of a rewritten segment: the newest appended one whose records it has, its end not stated.
 struct Predecessor {
   std::uint64_t id = 0;  ///< 0: none.
   std::uint64_t valid_bytes = 0;
   Seq last_seq = 0;
+  std::uint64_t salt = 0;  ///< Format version 3 only. 0: not stated, its header was damaged.
   friend bool operator==(const Predecessor&, const Predecessor&) = default;
 };
 
@@ -119,7 +121,7 @@ struct HeaderCopyRead {
 };
 /// `copy`: kSegmentHeaderCopyBytes, or it is damaged.
 HeaderCopyRead decode_header_copy(base::ByteSpan copy);
-inline constexpr std::size_t kEnvelopeOffset = 120;
+inline constexpr std::size_t kEnvelopeOffset = 128;
 /// What the envelope in `copy` is bound to: everything before it, the CRC as zero.
 std::array<std::byte, kEnvelopeOffset> part_bound_to_envelope(base::ByteSpan copy);
 

@@ -104,6 +104,10 @@ class Rewrite {
       compress_ = compress_ || input.compressed;  // Else the output could be the larger one.
       covers_.last = std::max(covers_.last, seq_span(input).last);
       hlc_floor_ = std::max(hlc_floor_, input.hlc_floor);
+      // One without a record may have no place in the chain.
+      if (input.last_seq != 0 && input.newest_part.id > newest_part_.id) {
+        newest_part_ = input.newest_part;
+      }
     }
     if (covers_.first == 0 || covers_.last < covers_.first) {
       return fail(ErrorCode::kInvalidArgument, "no record to rewrite");
@@ -185,6 +189,7 @@ class Rewrite {
     }
     TRY(flush());
     TRY(writer_->write_header({.first_seq = covers_.first,
+                               .predecessor = layout_.is_encrypted() ? newest_part_ : Predecessor{},
                                .hlc_floor = hlc_floor_,
                                .store_uuid = options_.store_uuid,
                                .covers = covers_,
@@ -239,6 +244,7 @@ class Rewrite {
     output_->rewritten = true;
     output_->compressed = compress_;
     output_->covers = covers_;
+    output_->newest_part = newest_part_;
     output_->lowest_seq = covers_.first;
     output_->last_written_seq = covers_.last;
     output_->valid_end = writer_->offset();
@@ -263,6 +269,7 @@ class Rewrite {
   const FrameLayout layout_;
   std::vector<Segment> inputs_;  // Copies, by seq.
   SeqRange covers_;
+  Predecessor newest_part_;
   Hlc hlc_floor_ = 0;
   std::unique_ptr<SegmentWriter> writer_;
   std::shared_ptr<Segment> output_;  // Goes to the readers.

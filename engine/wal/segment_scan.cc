@@ -285,7 +285,7 @@ class Scanner {
 
   Status decide_end() {
     scan_.durable_end = durable_;
-    scan_.valid_end = std::max(kSegmentHeaderBytes, end_);
+    scan_.valid_end = std::max(kSegmentHeaderBytes, trailer_ ? trailer_->footer_offset : end_);
     for (const Doubt& doubt : doubts_) {
       const Evidence evidence = doubt.bytes.begin < durable_ ? Evidence::kDurable : Evidence::kNone;
       const Ruling ruling = ruling_on(doubt.found, evidence);
@@ -385,8 +385,9 @@ class Scanner {
       scan_.torn = true;
       scan_.torn_bytes = std::min(frame.end, scan_.file_bytes) - footer_at;
     }
+    check_version();
     if (trailer_) {
-      scan_.sealed = true;
+      scan_.sealed = !scan_.is_other_version;
       scan_.clean = trailer_->clean;
       scan_.next_segment_id = trailer_->next_segment_id;
       scan_.highest_seq = std::max(scan_.highest_seq, trailer_->last_seq);
@@ -397,6 +398,16 @@ class Scanner {
     }
     footer_index_ = std::move(index);
     return {};
+  }
+
+  void check_version() {
+    const std::optional<Predecessor>& end = request_.known_end;
+    if (trailer_ && end && scan_.access.opener && trailer_->footer_offset != end->valid_bytes) {
+      scan_.is_other_version = true;
+      ++scan_.tampered_places;
+      add_damage(std::min(trailer_->footer_offset, end->valid_bytes), scan_.file_bytes,
+                 "not the version that the log went on from, but put back: what is too much");
+    }
   }
 
   /// Seqs behind the last readable record, and in sparse segments any that the footer names.
@@ -481,14 +492,6 @@ class Scanner {
 };
 
 }  // namespace
-
-void add_range(std::vector<SeqRange>& ranges, SeqRange range) {
-  if (!ranges.empty() && range.first <= ranges.back().last + 1) {
-    ranges.back().last = std::max(ranges.back().last, range.last);
-    return;
-  }
-  ranges.push_back(range);
-}
 
 Result<SegmentScan> scan_segment(io::File& file, const ScanRequest& request) {
   return Scanner(file, request).run();

@@ -55,6 +55,9 @@ struct SegmentScan {
   bool sparse = false;  ///< A rewritten segment, by its header or by ScanRequest::is_rewritten.
   bool sealed = false;
   bool clean = false;
+  /// Sealed at another place than its successor says: it was put back from before or after. What it
+  /// holds up to there is the same in all versions, and counts.
+  bool is_other_version = false;
   bool torn = false;
   std::uint64_t torn_bytes = 0;
   std::uint64_t records = 0;  ///< Readable ones.
@@ -95,6 +98,9 @@ void add_range(std::vector<SeqRange>& ranges, SeqRange range);
 
 /// Adds one scanned segment to a report; both recovery and validate() count this way.
 void add_to_report(ValidationReport& report, const SegmentScan& scan);
+
+/// Adds a file that is none of this log's history; see header_survey.h.
+void add_stranger(ValidationReport& report, const std::string& problem);
 
 /// Adds a segment that should be there and is not.
 void add_missing_segment(ValidationReport& report, const std::string& path,

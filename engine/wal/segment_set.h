@@ -33,8 +33,10 @@ struct Segment {
   bool compressed = false;  // Constant. See SegmentHeader.
   SeqRange covers;          // Constant. Rewritten segments only.
   Seq lowest_seq = 0;  // Constant. No record below; 0 when not known. A declared gap is included.
-  std::uint64_t predecessor_id = 0;  // Constant.
-  Seq first_seq = 0;                 // Of readable records; 0: none.
+  std::uint64_t predecessor_id = 0;  // Constant. 0 in rewritten segments.
+  Predecessor
+      newest_part;    // Constant. Its own id and salt, or what a rewritten one's header names.
+  Seq first_seq = 0;  // Of readable records; 0: none.
   Seq last_seq = 0;
   Seq last_written_seq = 0;              // Including damaged ones.
   std::uint64_t valid_end = 0;           // Readers stop here.
