@@ -6,12 +6,14 @@
 #include <atomic>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
@@ -24,10 +26,16 @@
 
 #include "engine/base/check.h"
 #include "engine/base/mutex.h"
+#include "engine/crypto/master_keys.h"
+#include "engine/crypto/sealed_file.h"
 #include "engine/io/file_system.h"
+#include "engine/store/database_gate.h"
+#include "engine/store/file_contents.h"
+#include "engine/store/file_renewal.h"
 #include "engine/store/rocks_database.h"
 #include "engine/store/rocks_scan.h"
 #include "engine/store/rocks_status.h"
+#include "engine/store/sealed_format.h"
 #include "engine/store/value_codec.h"
 #include <pluresdb/error.h>
 
@@ -65,80 +73,11 @@ class EmptySource final : public CheckpointSource {
   bool next(std::string& /*id*/, BaseValue& /*value*/) override { return false; }
 };
 
-class Cursor;
-
-/// The open database, and who uses it: readers come and go, a reopen waits until none is inside.
-class DatabaseGate {
- public:
-  /// Null while closed.
-  RocksDatabase* enter() {
-    const base::MutexLock lock(mutex_);
-    while (closing_) {
-      changed_.wait(mutex_);
-    }
-    if (database_ != nullptr) {
-      ++inside_;
-    }
-    return database_.get();
-  }
-  void leave() {
-    const base::MutexLock lock(mutex_);
-    if (--inside_ == 0) {
-      changed_.notify_all();
-    }
-  }
-  /// Keeps everybody out and waits for those inside; the caller then owns the database.
-  std::unique_ptr<RocksDatabase> begin_change() {
-    const base::MutexLock lock(mutex_);
-    while (closing_) {
-      changed_.wait(mutex_);
-    }
-    closing_ = true;
-    while (inside_ != 0) {
-      changed_.wait(mutex_);
-    }
-    return std::move(database_);
-  }
-  void end_change(std::unique_ptr<RocksDatabase> database) {
-    const base::MutexLock lock(mutex_);
-    database_ = std::move(database);
-    closing_ = false;
-    changed_.notify_all();
-  }
-
- private:
-  base::Mutex mutex_;
-  base::CondVar changed_;
-  bool closing_ GUARDED_BY(mutex_) = false;
-  std::uint64_t inside_ GUARDED_BY(mutex_) = 0;
-  std::unique_ptr<RocksDatabase> database_ GUARDED_BY(mutex_);
-};
-
-/// One visit to the open database.
-class Visit {
- public:
-  explicit Visit(DatabaseGate& gate) : gate_(gate), database_(gate.enter()) {}
-  ~Visit() {
-    if (database_ != nullptr) {
-      gate_.leave();
-    }
-  }
-  Visit(const Visit&) = delete;
-  Visit& operator=(const Visit&) = delete;
-  Visit(Visit&&) = delete;
-  Visit& operator=(Visit&&) = delete;
-
-  [[nodiscard]] bool is_open() const { return database_ != nullptr; }
-  RocksDatabase* operator->() { return database_; }
-
- private:
-  DatabaseGate& gate_;
-  RocksDatabase* database_;
-};
-
 std::unexpected<Error> closed_error() {
   return fail(ErrorCode::kIo, "the base store is not open after an error; reopen it");
 }
+
+class Cursor;
 
 /// Iterators must end before their database does: the cursors that exist.
 struct CursorRegistry {
@@ -171,6 +110,10 @@ class Cursor final : public BaseCursor {
     }
     return next_document(iterator_.get(), started_, id, value);
   }
+  [[nodiscard]] bool is_cut_off() const override {
+    const Visit visit(gate_);
+    return iterator_ == nullptr;
+  }
 
   /// Only between begin_change() and end_change().
   void invalidate() { iterator_.reset(); }
@@ -197,7 +140,11 @@ class RocksBaseStore final : public BaseStore {
   /// Once, before anything else.
   Status start(bool create) {
     (void)gate_.begin_change();
-    auto opened = open_database(create);
+    Status prepared;
+    if (options_.keys != nullptr && !create) {
+      prepared = remove_renewal_leftovers(*options_.files, options_.directory);
+    }
+    auto opened = prepared ? open_database(create) : std::unexpected(prepared.error());
     if (!opened) {
       gate_.end_change(nullptr);
       return std::unexpected(opened.error());
@@ -264,21 +211,31 @@ class RocksBaseStore final : public BaseStore {
   }
 
   Status reopen() override {
-    auto old = gate_.begin_change();
-    end_cursors();
-    // What closing has to complain about is why it is reopened.
-    old.reset();
-    auto opened = open_database(false);
-    if (!opened) {
-      // Opening writes files. Where that fails, on a full disk above all, reads still work (D6).
-      auto readable = RocksDatabase::open(options_, cache_, RocksDatabase::Mode::kReadOnly);
-      const auto meta = readable ? read_meta((*readable)->db()) : std::unexpected(readable.error());
-      const bool is_ours = meta && check_owner(options_, *meta);
-      gate_.end_change(is_ours ? *std::move(readable) : nullptr);
-      return std::unexpected(opened.error());
+    return reopen_after([] { return Status{}; });
+  }
+  Status reopen_renewed() override {
+    return reopen_after(
+        [this] { return renew_registry(*options_.files, options_.directory, keys()); });
+  }
+
+  Result<std::vector<crypto::SealedFile>> sealed_files() override {
+    return store::sealed_files(*options_.files, options_.directory, keys());
+  }
+
+  Status renew_table(const std::string& path,
+                     const std::function<Status(std::uint64_t)>& progress) override {
+    const auto contents = make_sealed_contents(*options_.files, keys());
+    const auto header = copy_under_new_key(*options_.files, *contents, path, progress);
+    if (!header) {
+      const bool is_gone = header.error().code == ErrorCode::kNotFound;
+      return is_gone ? Status{} : Status(std::unexpected(header.error()));
     }
-    gate_.end_change(*std::move(opened));
-    return {};
+    const auto exchanged = exchange_table(*contents, path, *header);
+    if (exchanged && *exchanged) {
+      return options_.files->sync_directory(options_.directory);
+    }
+    const Status removed = options_.files->remove(renewal_path(path));
+    return exchanged ? removed : Status(std::unexpected(exchanged.error()));
   }
 
   std::uint64_t file_bytes() const override {
@@ -293,6 +250,53 @@ class RocksBaseStore final : public BaseStore {
   Status close() override { return close_database(); }
 
  private:
+  const crypto::MasterKeys& keys() const {
+    DB_CHECK(options_.keys != nullptr);
+    return *options_.keys;
+  }
+
+  /// `meanwhile`: done while nothing is open.
+  Status reopen_after(const std::function<Status()>& meanwhile) {
+    auto old = gate_.begin_change();
+    end_cursors();
+    // What closing has to complain about is why it is reopened.
+    old.reset();
+    Status done = meanwhile();
+    auto opened = open_database(false);
+    if (!opened) {
+      // Opening writes files. Where that fails, on a full disk above all, reads still work (D6).
+      auto readable = RocksDatabase::open(options_, cache_, RocksDatabase::Mode::kReadOnly);
+      const auto meta = readable ? read_meta((*readable)->db()) : std::unexpected(readable.error());
+      const bool is_ours = meta && check_owner(options_, *meta);
+      gate_.end_change(is_ours ? *std::move(readable) : nullptr);
+      return std::unexpected(opened.error());
+    }
+    gate_.end_change(*std::move(opened));
+    return done;
+  }
+
+  /// False: `path` is not what `header` was read from any more.
+  Result<bool> exchange_table(FileContents& contents, const std::string& path,
+                              const FileHeader& header) {
+    Visit visit(gate_);
+    if (!visit.is_open() || visit->is_read_only()) {
+      return closed_error();
+    }
+    const auto is_there = [&] { return has_header(*options_.files, path, header); };
+    TRY_ASSIGN(const bool exchanged,
+               visit->deletions().exchange(renewal_path(path), path, is_there));
+    if (exchanged) {
+      // Deleted in this moment: whoever still reads it reads what there was.
+      auto reader = contents.open(path);
+      if (reader) {
+        visit->tables().exchange(path, *std::move(reader));
+      } else if (reader.error().code != ErrorCode::kNotFound) {
+        return std::unexpected(reader.error());
+      }
+    }
+    return exchanged;
+  }
+
   static Result<CheckpointMeta> read_meta(rocksdb::DB& db) {
     std::string bytes;
     const auto status = db.Get(rocksdb::ReadOptions(), slice(meta_key()), &bytes);

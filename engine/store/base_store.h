@@ -10,8 +10,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/crypto/master_keys.h"
+#include "engine/crypto/sealed_file.h"
 #include "engine/io/file_system.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
@@ -72,6 +74,8 @@ class BaseCursor {
   virtual ~BaseCursor() = default;
   /// False at the end.
   virtual Result<bool> next(std::string& id, BaseValue& value) = 0;
+  /// True: the store was reopened, and next() is refused for that. Another cursor goes on.
+  [[nodiscard]] virtual bool is_cut_off() const { return false; }
 };
 
 class BaseStore {
@@ -97,6 +101,18 @@ class BaseStore {
   /// left open for reading when that is possible (a full disk); get() and cursor() then work,
   /// meta() is not to be trusted, and ingest() needs another reopen().
   virtual Status reopen() = 0;
+
+  /// The files of an encrypted store, and which master keys they are under. Thread: any.
+  virtual Result<std::vector<crypto::SealedFile>> sealed_files() = 0;
+  /// Puts table `path` under a new data key; its contents stay, and so do readers. One that is gone
+  /// meanwhile is none to be renewed. `progress`: told of plain bytes, about once per MiB; an error
+  /// ends it. Takes the space of this one table. An error leaves the table as it was, or renewed.
+  /// Thread: one at a time; everything else goes on.
+  virtual Status renew_table(const std::string& path,
+                             const std::function<Status(std::uint64_t)>& progress) = 0;
+  /// reopen(); while the store is closed every file that is no table and not under the newest
+  /// master key gets a new data key. Cursors that exist are cut off.
+  virtual Status reopen_renewed() = 0;
   /// Bytes of its files.
   virtual std::uint64_t file_bytes() const = 0;
   virtual Status close() = 0;

@@ -24,6 +24,7 @@
 
 #include "engine/base/mutex.h"
 #include "engine/store/base_store.h"
+#include "engine/store/deletion_gate.h"
 #include "engine/store/rocks_file_system.h"
 #include "engine/store/rocks_status.h"
 #include <pluresdb/error.h>
@@ -159,7 +160,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(
   std::unique_ptr<RocksDatabase> database(new RocksDatabase(mode));
   database->deletions_ = std::make_shared<DeletionGate>(*options.files);
   database->env_ = std::make_unique<SeamEnv>(
-      make_rocks_file_system(*options.files, options.keys, database->deletions_),
+      make_rocks_file_system(*options.files, options.keys, database->deletions_, database->tables_),
       std::make_shared<InterruptibleClock>(options.background_threads));
   database->options_ = make_options(options.background_threads, cache);
   database->options_.env = database->env_.get();

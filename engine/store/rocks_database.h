@@ -13,7 +13,8 @@
 #include <rocksdb/slice.h>
 
 #include "engine/store/base_store.h"
-#include "engine/store/rocks_file_system.h"
+#include "engine/store/deletion_gate.h"
+#include "engine/store/open_tables.h"
 #include <pluresdb/error.h>
 
 namespace pluresdb::store {
@@ -48,6 +49,8 @@ class RocksDatabase {
   std::uint64_t waiting_files();
   /// Lets RocksDB delete what it does not need: the state it opened with has been accepted.
   void release_deletions() { deletions_->release(); }
+  DeletionGate& deletions() { return *deletions_; }
+  OpenTables& tables() { return *tables_; }
   Status close();
 
  private:
@@ -56,6 +59,7 @@ class RocksDatabase {
 
   const Mode mode_;
   std::shared_ptr<DeletionGate> deletions_;
+  const std::shared_ptr<OpenTables> tables_ = std::make_shared<OpenTables>();
   std::unique_ptr<SeamEnv> env_;  // Outlives db_.
   rocksdb::Options options_;
   std::unique_ptr<rocksdb::DB> db_;

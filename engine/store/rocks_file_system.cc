@@ -7,7 +7,6 @@
 #include <expected>
 #include <map>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +21,9 @@
 #include "engine/base/mutex.h"
 #include "engine/crypto/master_keys.h"
 #include "engine/io/file_system.h"
+#include "engine/store/deletion_gate.h"
 #include "engine/store/file_contents.h"
+#include "engine/store/open_tables.h"
 #include "engine/store/rocks_status.h"
 #include <pluresdb/error.h>
 
@@ -122,7 +123,7 @@ class FailedReads {
 
 class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
  public:
-  RandomAccessFile(std::unique_ptr<FileReader> reader, std::string path,
+  RandomAccessFile(std::shared_ptr<const FileReader> reader, std::string path,
                    std::shared_ptr<FailedReads> failed_reads)
       : reader_(std::move(reader)),
         path_(std::move(path)),
@@ -140,7 +141,7 @@ class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
   }
 
  private:
-  const std::unique_ptr<FileReader> reader_;
+  const std::shared_ptr<const FileReader> reader_;
   const std::string path_;
   const std::shared_ptr<FailedReads> failed_reads_;
 };
@@ -230,8 +231,11 @@ class Lock final : public rocksdb::FileLock {
 class RocksFileSystem final : public rocksdb::FileSystem {
  public:
   RocksFileSystem(io::FileSystem& files, std::unique_ptr<FileContents> contents,
-                  std::shared_ptr<DeletionGate> deletions)
-      : files_(files), contents_(std::move(contents)), deletions_(std::move(deletions)) {}
+                  std::shared_ptr<DeletionGate> deletions, std::shared_ptr<OpenTables> tables)
+      : files_(files),
+        contents_(std::move(contents)),
+        deletions_(std::move(deletions)),
+        tables_(std::move(tables)) {}
 
   const char* Name() const override { return "PluresDbFileSystem"; }
 
@@ -260,7 +264,8 @@ class RocksFileSystem final : public rocksdb::FileSystem {
       failed_reads_->note(clean(path), failed);
       return failed;
     }
-    *result = std::make_unique<RandomAccessFile>(*std::move(reader), clean(path), failed_reads_);
+    *result = std::make_unique<RandomAccessFile>(tables_->hold(clean(path), *std::move(reader)),
+                                                 clean(path), failed_reads_);
     return IOStatus::OK();
   }
 
@@ -436,53 +441,19 @@ class RocksFileSystem final : public rocksdb::FileSystem {
   const std::unique_ptr<FileContents> contents_;
   // Shared because RocksDB keeps files open longer than it keeps its file system.
   const std::shared_ptr<DeletionGate> deletions_;
+  const std::shared_ptr<OpenTables> tables_;
   const std::shared_ptr<FailedReads> failed_reads_ = std::make_shared<FailedReads>();
 };
 
 }  // namespace
 
-Status DeletionGate::remove(const std::string& path) {
-  {
-    const base::MutexLock lock(mutex_);
-    if (suspended_) {
-      return {};
-    }
-    if (!released_) {
-      waiting_.insert(path);
-      return {};
-    }
-  }
-  return files_.remove(path);
-}
-
-void DeletionGate::keep(const std::string& path) {
-  const base::MutexLock lock(mutex_);
-  waiting_.erase(path);
-}
-
-void DeletionGate::release() {
-  // Under the lock, so that no file of a waiting name comes to life in between.
-  const base::MutexLock lock(mutex_);
-  if (!released_ && !suspended_) {
-    for (const std::string& path : waiting_) {
-      // What stays is found again by the next open.
-      (void)files_.remove(path);
-    }
-  }
-  released_ = true;
-  waiting_.clear();
-}
-
-void DeletionGate::suspend() {
-  const base::MutexLock lock(mutex_);
-  suspended_ = true;
-}
-
-std::shared_ptr<rocksdb::FileSystem> make_rocks_file_system(
-    io::FileSystem& files, const crypto::MasterKeys* keys,
-    std::shared_ptr<DeletionGate> deletions) {
+std::shared_ptr<rocksdb::FileSystem> make_rocks_file_system(io::FileSystem& files,
+                                                            const crypto::MasterKeys* keys,
+                                                            std::shared_ptr<DeletionGate> deletions,
+                                                            std::shared_ptr<OpenTables> tables) {
   auto contents = keys == nullptr ? make_plain_contents(files) : make_sealed_contents(files, *keys);
-  return std::make_shared<RocksFileSystem>(files, std::move(contents), std::move(deletions));
+  return std::make_shared<RocksFileSystem>(files, std::move(contents), std::move(deletions),
+                                           std::move(tables));
 }
 
 }  // namespace pluresdb::store

@@ -18,6 +18,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/core/store_identity.h"
+#include "engine/crypto/sealed_file.h"
 #include "engine/store/base_store.h"
 #include "engine/tests/core_memory_disk.h"
 #include "engine/wal/log.h"
@@ -84,6 +85,14 @@ class FakeBase final : public store::BaseStore {
     }
     return {};
   }
+  Result<std::vector<crypto::SealedFile>> sealed_files() override {
+    return std::vector<crypto::SealedFile>{};
+  }
+  Status renew_table(const std::string& /*path*/,
+                     const std::function<Status(std::uint64_t)>& /*progress*/) override {
+    return {};
+  }
+  Status reopen_renewed() override { return reopen(); }
   std::uint64_t file_bytes() const override { return 0; }
   Status close() override { return {}; }
 };
@@ -155,6 +164,7 @@ class FakeLog final : public wal::Log {
     ++syncs;
     return sync_fails ? Status(fail(ErrorCode::kIo, "sync", EIO)) : Status{};
   }
+  Status begin_segment() override { return {}; }
   Status replay(Seq, bool, const std::function<Status(const wal::RecordView&)>&) override {
     return {};
   }

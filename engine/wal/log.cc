@@ -29,6 +29,7 @@
 #include "engine/wal/segment_appender.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_pool.h"
+#include "engine/wal/segment_removal.h"
 #include "engine/wal/segment_rewrite.h"
 #include "engine/wal/segment_set.h"
 #include "engine/wal/write_queue.h"
@@ -121,8 +122,12 @@ class LogImpl final : public Log {
     }
     PendingWrite write;
     write.wants_sync = true;
-    const Result<Seq> done = submit(write);
-    return done ? Status{} : Status(std::unexpected(done.error()));
+    return outcome_of(write);
+  }
+  Status begin_segment() override {
+    PendingWrite write;
+    write.wants_segment = true;
+    return outcome_of(write);
   }
 
   Status replay(Seq from, bool with_values,
@@ -142,11 +147,14 @@ class LogImpl final : public Log {
     return visit_large_values_of(segments_, segment_id, visit);
   }
 
-  Result<std::uint64_t> remove_segments(std::span<const std::uint64_t> segment_ids) override;
+  Result<std::uint64_t> remove_segments(std::span<const std::uint64_t> segment_ids) override {
+    const base::MutexLock lock(maintenance_mutex_);  // Held across I/O: appends do not take it.
+    return remove_segments_of(options_, segments_, segment_ids);
+  }
   Result<std::uint64_t> rewrite_segments(
       std::span<const std::uint64_t> segment_ids,
       const std::function<bool(const RecordView&)>& keep) override {
-    const base::MutexLock lock(maintenance_mutex_);  // Held across I/O: appends do not take it.
+    const base::MutexLock lock(maintenance_mutex_);
     return rewrite_segments_into_one(options_, pool_, segments_, segment_ids, keep);
   }
 
@@ -182,9 +190,14 @@ class LogImpl final : public Log {
   }
 
   Result<Seq> submit(PendingWrite& write);
+  /// Of a write without a record.
+  Status outcome_of(PendingWrite& write) {
+    const Result<Seq> done = submit(write);
+    return done ? Status{} : Status(std::unexpected(done.error()));
+  }
   void lead(std::span<PendingWrite* const> group);
   void stamp_records(std::span<PendingWrite* const> group);
-  void sync_for(std::span<PendingWrite* const> group);
+  void serve_without_records(std::span<PendingWrite* const> group);
   void watch_for_idleness();
   void wake_idle_watch();
   void work_for_async();
@@ -320,7 +333,7 @@ void LogImpl::lead(std::span<PendingWrite* const> group) {
   }
   stamp_records(group);
   if (records_.empty()) {
-    sync_for(group);
+    serve_without_records(group);
     return;
   }
   std::uint64_t bytes = 0;
@@ -347,14 +360,16 @@ void LogImpl::lead(std::span<PendingWrite* const> group) {
   if (outcome.fate == GroupFate::kRefused) {
     std::ranges::reverse(records_);
     client_->unstamp(records_);
-    sync_for(group);
+    serve_without_records(group);
   }
 }
 
-/// Answers the calls that only want a sync.
-void LogImpl::sync_for(std::span<PendingWrite* const> group) {
+/// Answers the calls that only want a sync, or a segment.
+void LogImpl::serve_without_records(std::span<PendingWrite* const> group) {
   for (PendingWrite* const write : group) {
-    if (write->wants_sync && write->requests.empty()) {
+    if (write->wants_segment) {
+      write->status = appender_.begin(next_seq_, client_->hlc_floor());
+    } else if (write->wants_sync && write->requests.empty()) {
       write->status = appender_.sync();
     }
   }
@@ -423,36 +438,6 @@ void LogImpl::stop_threads() {
     idle_thread_.join();
   }
   pool_.stop();
-}
-
-Result<std::uint64_t> LogImpl::remove_segments(std::span<const std::uint64_t> segment_ids) {
-  const base::MutexLock lock(maintenance_mutex_);  // Held across I/O: appends do not take it.
-  std::vector<Segment> wanted = segments_.snapshot();
-  std::erase_if(wanted, [segment_ids](const Segment& segment) {
-    return std::ranges::find(segment_ids, segment.id) == segment_ids.end();
-  });
-  std::ranges::sort(wanted, {}, [](const Segment& segment) { return seq_span(segment).first; });
-  std::uint64_t removed = 0;
-  Status outcome;
-  for (const Segment& candidate : wanted) {
-    const std::shared_ptr<Segment> segment = segments_.find(candidate.id);
-    if (segments_.must_stay(candidate.id)) {
-      continue;
-    }
-    segments_.replace(std::span(&candidate.id, 1), nullptr);
-    outcome = options_.files->remove(candidate.path);
-    if (!outcome && outcome.error().code != ErrorCode::kNotFound) {
-      segments_.add(segment);
-      break;
-    }
-    outcome = {};
-    ++removed;
-    // One by one: unlinks that persist out of order would leave a hole in a log that has no base
-    // store to say what may be gone.
-    TRY(options_.files->sync_directory(options_.directory));
-  }
-  TRY(std::move(outcome));
-  return removed;
 }
 
 WalStats LogImpl::stats() const {

@@ -179,6 +179,10 @@ class Log {
   virtual Status append_async(const AppendRequest& request,
                               std::function<void(Result<Seq>)> done) = 0;
   virtual Status sync() = 0;
+  /// Begins a segment of this open when there is none yet: what earlier opens have written, their
+  /// newest segment included, may then be rewritten. After start(). Errors: kNoSpace, kReadOnly,
+  /// kIo; the log is as it was.
+  virtual Status begin_segment() = 0;
 
   /// Calls `visit` for every readable record with seq >= `from` in seq order; large values are not
   /// read (value empty, value_in_log true) unless `with_values`. A visit error stops the replay.

@@ -146,14 +146,22 @@ void SegmentAppender::trim_predecessor() {
   }
 }
 
-Status SegmentAppender::try_open_segment(const GroupBuilder& group, Hlc hlc_floor) {
-  TRY_ASSIGN(
-      std::unique_ptr<SegmentWriter> writer,
-      pool_.take(SegmentWriter::capacity_for(group.bytes(), group.values().size(), layout_)));
+SegmentAppender::Beginning SegmentAppender::beginning_for(const GroupBuilder& group,
+                                                          Hlc hlc_floor) {
+  return {.first_seq = group.first_seq(),
+          .hlc_floor = hlc_floor,
+          .group_bytes = group.bytes(),
+          .group_values = group.values().size()};
+}
+
+Status SegmentAppender::try_open_segment(const Beginning& beginning) {
+  TRY_ASSIGN(std::unique_ptr<SegmentWriter> writer,
+             pool_.take(SegmentWriter::capacity_for(beginning.group_bytes, beginning.group_values,
+                                                    layout_)));
   Status opened = retire_active();
-  const SegmentHeader header{.first_seq = group.first_seq(),
+  const SegmentHeader header{.first_seq = beginning.first_seq,
                              .predecessor = previous_,
-                             .hlc_floor = hlc_floor,
+                             .hlc_floor = beginning.hlc_floor,
                              .store_uuid = options_.store_uuid};
   if (opened) {
     opened = writer->write_header(header);
@@ -175,7 +183,7 @@ Status SegmentAppender::try_open_segment(const GroupBuilder& group, Hlc hlc_floo
   segment->last_written_seq = previous_.last_seq;
   segment->valid_end = writer->offset();
   segment->file_bytes = writer->file_bytes();
-  segment->hlc_floor = hlc_floor;
+  segment->hlc_floor = beginning.hlc_floor;
   segment->active = true;
   segments_.add(segment);
   active_ = std::move(writer);
@@ -197,15 +205,23 @@ bool SegmentAppender::would_rather_go_on_in_the_spare(const GroupBuilder& group)
   return fits && !active_->is_zero_filled() && has_small_groups() && pool_.has_filled_spare();
 }
 
-Status SegmentAppender::open_segment(const GroupBuilder& group, Hlc hlc_floor) {
-  Status opened = try_open_segment(group, hlc_floor);
+Status SegmentAppender::open_segment(const Beginning& beginning) {
+  Status opened = try_open_segment(beginning);
   for (int attempt = 1; attempt < kOpenAttempts; ++attempt) {
     if (opened || opened.error().code == ErrorCode::kNoSpace || is_poisoned()) {
       break;
     }
-    opened = try_open_segment(group, hlc_floor);
+    opened = try_open_segment(beginning);
   }
   return opened;
+}
+
+Status SegmentAppender::begin(Seq next_seq, Hlc hlc_floor) {
+  if (is_poisoned()) {
+    return std::unexpected(poisoned_error());
+  }
+  return active_ != nullptr ? Status{}
+                            : open_segment({.first_seq = next_seq, .hlc_floor = hlc_floor});
 }
 
 void SegmentAppender::note_written(const GroupBuilder& group, std::uint64_t offset, Hlc last_hlc,
@@ -244,7 +260,7 @@ GroupOutcome SegmentAppender::commit(GroupBuilder& group, Hlc last_hlc, Hlc hlc_
   DB_CHECK(!is_poisoned());  // INV-WAL-6
   if (active_ == nullptr || !active_->has_room(group.bytes(), group.values().size()) ||
       would_rather_go_on_in_the_spare(group)) {
-    if (const Status opened = open_segment(group, hlc_floor); !opened) {
+    if (const Status opened = open_segment(beginning_for(group, hlc_floor)); !opened) {
       return refuse(opened.error());  // Nothing of the group is in any file.
     }
   }
@@ -272,7 +288,7 @@ GroupOutcome SegmentAppender::write_elsewhere(GroupBuilder& group, Hlc last_hlc,
   active_->forget_unsynced();
   previous_is_suspect_ = failure.in_sync;
   const std::unique_ptr<SegmentWriter> failed = end_active(false);
-  if (const Status opened = open_segment(group, hlc_floor); !opened) {
+  if (const Status opened = open_segment(beginning_for(group, hlc_floor)); !opened) {
     // On a full disk the group can be taken back, unless a sync has failed: after that nothing that
     // is written to the file is certain.
     if (opened.error().code == ErrorCode::kNoSpace && !failure.in_sync &&

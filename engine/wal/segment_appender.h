@@ -42,6 +42,9 @@ class SegmentAppender {
   GroupOutcome commit(GroupBuilder& group, Hlc last_hlc, Hlc hlc_floor, bool sync);
   /// Makes everything written durable. An error poisons.
   Status sync();
+  /// Begins a segment when none is active. `next_seq`, `hlc_floor`: of the whole log. After an
+  /// error none is, as before.
+  Status begin(Seq next_seq, Hlc hlc_floor);
   /// An empty group that says that everything before it is durable. Failing does no harm to what
   /// was written before.
   void write_watermark();
@@ -63,8 +66,16 @@ class SegmentAppender {
     std::uint64_t offset = 0;  // Of the group in the active segment.
     bool in_sync = false;      // Else in the write.
   };
-  Status open_segment(const GroupBuilder& group, Hlc hlc_floor);
-  Status try_open_segment(const GroupBuilder& group, Hlc hlc_floor);
+  /// What a new segment is made for.
+  struct Beginning {
+    Seq first_seq = 0;
+    Hlc hlc_floor = 0;
+    std::uint64_t group_bytes = 0;  // Of the first group, for which there has to be room.
+    std::size_t group_values = 0;
+  };
+  static Beginning beginning_for(const GroupBuilder& group, Hlc hlc_floor);
+  Status open_segment(const Beginning& beginning);
+  Status try_open_segment(const Beginning& beginning);
   Status retire_active();
   std::unique_ptr<SegmentWriter> end_active(bool sealed);
   void trim_predecessor();

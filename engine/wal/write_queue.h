@@ -23,9 +23,10 @@ struct PendingWrite {
   std::span<const AppendRequest> requests;
   const ValueChecksums* checksums = nullptr;  ///< One per request.
   std::uint64_t bytes_bound = 0;
-  bool wants_sync = false;    ///< Whatever the durability level.
-  bool is_exclusive = false;  ///< Leads alone, with no group.
-  bool is_async = false;      ///< Belongs to the queue until next_async() hands it out.
+  bool wants_sync = false;     ///< Whatever the durability level.
+  bool wants_segment = false;  ///< One that this open appends to.
+  bool is_exclusive = false;   ///< Leads alone, with no group.
+  bool is_async = false;       ///< Belongs to the queue until next_async() hands it out.
   // Set by the leader.
   Seq first_seq = 0;
   Status status;
