@@ -157,8 +157,8 @@ Status Checkpointer::ingest(DocumentTable::Frozen& frozen, store::CheckpointMeta
   return outcome;
 }
 
-Status Checkpointer::recover_base() {
-  Status reopened = parts_.base.reopen();
+Status Checkpointer::recover_base(Status (store::BaseStore::*reopen)()) {
+  Status reopened = (parts_.base.*reopen)();
   auto meta = parts_.base.meta();  // Also when it could be opened for reading only.
   const base::MutexLock lock(mutex_);
   if (meta && meta->checkpoint_seq < meta_.checkpoint_seq) {
@@ -187,12 +187,36 @@ Result<Seq> Checkpointer::checkpoint(const CompactionLimits& limits) {
 }
 
 CompactionPass Checkpointer::compact(const CompactionLimits& limits) {
-  store::CheckpointMeta meta;
+  return parts_.compactor.run(meta(), limits);
+}
+
+store::CheckpointMeta Checkpointer::meta() const {
+  const base::MutexLock lock(mutex_);
+  return meta_;
+}
+
+Status Checkpointer::cover_for_good() {
+  TRY(cover(parts_.table.last_seq()));
+  return cover_with(parts_.table.last_seq(), Force::kMetaOnly);
+}
+
+Status Checkpointer::renew_base() {
   {
     const base::MutexLock lock(mutex_);
-    meta = meta_;
+    while (running_) {
+      finished_.wait(mutex_);
+    }
+    running_ = true;
+    ++runs_started_;
   }
-  return parts_.compactor.run(meta, limits);
+  base_in_doubt_ = true;
+  const Status outcome = recover_base(&store::BaseStore::reopen_renewed);
+  const base::MutexLock lock(mutex_);
+  running_ = false;
+  ++runs_ended_;
+  last_failure_ = std::nullopt;  // Whoever waited for a checkpoint runs it now.
+  finished_.notify_all();
+  return outcome;
 }
 
 Status Checkpointer::relieve_pressure() {
@@ -305,7 +329,7 @@ void Checkpointer::reclaim() {
     parts_.space.release_reserve();
   }
   // Failures are counted, and the next tick tries again: there is nobody to tell here.
-  if (cover(parts_.table.last_seq()) && cover_with(parts_.table.last_seq(), Force::kMetaOnly)) {
+  if (cover_for_good()) {
     (void)compact({}).outcome;
   }
 }

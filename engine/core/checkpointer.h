@@ -56,6 +56,12 @@ class Checkpointer {
   Status cover(Seq seq);
   /// Covers everything applied so far, then compacts. Thread: any.
   Result<Seq> checkpoint(const CompactionLimits& limits = {});
+  /// Covers everything applied so far, and lets go of the log behind it: the base store names no
+  /// older checkpoint that would need it. Thread: any.
+  Status cover_for_good();
+  /// Has the base store put its own small files under new data keys. Thread: any.
+  Status renew_base();
+  [[nodiscard]] store::CheckpointMeta meta() const;
   /// Before a write: when the table is over its limit, makes room first. Thread: any.
   Status relieve_pressure();
   /// True when the table stays below its limit though `bytes` come in. Thread: any.
@@ -79,7 +85,7 @@ class Checkpointer {
   Status cover_with(Seq seq, Force force);
   Status run_once(Force force);
   Status ingest(DocumentTable::Frozen& frozen, store::CheckpointMeta& meta);
-  Status recover_base();
+  Status recover_base(Status (store::BaseStore::*reopen)() = &store::BaseStore::reopen);
   CompactionPass compact(const CompactionLimits& limits);
   /// Lets go of the log behind the newest checkpoint as well: only when space is short.
   void reclaim();

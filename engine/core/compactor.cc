@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -28,6 +30,7 @@ constexpr std::uint64_t kLiveDivisor = 2;
 /// number of files depends on what is live, not on how long the store has been there.
 constexpr std::uint64_t kSmallPart = 4;
 constexpr std::size_t kSmallRun = 4;
+constexpr Seq kNoSeq = ~0ULL;
 
 std::vector<std::uint64_t> ids_of(const std::vector<wal::SegmentInfo>& segments) {
   std::vector<std::uint64_t> ids;
@@ -117,7 +120,14 @@ CompactionPass Compactor::run(const store::CheckpointMeta& meta, const Compactio
   next_seq_ = plan.first_left;
   errors.note(remove(plan.removable));
   for (const Batch& batch : plan.batches) {
-    errors.note(rewrite(batch));
+    if (!has_room_for(batch)) {
+      continue;
+    }
+    Status outcome = rewrite(batch, kNoSeq, [](std::uint64_t) {});
+    // Another file still needs one of them, or lies between them: not this time.
+    if (outcome || outcome.error().code != ErrorCode::kInvalidArgument) {
+      errors.note(std::move(outcome));
+    }
   }
   const base::MutexLock counts_lock(counts_mutex_);
   counts_.runs += errors.count() == 0 ? 1U : 0U;
@@ -125,8 +135,9 @@ CompactionPass Compactor::run(const store::CheckpointMeta& meta, const Compactio
   return {.work = plan.work, .outcome = errors.outcome()};
 }
 
-void Compactor::make_plan(const store::CheckpointMeta& meta, Plan& plan, Errors& errors) {
-  const auto segments = in_seq_order(log_.segments());
+/// Records from this seq on stay, whatever the base store says of them.
+Seq Compactor::needed_from(const std::vector<wal::SegmentInfo>& segments,
+                           const store::CheckpointMeta& meta) const {
   // Whatever is durable of the newest records stays: the log must show every seq that the base
   // store knows, or the next open would take it for lost.  INV-CORE-6
   const Seq durable_seq = std::max(log_.stats().durable_seq, meta.checkpoint_seq);
@@ -135,10 +146,15 @@ void Compactor::make_plan(const store::CheckpointMeta& meta, Plan& plan, Errors&
     newest_seq =
         segment.first_seq <= durable_seq ? std::max(newest_seq, segment.last_seq) : newest_seq;
   }
-  const Seq needed_from = std::min(newest_seq, meta.previous_checkpoint_seq + 1);
+  return std::min(newest_seq, meta.previous_checkpoint_seq + 1);
+}
+
+void Compactor::make_plan(const store::CheckpointMeta& meta, Plan& plan, Errors& errors) {
+  const auto segments = in_seq_order(log_.segments());
+  const Seq first_needed = needed_from(segments, meta);
   for (const auto& segment : segments) {
     const std::size_t small_before = plan.small_run.size();
-    errors.note(look_at(segment, needed_from, plan));
+    errors.note(look_at(segment, first_needed, plan));
     if (plan.small_run.size() == small_before) {
       end_small_run(plan);
     }
@@ -288,25 +304,26 @@ Status Compactor::remove(const std::vector<wal::SegmentInfo>& segments) {
   return removed ? Status{} : std::unexpected(removed.error());
 }
 
-Status Compactor::rewrite(const Batch& batch) {
-  // While the output is written both are there: not at the cost of a writer's next segment.
-  if (batch.live_bytes > space_.rewrite_room(batch.collects)) {
-    return {};
-  }
-  TRY(note_compaction(batch.segments.back().last_seq));
+/// While the output is written both are there: not at the cost of a writer's next segment.
+bool Compactor::has_room_for(const Batch& batch) {
+  return batch.live_bytes <= space_.rewrite_room(batch.collects);
+}
+
+Status Compactor::rewrite(const Batch& batch, Seq needed_from,
+                          const std::function<void(std::uint64_t)>& progress) {
+  TRY(note_compaction(std::min(batch.segments.back().last_seq, needed_from - 1)));
   // The callback cannot fail; a record whose state cannot be read is kept.
   const auto keep = [&](const wal::RecordView& record) {
-    if (!record.value_in_log) {
-      return false;
+    progress(record.id.size() + record.value_bytes);
+    if (record.seq >= needed_from || !record.value_in_log) {
+      return record.seq >= needed_from;
     }
     const auto live = is_live(record.seq, record.id);
     return !live || *live;
   };
   const auto id = log_.rewrite_segments(ids_of(batch.segments), keep);
   if (!id) {
-    // Another file still needs one of them, or lies between them: not this time.
-    const bool cannot_yet = id.error().code == ErrorCode::kInvalidArgument;
-    return cannot_yet ? Status{} : std::unexpected(id.error());
+    return std::unexpected(id.error());
   }
   const auto now = log_.segments();
   const auto output = std::ranges::find(now, *id, &wal::SegmentInfo::id);
@@ -322,6 +339,63 @@ Status Compactor::rewrite(const Batch& batch) {
   counts_.written_bytes += written_bytes;
   counts_.reclaimed_bytes += read_bytes - std::min(read_bytes, written_bytes);
   return {};
+}
+
+bool Compactor::is_in_log(std::uint64_t segment_id) const {
+  const auto segments = log_.segments();
+  return std::ranges::find(segments, segment_id, &wal::SegmentInfo::id) != segments.end();
+}
+
+Result<std::optional<std::string>> Compactor::renew(
+    const store::CheckpointMeta& meta, std::uint64_t segment_id,
+    const std::function<void(std::uint64_t)>& progress) {
+  using Reason = std::optional<std::string>;
+  const base::MutexLock lock(mutex_);
+  const auto segments = log_.segments();
+  const auto found = std::ranges::find(segments, segment_id, &wal::SegmentInfo::id);
+  if (found == segments.end()) {
+    return std::nullopt;
+  }
+  const wal::SegmentInfo& segment = *found;
+  const Seq first_needed = needed_from(segments, meta);
+  const bool is_covered = segment.last_seq < first_needed;
+  std::optional<std::uint64_t> live_bytes = 0;
+  if (is_covered && segment.last_seq > 0 && segment.large_values > 0) {
+    TRY_ASSIGN(live_bytes, live_bytes_of(segment));
+  }
+  // A damaged one may hold more large values than anybody sees.
+  const bool holds_none = segment.large_values == 0 || (segment.sealed && live_bytes == 0);
+  const bool removable = segment.last_seq == 0 ? segment.sealed : is_covered && holds_none;
+  if (segment.active || (!segment.sealed && !removable) || !live_bytes) {
+    return Reason("damaged: what it holds may be needed");  // INV-CORE-12
+  }
+  if (removable) {
+    TRY(remove({segment}));
+  } else {
+    const Batch batch{.segments = {segment},
+                      .live_bytes = is_covered ? *live_bytes : segment.file_bytes};
+    if (!has_room_for(batch)) {
+      return fail(ErrorCode::kNoSpace, fmt::format("rewriting segment {:x} takes {} bytes",
+                                                   segment.id, batch.live_bytes));
+    }
+    const Status outcome = rewrite(batch, first_needed, progress);
+    if (!outcome && outcome.error().code == ErrorCode::kInvalidArgument) {
+      return Reason(outcome.error().context);
+    }
+    TRY(outcome);
+  }
+  return is_in_log(segment_id)
+             ? Reason("another file needs it, or its damaged bytes are nowhere else")
+             : Reason();
+}
+
+Result<bool> Compactor::renew_identity() {
+  const base::MutexLock lock(mutex_);
+  TRY_ASSIGN(const bool is_renewed, identity_.is_renewed());
+  if (!is_renewed) {
+    TRY(identity_.renew());
+  }
+  return !is_renewed;
 }
 
 Compactor::Counts Compactor::counts() const {

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -62,6 +64,16 @@ class Compactor {
   /// leave. An error leaves its inputs in place and stops nothing else.
   CompactionPass run(const store::CheckpointMeta& meta, const CompactionLimits& limits);
 
+  /// For a re-encryption: puts a sealed segment's records that are needed into a new file, or
+  /// removes it where none is. Why it has to stay as it is; nullopt: it does not, or is gone.
+  /// `progress`: told of bytes that were read. An error leaves it in place; kNoSpace: there is no
+  /// room for the new file.
+  Result<std::optional<std::string>> renew(const store::CheckpointMeta& meta,
+                                           std::uint64_t segment_id,
+                                           const std::function<void(std::uint64_t)>& progress);
+  /// The same of STORE. True: it had to be written.
+  Result<bool> renew_identity();
+
   struct Counts {
     std::uint64_t runs = 0;           ///< Passes that came to their end without an error.
     std::uint64_t failures = 0;       ///< Segments that could not be looked at, rewrites, removals.
@@ -97,7 +109,13 @@ class Compactor {
       REQUIRES(mutex_);
   Result<bool> is_live(Seq seq, std::string_view id) const;
   Status remove(const std::vector<wal::SegmentInfo>& segments) REQUIRES(mutex_);
-  Status rewrite(const Batch& batch) REQUIRES(mutex_);
+  /// No record with seq `needed_from` or later is left out.
+  Status rewrite(const Batch& batch, Seq needed_from,
+                 const std::function<void(std::uint64_t)>& progress) REQUIRES(mutex_);
+  [[nodiscard]] bool has_room_for(const Batch& batch);
+  [[nodiscard]] Seq needed_from(const std::vector<wal::SegmentInfo>& segments,
+                                const store::CheckpointMeta& meta) const;
+  [[nodiscard]] bool is_in_log(std::uint64_t segment_id) const;
   /// Writes down, before anything goes, that the log does not reach back any more.
   Status note_compaction(Seq last_seq) REQUIRES(mutex_);
 

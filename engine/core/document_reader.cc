@@ -83,6 +83,18 @@ Result<std::optional<Document>> DocumentReader::complete(std::string id, store::
 
 Result<DocumentReader::Page> DocumentReader::page(std::string_view prefix, std::string_view from,
                                                   std::size_t entries_max) {
+  while (true) {
+    bool cut_off = false;  // The base store was reopened: nobody need hear of it.
+    auto found = look_at_page(prefix, from, entries_max, cut_off);
+    if (found || !cut_off) {
+      return found;
+    }
+  }
+}
+
+Result<DocumentReader::Page> DocumentReader::look_at_page(std::string_view prefix,
+                                                          std::string_view from,
+                                                          std::size_t entries_max, bool& cut_off) {
   auto range = table_.range(prefix, from, entries_max);
   TRY(check_base());
   TRY_ASSIGN(const auto cursor, base_.cursor(std::max(prefix, from)));
@@ -91,8 +103,10 @@ Result<DocumentReader::Page> DocumentReader::page(std::string_view prefix, std::
   IdAndValue stored;
   bool base_ended = false;
   const auto advance = [&]() -> Status {
-    TRY_ASSIGN(const bool found, cursor->next(stored.first, stored.second));
-    base_ended = !found || !stored.first.starts_with(prefix);
+    const auto found = cursor->next(stored.first, stored.second);
+    cut_off = !found && cursor->is_cut_off();
+    TRY(found);
+    base_ended = !*found || !stored.first.starts_with(prefix);
     return {};
   };
   TRY(advance());

@@ -47,6 +47,9 @@ class DocumentReader {
     bool complete = false;
   };
   Result<Page> page(std::string_view prefix, std::string_view from, std::size_t entries_max);
+  /// `cut_off`: set when it failed only because the base store was reopened meanwhile.
+  Result<Page> look_at_page(std::string_view prefix, std::string_view from, std::size_t entries_max,
+                            bool& cut_off);
   /// Calls `take` for each live document in order, until `taken`, which it fills, has `limit`.
   template <typename Taken, typename Take>
   Status walk(std::string_view prefix, std::string_view from, std::size_t limit, const Taken& taken,

@@ -27,6 +27,7 @@
 #include "engine/core/document_table.h"
 #include "engine/core/rate_limiter.h"
 #include "engine/core/recovery.h"
+#include "engine/core/reencryption.h"
 #include "engine/core/replay.h"
 #include "engine/core/stamper.h"
 #include "engine/core/store_identity.h"
@@ -37,6 +38,7 @@
 #include <pluresdb/engine.h>
 #include <pluresdb/error.h>
 #include <pluresdb/options.h>
+#include <pluresdb/reencrypt.h>
 #include <pluresdb/stats.h>
 
 namespace pluresdb {
@@ -89,7 +91,15 @@ class OpenEngine final : public Engine {
                        .space = space_,
                        .clock = clock_of(options)},
                       options_, parts_.meta),
-        reader_(*table_, *parts_.base, *parts_.log, checkpointer_) {}
+        reader_(*table_, *parts_.base, *parts_.log, checkpointer_),
+        reencryption_({.files = file_system_of(options),
+                       .directory = directory,
+                       .keyring = parts_.keyring.get(),
+                       .log = *parts_.log,
+                       .base = *parts_.base,
+                       .compactor = compactor_,
+                       .checkpointer = checkpointer_,
+                       .clock = clock_of(options)}) {}
   ~OpenEngine() override { checkpointer_.stop(); }
   OpenEngine(const OpenEngine&) = delete;
   OpenEngine& operator=(const OpenEngine&) = delete;
@@ -167,6 +177,11 @@ class OpenEngine final : public Engine {
     return checkpointer_.checkpoint();
   }
 
+  Result<ReencryptStats> reencrypt(const ReencryptOptions& options) override {
+    TRY(check_open());
+    return reencryption_.run(options);
+  }
+
   Result<ValidationReport> validate() override {
     TRY(check_open());
     return parts_.log->validate();
@@ -194,6 +209,7 @@ class OpenEngine final : public Engine {
   Compactor compactor_;
   Checkpointer checkpointer_;
   DocumentReader reader_;
+  Reencryption reencryption_;
   std::atomic<bool> closed_ = false;
   std::atomic<std::uint64_t> payload_written_bytes_ = 0;
   std::atomic<std::uint64_t> payload_read_bytes_ = 0;
@@ -270,6 +286,7 @@ Status OpenEngine::close() {
   if (closed_.exchange(true)) {
     return {};
   }
+  reencryption_.stop();
   checkpointer_.stop();
   // Each step is worth doing whether or not the one before it worked; the first error is told.
   // Nobody waits for a compression that can be done after the next opening.
@@ -339,6 +356,10 @@ class OwnedEngine final : public Engine {
   Result<Seq> checkpoint() override {
     TRY(owner_.check());
     return engine_->checkpoint();
+  }
+  Result<ReencryptStats> reencrypt(const ReencryptOptions& options) override {
+    TRY(owner_.check());
+    return engine_->reencrypt(options);
   }
   Result<ValidationReport> validate() override {
     TRY(owner_.check());

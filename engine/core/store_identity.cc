@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/bytes.h"
+#include "engine/base/check.h"
 #include "engine/base/crc32c.h"
 #include "engine/crypto/digest.h"
 #include "engine/crypto/key_derivation.h"
@@ -248,14 +249,42 @@ Status StoreIdentity::update(const IdentityRecord& record) {
     TRY_ASSIGN(const auto file, files_->open(path_, io::OpenMode::kReadWrite));
     TRY(file->write(slot_offset(slot.generation), bytes));
     TRY(file->sync_data());
-  } else {
-    TRY_ASSIGN(const auto contents, whole_file(slot, keys_));
-    TRY(io::write_file_atomically(*files_, path_, contents));
+    in_place_trusted_ = true;
+    record_ = record;
+    generation_ = slot.generation;
+    return {};
   }
+  return replace(record, slot.generation);
+}
+
+/// The whole file, both slots.
+Status StoreIdentity::replace(const IdentityRecord& record, std::uint64_t generation) {
+  in_place_trusted_ = false;  // Until it has its name for good.
+  TRY_ASSIGN(const auto contents, whole_file({.record = record, .generation = generation}, keys_));
+  TRY(io::write_file_atomically(*files_, path_, contents));
   in_place_trusted_ = true;
   record_ = record;
-  generation_ = slot.generation;
+  generation_ = generation;
   return {};
+}
+
+Status StoreIdentity::renew() { return replace(record_, generation_ + 1); }
+
+Result<bool> StoreIdentity::is_renewed() const {
+  DB_CHECK(keys_ != nullptr);
+  TRY_ASSIGN(const auto contents, io::read_whole_file(*files_, path_, kFileBytes));
+  for (const std::uint64_t offset : {std::uint64_t{0}, kSlotStrideBytes}) {
+    if (contents.size() < offset + kSlotBytes) {
+      return false;
+    }
+    const auto slot = base::ByteSpan(contents).subspan(offset);
+    TRY_ASSIGN(const Decoded decoded, decode(slot, path_, keys_));
+    const auto generation = base::load<crypto::Generation>(slot, kKeyGenerationOffset);
+    if (decoded.verdict != Verdict::kGood || generation != keys_->version().generation) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace pluresdb::core

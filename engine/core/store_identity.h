@@ -68,8 +68,15 @@ class StoreIdentity {
   [[nodiscard]] const IdentityRecord& record() const { return record_; }
   /// Durable when it returns. After an error the record on disk is the old one or the new one.
   Status update(const IdentityRecord& record);
+  /// Whether both slots are whole and vouched for by the newest master key. Only of an encrypted
+  /// store. kIo.
+  [[nodiscard]] Result<bool> is_renewed() const;
+  /// Writes the same record anew, so that they are. Errors as update().
+  Status renew();
 
  private:
+  Status replace(const IdentityRecord& record, std::uint64_t generation);
+
   StoreIdentity(io::FileSystem& files, std::string path, IdentityRecord record,
                 std::uint64_t generation, const crypto::MasterKeys* keys)
       : files_(&files),

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -138,11 +139,9 @@ Result<KeyringStatus> examine_keyring(const KeyringPlace& place) {
 }
 
 Keyring::Keyring(const KeyringPlace& place, Access access, MasterKeys keys)
-    : files_(&place.files),
-      directory_(place.directory),
-      policy_(place.policy),
-      access_(access),
-      keys_(std::move(keys)) {}
+    : files_(&place.files), directory_(place.directory), policy_(place.policy), access_(access) {
+  keys_.push_back(std::make_unique<const MasterKeys>(std::move(keys)));
+}
 
 Result<std::optional<Keyring>> Keyring::from_bytes(const KeyringPlace& place, base::ByteSpan file,
                                                    const Secret& secret, Access access) {
@@ -207,7 +206,7 @@ Result<Keyring> Keyring::unlock_by_any(const KeyringPlace& place, std::span<cons
   }
   --opened_by;
   Keyring keyring = *std::move(opened);
-  const KeyringVersion found = keyring.keys_.version();
+  const KeyringVersion found = keyring.master_keys().version();
   if (found.generation < seen.generation || found.seq < seen.seq) {
     return fail(ErrorCode::kKeyUnavailable,
                 fmt::format("the keyring (generation {}, seq {}) is older than the store's files "
@@ -247,7 +246,7 @@ Status Keyring::check_usable() const {
 Result<Keyring::Draft> Keyring::draft() const {
   TRY(check_usable());
   Draft draft{.image = image_, .keys = {}, .labels = labels_};
-  TRY_ASSIGN(draft.keys, copies_of(keys_));
+  TRY_ASSIGN(draft.keys, copies_of(master_keys()));
   return draft;
 }
 
@@ -261,7 +260,8 @@ Status Keyring::commit(Draft draft, std::span<const Proof> proofs) {
     spent_ = written.error().code == ErrorCode::kIndeterminate;
     return written;
   }
-  keys_ = MasterKeys(draft.image.store_id, draft.image.seq, std::move(draft.keys));
+  keys_.push_back(std::make_unique<const MasterKeys>(draft.image.store_id, draft.image.seq,
+                                                     std::move(draft.keys)));
   image_ = std::move(draft.image);
   labels_ = std::move(draft.labels);
   first_copy_ = second_copy_ = CopyState::kWhole;
@@ -373,7 +373,7 @@ Status Keyring::drop_generations(Generation oldest_needed) {
     return fail(ErrorCode::kInvalidArgument, "a generation that there is not");
   }
   std::erase_if(next.keys, [&](const auto& entry) { return entry.first < oldest_needed; });
-  if (next.keys.size() == keys_.all().size()) {
+  if (next.keys.size() == master_keys().all().size()) {
     return {};
   }
   TRY(fill_generations(next.image, next.keys));

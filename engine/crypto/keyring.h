@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -59,7 +60,7 @@ struct KeyringStatus {
 /// read_keyring_copies, kUnsupportedVersion.
 Result<KeyringStatus> examine_keyring(const KeyringPlace& place);
 
-/// An unlocked keyring. Thread: one at a time; master_keys() of one that nobody changes: any.
+/// An unlocked keyring. Thread: one at a time.
 ///
 /// Changes are for the owner of the store (LOCK). Each is in force when it returns. kIndeterminate:
 /// it may be; this object is of no more use (kReadOnly), unlock again. Any other error: nothing has
@@ -84,7 +85,9 @@ class Keyring {
                                        Access access, const KeyringVersion& seen,
                                        std::size_t& opened_by);
 
-  [[nodiscard]] const MasterKeys& master_keys() const { return keys_; }
+  /// Of the keyring as it is. Any thread may use what was handed out, which never changes and lives
+  /// as long as this object: whoever has it from before a change goes on with the keys from then.
+  [[nodiscard]] const MasterKeys& master_keys() const { return *keys_.back(); }
   [[nodiscard]] KeyringStatus status() const;
   /// The slot that it was unlocked by.
   [[nodiscard]] const SlotId& opened_by() const { return opened_by_; }
@@ -131,7 +134,7 @@ class Keyring {
   std::string directory_;
   KdfPolicy policy_;
   Access access_;
-  MasterKeys keys_;
+  std::vector<std::unique_ptr<const MasterKeys>> keys_;  // The last ones are in force.
   KeyringImage image_;
   std::map<SlotId, std::string> labels_;
   SlotId opened_by_{};

@@ -12,6 +12,7 @@
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
 #include <pluresdb/options.h>
+#include <pluresdb/reencrypt.h>
 #include <pluresdb/stats.h>
 
 namespace pluresdb {
@@ -54,6 +55,16 @@ class Engine {
   /// Makes the base store hold everything acknowledged so far, then deletes WAL segments that no
   /// reader needs. Returns the checkpoint seq. Thread: any; concurrent calls share one checkpoint.
   virtual Result<Seq> checkpoint() = 0;
+  /// Of an encrypted store: every file that is under an older master key than the newest one
+  /// (pluresdb-keys rotate, revoke) is removed or gets a new data key under the newest; then the
+  /// older master keys are dropped from the keyring. What this means for whom: docs/SECURITY.md.
+  ///
+  /// Writes and reads go on. Files say themselves what is left to do: after a cancel (kCancelled),
+  /// an error or a crash the next call goes on where this one was, and nothing is lost. Needs the
+  /// space of one segment or table. kIndeterminate: the keyring may have been written; open the
+  /// store again. Errors: kInvalidArgument (not encrypted, or one is under way), kCancelled, kIo,
+  /// kNoSpace, kReadOnly, kIndeterminate. Thread: any; one at a time. close() ends it.
+  virtual Result<ReencryptStats> reencrypt(const ReencryptOptions& options = {}) = 0;
   /// Reads the whole WAL again and counts; changes nothing.
   virtual Result<ValidationReport> validate() = 0;
   virtual EngineStats stats() const = 0;
