@@ -123,7 +123,7 @@ CompactionPass Compactor::run(const store::CheckpointMeta& meta, const Compactio
     if (!has_room_for(batch)) {
       continue;
     }
-    Status outcome = rewrite(batch, kNoSeq, [](std::uint64_t) {});
+    Status outcome = rewrite(batch, meta, kNoSeq, [](std::uint64_t) {});
     // Another file still needs one of them, or lies between them: not this time.
     if (outcome || outcome.error().code != ErrorCode::kInvalidArgument) {
       errors.note(std::move(outcome));
@@ -309,9 +309,10 @@ bool Compactor::has_room_for(const Batch& batch) {
   return batch.live_bytes <= space_.rewrite_room(batch.collects);
 }
 
-Status Compactor::rewrite(const Batch& batch, Seq needed_from,
+Status Compactor::rewrite(const Batch& batch, const store::CheckpointMeta& meta, Seq needed_from,
                           const std::function<void(std::uint64_t)>& progress) {
-  TRY(note_compaction(std::min(batch.segments.back().last_seq, needed_from - 1)));
+  TRY(note_compaction(
+      std::min(batch.segments.back().last_seq, meta.previous_checkpoint_seq)));  // INV-CORE-4
   // The callback cannot fail; a record whose state cannot be read is kept.
   const auto keep = [&](const wal::RecordView& record) {
     progress(record.id.size() + record.value_bytes);
@@ -378,7 +379,7 @@ Result<std::optional<std::string>> Compactor::renew(
       return fail(ErrorCode::kNoSpace, fmt::format("rewriting segment {:x} takes {} bytes",
                                                    segment.id, batch.live_bytes));
     }
-    const Status outcome = rewrite(batch, first_needed, progress);
+    const Status outcome = rewrite(batch, meta, first_needed, progress);
     if (!outcome && outcome.error().code == ErrorCode::kInvalidArgument) {
       return Reason(outcome.error().context);
     }

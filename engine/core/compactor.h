@@ -110,7 +110,7 @@ class Compactor {
   Result<bool> is_live(Seq seq, std::string_view id) const;
   Status remove(const std::vector<wal::SegmentInfo>& segments) REQUIRES(mutex_);
   /// No record with seq `needed_from` or later is left out.
-  Status rewrite(const Batch& batch, Seq needed_from,
+  Status rewrite(const Batch& batch, const store::CheckpointMeta& meta, Seq needed_from,
                  const std::function<void(std::uint64_t)>& progress) REQUIRES(mutex_);
   [[nodiscard]] bool has_room_for(const Batch& batch);
   [[nodiscard]] Seq needed_from(const std::vector<wal::SegmentInfo>& segments,

@@ -40,7 +40,7 @@ constexpr std::chrono::milliseconds kPaceStep{20};
 
 using SealedFiles = std::vector<crypto::SealedFile>;
 
-std::uint64_t bytes_of(const SealedFiles& files) {
+std::uint64_t total_bytes_of(const SealedFiles& files) {
   std::uint64_t bytes = 0;
   for (const crypto::SealedFile& file : files) {
     bytes += file.bytes;
@@ -182,7 +182,7 @@ class Reencryption::Run {
   Status renew_log() {
     TRY_ASSIGN(SealedFiles files, old_segments());
     TRY_ASSIGN(const SealedFiles in_base, old_base_files());
-    meter_.set_total(bytes_of(files) + bytes_of(in_base));
+    meter_.set_total(total_bytes_of(files) + total_bytes_of(in_base));
     if (files.empty()) {
       return {};
     }

@@ -55,19 +55,6 @@ constexpr int kWaitRoundUs = 10'000;
 
 std::string_view view(const rocksdb::Slice& text) { return {text.data(), text.size()}; }
 
-/// What a failed open means to the owner. Errors that may pass stay what they are.
-Error open_failure(Error error, const std::string& directory) {
-  const bool gone = error.code == ErrorCode::kNotFound || error.code == ErrorCode::kCorruption ||
-                    error.code == ErrorCode::kInvalidArgument;
-  const bool unexplained = error.code == ErrorCode::kIo && error.sys_errno == 0 && !error.injected;
-  if (gone || unexplained) {
-    error.code = ErrorCode::kBaseLost;
-    error.context = "base store " + directory +
-                    " is missing or damaged; restore it from a backup (" + error.context + ")";
-  }
-  return error;
-}
-
 class EmptySource final : public CheckpointSource {
  public:
   bool next(std::string& /*id*/, BaseValue& /*value*/) override { return false; }
@@ -219,6 +206,10 @@ class RocksBaseStore final : public BaseStore {
   }
 
   Result<std::vector<crypto::SealedFile>> sealed_files() override {
+    // Whoever asks has accepted the state that was opened.  INV-STORE-3
+    if (Visit visit(gate_); visit.is_open() && !visit->is_read_only()) {
+      visit->release_deletions();
+    }
     return store::sealed_files(*options_.files, options_.directory, keys());
   }
 

@@ -25,6 +25,8 @@ namespace pluresdb::store {
 namespace {
 
 constexpr std::string_view kLockName = "LOCK";
+/// RocksDB writes CURRENT and OPTIONS under such names, syncs them, and renames them.
+constexpr std::string_view kUnfinishedSuffix = ".dbtmp";
 constexpr std::size_t kCopyStepBytes = 1 << 20;
 /// One for each kind of file: the kind is part of what a file's key is bound to.
 constexpr const char* kTableRenewal = "renewed.sst";
@@ -125,7 +127,9 @@ Result<std::vector<crypto::SealedFile>> sealed_files(io::FileSystem& files,
     if (!header && header.error().code == ErrorCode::kIo) {
       return std::unexpected(header.error());
     }
-    if (header && !*header) {
+    // Nothing has its contents there yet; a power loss leaves such files with bytes of any kind.
+    const bool is_cut_off = !header && name.ends_with(kUnfinishedSuffix);
+    if ((header && !*header) || is_cut_off) {
       continue;  // No contents.
     }
     const auto info = files.info(sealed.path);

@@ -97,4 +97,16 @@ Error to_error(const rocksdb::Status& status, const char* operation) {
                .context = fmt::format("{}: {}", operation, status.ToString())};
 }
 
+Error open_failure(Error error, const std::string& directory) {
+  const bool gone = error.code == ErrorCode::kNotFound || error.code == ErrorCode::kCorruption ||
+                    error.code == ErrorCode::kInvalidArgument;
+  const bool unexplained = error.code == ErrorCode::kIo && error.sys_errno == 0 && !error.injected;
+  if (gone || unexplained) {
+    error.code = ErrorCode::kBaseLost;
+    error.context = "base store " + directory +
+                    " is missing or damaged; restore it from a backup (" + error.context + ")";
+  }
+  return error;
+}
+
 }  // namespace pluresdb::store

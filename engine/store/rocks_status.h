@@ -2,6 +2,8 @@
 // status carries nothing but a text.
 #pragma once
 
+#include <string>
+
 #include <rocksdb/io_status.h>
 #include <rocksdb/status.h>
 
@@ -15,5 +17,8 @@ rocksdb::IOStatus to_io_status(const Error& error);
 /// The Error that to_io_status() was given when `status` comes from there, else the nearest code.
 /// `operation` begins the context. `status` is not OK.
 Error to_error(const rocksdb::Status& status, const char* operation);
+
+/// What a failed open means to the owner. Errors that may pass stay what they are.
+Error open_failure(Error error, const std::string& directory);
 
 }  // namespace pluresdb::store
