@@ -297,7 +297,7 @@ TEST_F(KeysTest, UsageIsToldApart) {
   init();
   EXPECT_EQ(testing::run_tool("keys", "", scratch_).status, 2);
   EXPECT_EQ(testing::run_tool("keys", "status", scratch_).status, 2);
-  EXPECT_EQ(testing::run_tool("keys", "reencrypt --data-dir x", scratch_).status, 2);
+  EXPECT_EQ(testing::run_tool("keys", "recrypt --data-dir x", scratch_).status, 2);
   for (const char* arguments :
        {"status secret", "status --password secret", "revoke --password-file @key",
         "rotate --password-fd x", "add-device --type odd --password-file @key",
@@ -310,6 +310,87 @@ TEST_F(KeysTest, UsageIsToldApart) {
   EXPECT_EQ(help.status, 0);
   EXPECT_CONTAINS(help.out, "add-device");
   EXPECT_EQ(testing::run_tool("keys", "revoke --help", scratch_).status, 0);
+}
+
+// What it is for: a revoked key, kept with the keyring from before, opens files until then.
+TEST_F(KeysTest, ReencryptLeavesNothingUnderTheOldMasterKeys) {
+  init();
+  expect(0, "add-device --password-file @key --new-key-file @lost --label lost");
+  const auto key = StoreSecret::of_file(path("key"));
+  ASSERT_TRUE(key.has_value()) << testing::text_of(key);
+  auto options = testing::small_options();
+  options.secret = &*key;
+  const std::string value = testing::json_of(1, 9000);
+  {
+    const auto engine = testing::open_engine(store(), options);
+    for (int i = 0; i < 30; ++i) {
+      ASSERT_TRUE(engine->put("agent", fmt::format("doc{}", i), value).has_value());
+    }
+    ASSERT_TRUE(engine->close().has_value());
+  }
+  std::filesystem::copy(store() + "/keyring", path("kept"));
+  const auto slots = json("status --password-file @key");
+  std::string lost;
+  for (const auto slot : slots["slots"]) {
+    lost = word(slot, "/label") == "lost" ? word(slot, "/id") : lost;
+  }
+  expect(0, "revoke --password-file @key --slot " + lost);
+
+  const ToolRun done = run("reencrypt --password-file @key");
+  EXPECT_EQ(done.status, 0) << done.error;
+  EXPECT_CONTAINS(done.out, "now under generation 2; 1 older master key dropped");
+  EXPECT_EQ(done.error, "") << "no progress where nobody looks";
+  EXPECT_EQ(length(json("status"), "/old_generations"), 0U);
+  const auto again = json("reencrypt --password-file @key");
+  EXPECT_EQ(testing::number(again, "/files"), 0U);
+  EXPECT_CONTAINS(run("reencrypt --password-file @key").out, "no file is under an older master");
+
+  // With the keyring of before not even a store that opens: its files know better.
+  std::filesystem::copy(store() + "/keyring", path("current"));
+  std::filesystem::copy(path("kept"), store() + "/keyring",
+                        std::filesystem::copy_options::overwrite_existing);
+  expect(3, "reencrypt --password-file @lost");
+  std::filesystem::copy(path("current"), store() + "/keyring",
+                        std::filesystem::copy_options::overwrite_existing);
+  const ToolRun whole = testing::run_tool(
+      "validate",
+      fmt::format("--data-dir '{}' --check-integrity --password-file '{}'", store(), path("key")),
+      scratch_);
+  EXPECT_EQ(whole.status, 0) << whole.out << whole.error;
+  const auto engine = testing::open_engine(store(), options);
+  const auto found = engine->get("doc29");
+  ASSERT_TRUE(found.has_value() && found->has_value());
+  EXPECT_EQ((*found)->json, value);
+}
+
+TEST_F(KeysTest, ReencryptSaysWhatItCouldNotDoAndWhy) {
+  expect(3, "reencrypt --password-file @key");  // No keyring, and no secret is asked for.
+  init();
+  put("wrong", std::string(64, 'a'));
+  expect(3, "reencrypt --password-file @key");  // No store yet.
+  const auto key = StoreSecret::of_file(path("key"));
+  ASSERT_TRUE(key.has_value()) << testing::text_of(key);
+  auto options = testing::small_options();
+  options.secret = &*key;
+  {
+    const auto engine = testing::open_engine(store(), options);
+    ASSERT_TRUE(engine->put("agent", "doc", testing::json_of(1, 9000)).has_value());
+    EXPECT_EQ(run("reencrypt --password-file @key").status, 3) << "it is open";
+    ASSERT_TRUE(engine->close().has_value());
+  }
+  expect(3, "reencrypt --password-file @wrong");
+  expect(2, "reencrypt --password-file @key --password-file @key");
+  expect(0, "rotate --password-file @key");
+  // Copied by somebody, as an opening would have copied a damaged one.
+  std::filesystem::create_directories(store() + "/quarantine");
+  std::filesystem::copy(store() + "/wal/0000000000000001.wal",
+                        store() + "/quarantine/0000000000000001.wal-0");
+  const ToolRun left = run("reencrypt --password-file @key");
+  EXPECT_EQ(left.status, 1);
+  EXPECT_CONTAINS(left.out, "no master key was dropped");
+  EXPECT_CONTAINS(left.out, "quarantine/0000000000000001.wal-0: it is under an older master key");
+  EXPECT_CONTAINS(left.error, "1 file is still under older master keys");
+  EXPECT_EQ(length(json("status"), "/old_generations"), 1U);
 }
 
 /// The tool in a session of its own, whose terminal is the other end of `master_`.
@@ -412,6 +493,36 @@ TEST_F(KeysTest, TypingTwoDifferentNewSecretsChangesNothing) {
   EXPECT_EQ(terminal.wait(), 0);
   EXPECT_EQ(contents_of(store() + "/keyring"), before);
   expect(0, "status --password-file @key");
+}
+
+// The interrupt waits when the command begins, as one that comes during the first file does.
+TEST_F(KeysTest, CtrlCIsAPauseAndTheNextCallGoesOn) {
+  init();
+  const auto key = StoreSecret::of_file(path("key"));
+  ASSERT_TRUE(key.has_value()) << testing::text_of(key);
+  auto options = testing::small_options();
+  options.secret = &*key;
+  {
+    const auto engine = testing::open_engine(store(), options);
+    for (int i = 0; i < 40; ++i) {
+      ASSERT_TRUE(
+          engine->put("agent", fmt::format("doc{}", i), testing::json_of(1, 9000)).has_value());
+    }
+    ASSERT_TRUE(engine->close().has_value());
+  }
+  expect(0, "rotate --password-file @key");
+  Terminal terminal;
+  terminal.start(fmt::format(
+      "exec env --block-signal=INT sh -c 'kill -INT $$; exec {}/pluresdb-keys reencrypt "
+      "--data-dir \"{}\" --password-file \"{}\"'",
+      PLURESDB_BIN, store(), path("key")));
+  EXPECT_EQ(terminal.wait(), 1) << terminal.seen();
+  EXPECT_CONTAINS(terminal.seen(), "re-encrypted ");
+  EXPECT_CONTAINS(terminal.seen(), "paused after ");
+  EXPECT_EQ(length(json("status"), "/old_generations"), 1U);
+  const ToolRun done = run("reencrypt --password-file @key");
+  EXPECT_EQ(done.status, 0) << done.error;
+  EXPECT_CONTAINS(done.out, "1 older master key dropped");
 }
 
 TEST_F(KeysTest, WithoutTerminalTheOptionsAreAsked) {

@@ -26,6 +26,7 @@
 #include "engine/crypto/secret_text.h"
 #include "engine/io/file_system.h"
 #include "engine/tools/command_line.h"
+#include "engine/tools/keys_reencrypt.h"
 #include "engine/tools/keys_report.h"
 #include "engine/tools/secrets.h"
 #include "engine/wal/segment_format.h"
@@ -93,6 +94,8 @@ class KeysTool {
         return passwd();
       case KeysCommand::kRotate:
         return rotate();
+      case KeysCommand::kReencrypt:
+        return run_reencrypt(arguments_);
       case KeysCommand::kAddDevice:
         return add_device();
       case KeysCommand::kRevoke:

@@ -10,7 +10,7 @@
 
 namespace pluresdb::tools {
 
-enum class KeysCommand { kInit, kStatus, kPasswd, kRotate, kAddDevice, kRevoke };
+enum class KeysCommand { kInit, kStatus, kPasswd, kRotate, kReencrypt, kAddDevice, kRevoke };
 
 struct KeysArguments {
   KeysCommand command = KeysCommand::kStatus;

@@ -97,6 +97,12 @@ void describe(CommandLine& line) {
                              KeysCommand::kRotate);
   add_secrets(rotate, line, "Secret of each slot that is to stay");
 
+  auto& reencrypt = add_command(line, "reencrypt",
+                                "Puts every file of the store under new keys, then drops the older "
+                                "master keys; Ctrl-C pauses it",
+                                KeysCommand::kReencrypt);
+  add_secrets(reencrypt, line, "Secret of any slot");
+
   auto& add = add_command(line, "add-device", "Adds a slot", KeysCommand::kAddDevice);
   add_secrets(add, line, "Secret of any slot");
   add_new_secret(add, line);
