@@ -1,5 +1,6 @@
 // What encryption of the log costs: appending, replaying and reading one value, plain and
-// encrypted. In each, range(1) says which: 0 plain, 1 encrypted.
+// encrypted. In each, range(1) says which: 0 plain, 1 encrypted. And how fast a whole store is put
+// under new keys.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -18,13 +19,18 @@
 #include "engine/base/crc32c.h"
 #include "engine/base/worker_team.h"
 #include "engine/bench/bench_directory.h"
+#include "engine/crypto/aes_gcm.h"
+#include "engine/crypto/keyring.h"
 #include "engine/crypto/master_keys.h"
 #include "engine/crypto/secret_bytes.h"
 #include "engine/io/file_system.h"
 #include "engine/wal/log.h"
 #include <pluresdb/document.h>
+#include <pluresdb/engine.h>
 #include <pluresdb/error.h>
+#include <pluresdb/keyring.h>
 #include <pluresdb/options.h>
+#include <pluresdb/reencrypt.h>
 
 namespace pluresdb::bench {
 namespace {
@@ -192,6 +198,70 @@ BENCHMARK(read_value_encrypted)
     ->MinTime(kMinSeconds)
     ->Unit(benchmark::kMicrosecond)
     ->UseRealTime();
+
+constexpr int kReencryptions = 3;
+
+/// An encrypted store of kLogBytes of live values. False: it failed.
+bool fill_store(const std::string& directory, const EngineOptions& options,
+                const std::string& value) {
+  const auto engine = Engine::open_with_recovery(directory, options);
+  const auto json = '"' + value + '"';
+  for (std::int64_t bytes = 0, i = 0; engine && bytes < kLogBytes; ++i) {
+    if (!(*engine)->put("agent", "document" + std::to_string(i), json)) {
+      return false;
+    }
+    bytes += static_cast<std::int64_t>(json.size());
+  }
+  return engine && (*engine)->close();
+}
+
+/// A new master key, so that every file of the store is old.
+bool rotate(const std::string& directory, const StoreSecret& secret) {
+  const auto survivors = secret.readings().first(1);
+  auto keyring = crypto::Keyring::unlock({.files = io::posix_file_system(), .directory = directory},
+                                         survivors.front(), crypto::Keyring::Access::kOwner);
+  return keyring && keyring->rotate(survivors);
+}
+
+/// File bytes per second, with all syncs. range(0): bytes of a value; small ones are in the base
+/// store, large ones in the log.
+void reencrypt(benchmark::State& state) {
+  const BenchDirectory directory;
+  const std::string store = directory.path() + "/store";
+  std::array<std::byte, crypto::kKeyBytes> key{std::byte{1}};
+  const auto secret = StoreSecret::device_key(key);
+  EngineOptions options;
+  options.durability = Durability::kNone;
+  options.compress_sealed = false;
+  options.secret = secret ? &*secret : nullptr;
+  if (!secret || !fill_store(store, options, text_of(state.range(0)))) {
+    state.SkipWithError("cannot fill the store");
+    return;
+  }
+  ReencryptOptions how;
+  how.bytes_per_second = 0;
+  std::int64_t bytes = 0;
+  while (state.KeepRunning()) {
+    const bool is_rotated = rotate(store, *secret);
+    const auto engine = Engine::open_with_recovery(store, options);
+    const auto done = is_rotated && engine ? (*engine)->reencrypt(how)
+                                           : Result<ReencryptStats>(fail(ErrorCode::kIo, ""));
+    if (!done || !done->left.empty() || !(*engine)->close()) {
+      state.SkipWithError("re-encryption failed");
+      break;
+    }
+    bytes += static_cast<std::int64_t>(done->bytes);
+    state.SetIterationTime(done->duration_seconds);
+  }
+  state.SetBytesProcessed(bytes);
+}
+BENCHMARK(reencrypt)
+    ->ArgName("bytes")
+    ->Arg(kSmall)
+    ->Arg(kLarge)
+    ->Iterations(kReencryptions)
+    ->Unit(benchmark::kMillisecond)
+    ->UseManualTime();
 
 }  // namespace
 }  // namespace pluresdb::bench
