@@ -36,6 +36,9 @@ MODULES = {
     # Beside other stores this one is what its users see: the public API.
     "engine/bench/peers": ENGINE_BELOW_STORE | {"engine/bench"},
     "engine/examples": {"engine/include"},
+    "engine/fuzz": ENGINE | {"engine/fuzz/driver"},
+    # Whoever is fuzzed: it knows nothing of either side.
+    "engine/fuzz/driver": set(),
     "engine/tests": ENGINE | {"engine/migrate", "engine/tools", "engine/bench",
                               "engine/bench/peers", "faultinj"},
     "faultinj": {"engine/io/file_system.h", "engine/base"} | ERROR,
@@ -52,6 +55,7 @@ MODULES = {
     "harness/fleet": {"harness/common", "harness/report", "harness/scenario"} | ERROR,
     "harness/cli": {"harness/scenario", "harness/supervisor", "harness/report", "harness/fleet",
                     "harness/common", "faultinj/points.h"} | ERROR,
+    "harness/fuzz": {"harness/scenario", "engine/fuzz/driver"},
     "harness/tests": HARNESS | {"faultinj", "engine/include", "engine/io", "engine/base"},
 }
 TESTS = ("engine/tests/", "harness/tests/", "faultinj/tests/")

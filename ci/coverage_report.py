@@ -25,7 +25,7 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REASONS = "ci/unreached.toml"
-NOT_ENGINE = ("engine/tests/", "engine/bench/", "engine/examples/")
+NOT_ENGINE = ("engine/tests/", "engine/bench/", "engine/examples/", "engine/fuzz/")
 MACRO = re.compile(r"\bTRY(_ASSIGN)?\(")
 MAKER = re.compile(r"\bstd::unexpected<Error> (\w+)\(")
 HANDLES = r"\bstd::unexpected\(|\.error\(\)|\bto_error\(|\bIOStatus::(?!OK\b)\w+\(|\b(?:{})\("

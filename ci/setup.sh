@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what ci/packages.txt lists and this machine lacks. Usage: ci/setup.sh [--lint] [--sanitize]
+# Installs what ci/packages.txt lists and this machine lacks. Usage: ci/setup.sh [--lint] [--sanitize] [--fuzz]
 #
 # Silent and quick when nothing is missing. Without apt-get or root it names what is missing,
 # installs nothing and exits 4.
@@ -9,7 +9,7 @@ folder="$(dirname "${BASH_SOURCE[0]}")"
 wanted='build'
 for option in "$@"; do
     case "$option" in
-    --lint | --sanitize) wanted+="|${option#--}" ;;
+    --lint | --sanitize | --fuzz) wanted+="|${option#--}" ;;
     *)
         echo "usage: ci/setup.sh [--lint] [--sanitize]" >&2
         exit 4

@@ -98,7 +98,7 @@ class Packages(unittest.TestCase):
     def test_the_list_is_well_formed(self):
         for row in PACKAGES:
             self.assertEqual(len(row), 2, row)
-            self.assertIn(row[0], ("build", "lint", "sanitize"))
+            self.assertIn(row[0], ("build", "lint", "sanitize", "fuzz"))
         names = [name for _, name in PACKAGES]
         self.assertEqual(len(names), len(set(names)))
 
