@@ -357,8 +357,9 @@ bool decode_record(ByteSpan payload, std::size_t& offset, RecordView& record) {
   if (!record.value_in_log) {
     record.value = base::as_text(reader.read_bytes(record.value_bytes));
   }
-  if (!reader.ok() || !is_known_type(type) || record.seq == 0 ||
-      record.value_bytes > kValueBytesMax) {
+  // Whoever counts on takes the next one: there must be one.
+  const bool is_seq = record.seq != 0 && record.seq != std::numeric_limits<Seq>::max();
+  if (!reader.ok() || !is_known_type(type) || !is_seq || record.value_bytes > kValueBytesMax) {
     return false;
   }
   record.type = static_cast<OperationType>(type);

@@ -213,7 +213,7 @@ class Scanner {
   Status read_group(SegmentReader& reader, const Frame& frame) {
     durable_ = std::max(durable_, frame.group.durable_offset);
     scan_.highest_seq = std::max(scan_.highest_seq, frame.group.last_seq);
-    const Counters before = counters_;
+    Counters before = counters_;
     if (frame.group.record_count == 0) {  // Watermark.
       return {};
     }
@@ -225,6 +225,10 @@ class Scanner {
     add_group_location(scan_.groups, {.first_seq = frame.group.first_seq, .offset = frame.offset});
     counters_.groups = scan_.groups.size();
     expect(frame.group.first_seq);
+    // What is missing before this group is lost also when the segment turns out to end here: all
+    // earlier damage is then of what was durable.
+    before.next_expected = counters_.next_expected;
+    before.lost = counters_.lost;
     const ValueMode mode = request_.verify_values ? ValueMode::kVerify : ValueMode::kSkip;
     const std::uint64_t tampered_before = reader.tampered();
     TRY_ASSIGN(const bool intact, reader.read_group(frame, mode, [this](const ReadRecord& record) {

@@ -1,6 +1,7 @@
 #include "engine/fuzz/driver/replay.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -61,6 +62,25 @@ bool has_seeds(const Target& target, const std::vector<Seed>& corpus) {
   return complete;
 }
 
+/// What is being run, for whoever is called when the process ends.
+struct Running {
+  std::string last;
+  ByteSpan input;
+};
+Running& running() {
+  static Running now;
+  return now;
+}
+
+/// The process has ended itself: what the handler calls need not bear signals at any instant.
+extern "C" void keep_input(int signal) {  // NOLINT(bugprone-signal-handler,cert-sig30-c)
+  std::signal(signal, SIG_DFL);
+  const bool kept = write_file(running().last, running().input);
+  fmt::print(stderr, "{} {}\n", kept ? "the input is" : "the input could not be kept in",
+             std::filesystem::absolute(running().last).string());
+  std::raise(signal);
+}
+
 }  // namespace
 
 bool replay(const Target& target, const ReplayPlan& plan) {
@@ -70,31 +90,29 @@ bool replay(const Target& target, const ReplayPlan& plan) {
                plan.corpus.string());
     return false;
   }
-  // Whatever ends the process, the file then holds what did it.
-  const std::filesystem::path last = fmt::format("fuzz-{}.last", target.name);
-  fmt::print("{}: {} inputs and {} mutations, seed {}; the last input is in {}\n", target.name,
-             corpus.size(), plan.mutations, plan.seed, std::filesystem::absolute(last).string());
+  fmt::print("{}: {} inputs and {} mutations, seed {}\n", target.name, corpus.size(),
+             plan.mutations, plan.seed);
   std::fflush(stdout);
-  const auto run = [&](ByteSpan input) {
-    if (!write_file(last, input)) {
+  running().last = fmt::format("fuzz-{}.last", target.name);
+  for (const int signal : {SIGABRT, SIGSEGV, SIGFPE, SIGILL}) {
+    if (std::signal(signal, keep_input) == SIG_ERR) {
       return false;
     }
+  }
+  const auto run = [&target](ByteSpan input) {
+    running().input = input;
     target.run(input);
-    return true;
   };
-  bool done = std::ranges::all_of(corpus, [&](const Seed& seed) { return run(seed.bytes); });
+  for (const Seed& seed : corpus) {
+    run(seed.bytes);
+  }
   std::mt19937_64 random(plan.seed);
-  for (std::uint64_t i = 0; done && i < plan.mutations; ++i) {
+  for (std::uint64_t i = 0; i < plan.mutations; ++i) {
     const Bytes& input = corpus[static_cast<std::size_t>(random() % corpus.size())].bytes;
     const Bytes& other = corpus[static_cast<std::size_t>(random() % corpus.size())].bytes;
-    done = run(mutated(input, other, random));
+    const Bytes next = mutated(input, other, random);
+    run(next);
   }
-  if (!done) {
-    fmt::print(stderr, "{} cannot be written\n", last.string());
-    return false;
-  }
-  std::error_code error;
-  std::filesystem::remove(last, error);
   return true;
 }
 

@@ -15,7 +15,7 @@ struct ReplayPlan {
 };
 
 /// True when the corpus has the target's seeds, byte for byte, and every input was run. An input
-/// that ends the process is found in the file that is named first.
+/// that ends the process is kept in fuzz-TARGET.last of the working folder.
 bool replay(const Target& target, const ReplayPlan& plan);
 
 /// Writes the seeds of every target below `folder`, a folder for each. False: it cannot be written.
