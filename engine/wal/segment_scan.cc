@@ -225,8 +225,7 @@ class Scanner {
     add_group_location(scan_.groups, {.first_seq = frame.group.first_seq, .offset = frame.offset});
     counters_.groups = scan_.groups.size();
     expect(frame.group.first_seq);
-    // What is missing before this group is lost also when the segment turns out to end here: all
-    // earlier damage is then of what was durable.
+    // Missing before it stays lost when the segment ends here: what is damaged there was durable.
     before.next_expected = counters_.next_expected;
     before.lost = counters_.lost;
     const ValueMode mode = request_.verify_values ? ValueMode::kVerify : ValueMode::kSkip;
