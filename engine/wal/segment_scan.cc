@@ -444,15 +444,8 @@ class Scanner {
         scan_.loss_is_unbounded = true;
         scan_.readable = found_.runs;
       }
-      Seq next = covers.first;
-      for (const SeqRange& run : found_.runs) {
-        if (run.first > next) {
-          add_range(scan_.lost, {.first = next, .last = run.first - 1});
-        }
-        next = run.last + 1;
-      }
-      if (next != 0 && next <= covers.last) {
-        add_range(scan_.lost, {.first = next, .last = covers.last});
+      if (std::size_t at = 0; covers.last != 0) {
+        lose_gaps_in(covers, at);
       }
     }
   }
@@ -461,17 +454,21 @@ class Scanner {
     scan_.lost.clear();
     std::size_t at = 0;
     for (const SeqRange& run : written) {
-      Seq next = run.first;
-      while (at < found_.runs.size() && found_.runs[at].first <= run.last) {
-        if (found_.runs[at].first > next) {
-          add_range(scan_.lost, {.first = next, .last = found_.runs[at].first - 1});
-        }
-        next = found_.runs[at].last + 1;
-        ++at;
+      lose_gaps_in(run, at);
+    }
+  }
+
+  /// What `range` has and no run that begins in it; the first such run is at `at`, which goes on.
+  void lose_gaps_in(SeqRange range, std::size_t& at) {
+    Seq next = range.first;
+    for (; at < found_.runs.size() && found_.runs[at].first <= range.last; ++at) {
+      if (found_.runs[at].first > next) {
+        add_range(scan_.lost, {.first = next, .last = found_.runs[at].first - 1});
       }
-      if (next <= run.last) {
-        add_range(scan_.lost, {.first = next, .last = run.last});
-      }
+      next = found_.runs[at].last + 1;
+    }
+    if (next <= range.last) {
+      add_range(scan_.lost, {.first = next, .last = range.last});
     }
   }
 
