@@ -111,6 +111,22 @@ TEST(Reencrypt, WhereNothingIsOldOnlyMasterKeysGo) {
   EXPECT_EQ(old_generations(fresh), 0U);
 }
 
+// Nothing else has a reason to write STORE here.
+TEST(Reencrypt, AnEmptyStoreIsRenewedToo) {
+  RevokedStore store(true, 0);
+  const auto before = store.opened_by_old_keys(store.disk);
+  EXPECT_EQ(std::ranges::count(before, "/store/STORE"), 1);
+  const StoreSecret key = key_named('a');
+  {
+    const auto engine = open_engine(kKeyStore, options_with_key(store.disk, key));
+    const auto done = engine->reencrypt(without_rate());
+    ASSERT_TRUE(done.has_value()) << text_of(done);
+    EXPECT_EQ(done->generations_dropped, 1U);
+  }
+  EXPECT_EQ(store.opened_by_old_keys(store.disk), std::vector<std::string>{});
+  expect_opens(store.disk, store.model);
+}
+
 TEST(Reencrypt, APlainStoreIsRefused) {
   MemoryDisk disk;
   EngineOptions options = small_options(&disk);
