@@ -83,8 +83,9 @@ void must_say_why(const Error& error) {
 }
 
 /// Reads of any places: each gives what stood there, up to where the table ends now.
-void check_table(store::FileContents& contents, const SealedBytes& sealed, bool is_whole,
+void check_table(store::FileContents& contents, const SealedBytes& sealed, const Bytes& file,
                  Input& input) {
+  const bool is_whole = file == sealed.file;
   const auto reader = contents.open(sealed.path);
   const auto size = contents.size_of(sealed.path);
   if (!reader || !size) {
@@ -92,6 +93,7 @@ void check_table(store::FileContents& contents, const SealedBytes& sealed, bool 
     must_hold(!is_whole, "a whole table opens");
     return;
   }
+  must_hold(*size <= file.size(), "a table has no more in it than its file");
   for (int reads = 0; reads < 4; ++reads) {
     const std::uint64_t offset = input.number();
     Bytes out(input.read<std::uint16_t>());
@@ -163,10 +165,11 @@ void run_sealed_file(fuzzing::ByteSpan data) {
   const bool is_whole = file == sealed.file;
   check_stream(*contents, sealed, is_whole, step);
   if (store::kind_of(sealed.path) == store::FileKind::kTable) {
-    check_table(*contents, sealed, is_whole, reads);
+    check_table(*contents, sealed, file, reads);
   } else {
     const auto size = contents->size_of(sealed.path);
     must_hold(size || !is_whole, "a whole file has a size");
+    must_hold(!size || *size <= file.size(), "a file has no more in it than its bytes");
     must_hold(!is_whole || *size == sealed.plain.size(), "a whole file has its size");
   }
   const auto plain = store::make_plain_contents(files)->open_stream(sealed.path);
