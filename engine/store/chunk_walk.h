@@ -19,6 +19,14 @@ class ChunkWalk {
   /// `file` outlives it and has a file header.
   explicit ChunkWalk(io::File& file);
 
+  /// Where the next chunk begins.
+  struct Place {
+    std::uint64_t offset = 0;    ///< In the file.
+    std::uint64_t position = 0;  ///< Plain.
+  };
+  [[nodiscard]] Place place() const {
+    return {.offset = read_offset_ - (window_end_ - window_begin_), .position = position_};
+  }
   /// Not opened: nothing of it is proven. Valid until the next call.
   struct Chunk {
     std::uint64_t position = 0;  ///< Plain.

@@ -244,7 +244,10 @@ class UnreadableFile final : public FileReader {
 class SealedStream final : public FileStream {
  public:
   SealedStream(SealedFile sealed, std::string path)
-      : sealed_(std::move(sealed)), path_(std::move(path)), walk_(*sealed_.file) {}
+      : sealed_(std::move(sealed)),
+        path_(std::move(path)),
+        kind_(kind_of(path_)),
+        walk_(*sealed_.file) {}
 
   Result<std::size_t> read(base::MutableByteSpan out) override {
     std::size_t done = 0;
@@ -265,29 +268,63 @@ class SealedStream final : public FileStream {
 
  private:
   Result<bool> next_chunk() {
-    const auto next = walk_.next();
+    const ChunkWalk::Place place = walk_.place();
+    const auto next = open_next();
     if (!next) {
-      return in_file(path_, next.error());
+      TRY_ASSIGN(const bool is_torn, is_torn_at(place, next.error()));
+      return is_torn ? Result<bool>(false) : in_file(path_, next.error());
     }
-    const std::optional<ChunkWalk::Chunk>& chunk = *next;
+    chunk_ = next->value_or(base::ByteSpan());
+    return next->has_value();
+  }
+
+  Result<std::optional<base::ByteSpan>> open_next() {
+    TRY_ASSIGN(const auto chunk, walk_.next());
     if (!chunk) {
+      return std::nullopt;
+    }
+    const auto plain = chunk->sealed.first(chunk->plain_bytes);
+    TRY(sealed_.opener->open(chunk->position, chunk->header, chunk->sealed, plain));
+    return plain;
+  }
+
+  /// Whether what is damaged at `place` can be the last append, which a power loss has torn: some
+  /// of its sectors are there and others not. Only of the manifest, which RocksDB appends to and
+  /// syncs edit by edit; and no chunk that opens lies behind it. (The first one is synced before
+  /// CURRENT names the file.)
+  Result<bool> is_torn_at(const ChunkWalk::Place& place, const Error& error) const {
+    TRY_ASSIGN(const std::uint64_t file_bytes, sealed_.file->size());
+    if (error.code != ErrorCode::kCorruption || kind_ != FileKind::kManifest ||
+        place.position == 0 || file_bytes - place.offset > kFullChunkBytes) {
       return false;
     }
-    TRY_ASSIGN(chunk_, opened(*chunk));
+    std::vector<std::byte> rest(static_cast<std::size_t>(file_bytes - place.offset));
+    TRY_ASSIGN(const std::size_t count, sealed_.file->read(place.offset, rest));
+    rest.resize(count);
+    // Where the next one begins says how long this one is, and so at which position that one is.
+    for (std::size_t at = kChunkExtraBytes + 1; at + kChunkExtraBytes < rest.size(); ++at) {
+      if (opens(base::ByteSpan(rest).subspan(at), place.position + at - kChunkExtraBytes)) {
+        return false;
+      }
+    }
     return true;
   }
 
-  Result<base::ByteSpan> opened(const ChunkWalk::Chunk& chunk) const {
-    const auto plain = chunk.sealed.first(chunk.plain_bytes);
-    const Status outcome = sealed_.opener->open(chunk.position, chunk.header, chunk.sealed, plain);
-    if (!outcome) {
-      return in_file(path_, outcome.error());
+  [[nodiscard]] bool opens(base::ByteSpan bytes, std::uint64_t position) const {
+    const auto header = bytes.first(kChunkHeaderBytes);
+    const auto plain_bytes = decode_chunk_header(header);
+    if (!plain_bytes || *plain_bytes == 0 || bytes.size() < *plain_bytes + kChunkExtraBytes) {
+      return false;
     }
-    return plain;
+    std::vector<std::byte> plain(*plain_bytes);
+    const auto sealed =
+        bytes.subspan(kChunkHeaderBytes, *plain_bytes + kChunkExtraBytes - kChunkHeaderBytes);
+    return sealed_.opener->open(position, header, sealed, plain).has_value();
   }
 
   const SealedFile sealed_;
   const std::string path_;
+  const FileKind kind_;
   ChunkWalk walk_;
   base::ByteSpan chunk_;  // Plain, not handed out yet; in the walk's window.
 };
@@ -335,6 +372,9 @@ class SealedContents final : public FileContents {
       TRY_ASSIGN(const auto file_bytes, file->size());
       return table_plain_bytes(file_bytes, path);
     }
+    if (kind_of(path) == FileKind::kManifest) {
+      return bytes_of_stream(path);  // Its end need not be where its last chunk says.
+    }
     ChunkWalk walk(*file);
     std::uint64_t plain_bytes = 0;
     while (true) {
@@ -347,6 +387,19 @@ class SealedContents final : public FileContents {
   }
 
  private:
+  Result<std::uint64_t> bytes_of_stream(const std::string& path) {
+    TRY_ASSIGN(const auto stream, open_stream(path));
+    std::vector<std::byte> buffer(kChunkPlainBytesMax);
+    std::uint64_t bytes = 0;
+    while (true) {
+      TRY_ASSIGN(const std::size_t count, stream->read(buffer));
+      if (count == 0) {
+        return bytes;
+      }
+      bytes += count;
+    }
+  }
+
   static Result<std::optional<FileHeader>> read_header(io::File& file, const std::string& path) {
     FileHeader start{};
     TRY_ASSIGN(const std::size_t count, file.read(0, start));
