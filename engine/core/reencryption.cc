@@ -268,10 +268,6 @@ class Reencryption::Run {
 
   /// INV-KEY-9
   Status drop_master_keys() {
-    // A name that is only in memory would be the old file again after a power loss.
-    for (const std::string& directory : {wal_directory_, base_directory_, parts_.directory}) {
-      TRY(parts_.files.sync_directory(directory));
-    }
     TRY_ASSIGN(const SealedFiles segments, old_segments());
     TRY_ASSIGN(const SealedFiles base_files, old_base_files());
     TRY_ASSIGN(auto kept, wal::sealed_quarantine(parts_.files, quarantine_directory_, keys_));
@@ -286,6 +282,11 @@ class Reencryption::Run {
     }
     const std::uint64_t old_generations = parts_.keyring->status().old_generations.size();
     if (stats_.left.empty() && old_generations > 0) {
+      // What the look above has not seen, or seen under a new key, is durably so: a name that is
+      // changed or removed in memory only would be the old file again after a power loss.
+      for (const std::string& directory : {wal_directory_, base_directory_, parts_.directory}) {
+        TRY(parts_.files.sync_directory(directory));
+      }
       TRY(parts_.keyring->drop_generations(keys_.version().generation));
       stats_.generations_dropped = old_generations;
     }

@@ -21,6 +21,7 @@
 #include "engine/wal/log.h"
 #include "engine/wal/log_builder.h"
 #include "engine/wal/segment_format.h"
+#include "engine/wal/segment_set.h"
 #include <pluresdb/document.h>
 #include <pluresdb/error.h>
 #include <pluresdb/stats.h>
@@ -186,6 +187,56 @@ TEST(WalChainHonest, ADamagedHeader) {
       const auto middle = log.ids();
       ASSERT_TRUE(succeeded(log.rewrite({middle[0], middle[1]})));
       ASSERT_NO_FATAL_FAILURE(log.go_on());
+    }
+  }
+}
+
+/// A disk that reads again, or a backup: what a log could not read and went on from is there again.
+TEST(WalChainHonest, ALostHeaderThatComesBack) {
+  for (const bool is_closed : {false, true}) {
+    for (const std::size_t count : {1U, 2U}) {
+      SCOPED_TRACE(testing::Message() << count << (is_closed ? ", closed" : ""));
+      HonestLog log;
+      log.fill(20);
+      const auto segments = log.test.log->segments();
+      ASSERT_GE(segments.size(), 4U);
+      if (is_closed) {
+        ASSERT_TRUE(succeeded(log.test.log->close()));
+      }
+      const auto owed = log.owed;
+      std::map<std::string, Bytes> whole;
+      SeqRange gone{.first = segments[segments.size() - count].first_seq,
+                    .last = segments.back().last_seq};
+      for (const wal::SegmentInfo& segment : segments) {
+        if (segment.last_seq >= gone.first) {
+          whole[segment_path(segment.id)] = log.disk.contents(segment_path(segment.id));
+          log.lose_header(segment);
+        }
+      }
+      ASSERT_EQ(whole.size(), count);
+      ASSERT_NO_FATAL_FAILURE(log.reopen());
+      // As long as they are gone that is said: at once, later, and by a look without an opening.
+      const auto is_named = [&](const ValidationReport& report) {
+        return wal::subtract(gone, report.lost).empty() && !report.is_healthy();
+      };
+      EXPECT_TRUE(is_named(log.test.log->recovery().validation));
+      log.fill(2);
+      EXPECT_TRUE(is_named(log.test.log->validate().value_or(ValidationReport())));
+      ASSERT_NO_FATAL_FAILURE(log.go_on());
+      EXPECT_TRUE(is_named(log.test.log->recovery().validation));
+      EXPECT_TRUE(is_named(log.test.log->validate().value_or(ValidationReport())));
+      log.test.log = nullptr;
+      for (const auto& [path, bytes] : whole) {
+        const Bytes kept = log.disk.contents(path);
+        EXPECT_TRUE(std::equal(bytes.begin() + wal::kSegmentHeaderBytes,
+                               bytes.begin() + wal::kSegmentHeaderBytes + 2000,
+                               kept.begin() + wal::kSegmentHeaderBytes))
+            << "nobody knows that it is void";
+        log.disk.set_contents(path, bytes);
+      }
+      log.owed.insert(owed.begin(), owed.end());
+      ASSERT_NO_FATAL_FAILURE(log.go_on());
+      EXPECT_TRUE(log.test.log->recovery().validation.is_healthy());
     }
   }
 }

@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "engine/io/file_system.h"
+#include "engine/wal/log.h"
 #include "engine/wal/segment_format.h"
 #include "engine/wal/segment_scan.h"
 #include "engine/wal/segment_set.h"
@@ -17,6 +19,17 @@
 #include <pluresdb/stats.h>
 
 namespace pluresdb::wal {
+namespace {
+
+/// None below it is this segment's. The seqs between the predecessor's and the first one are
+/// nobody's, or that one's where it could not be read.
+Seq lowest_seq_of(const SegmentHeader& header) {
+  const Predecessor& end = header.predecessor;
+  const bool is_unknown = header.envelope && end.id != 0 && end.salt == 0;
+  return header.rewritten || is_unknown ? header.first_seq : end.last_seq + 1;
+}
+
+}  // namespace
 
 SeqRange span_of(const FoundSegment& found) {
   const SegmentScan& scan = found.scan;
@@ -24,7 +37,7 @@ SeqRange span_of(const FoundSegment& found) {
     return covers_of(scan);
   }
   const Seq ends_at = found.known_end ? found.known_end->last_seq : Seq{0};
-  return {.first = scan.header ? scan.header->predecessor.last_seq + 1 : found.first_seq_at_least,
+  return {.first = scan.header ? lowest_seq_of(*scan.header) : found.first_seq_at_least,
           .last = std::max({written_last(scan), scan.last_seq, ends_at})};
 }
 
@@ -37,7 +50,8 @@ std::map<std::uint64_t, std::uint64_t> overlapping_segments(
     if (scan.sparse || !scan.header || !scan.header->envelope || unlinked.contains(id)) {
       continue;
     }
-    if (above != nullptr && scan.last_seq > above->predecessor.last_seq) {
+    // Seqs that it declares unused may have been given out in what could not be read just then.
+    if (above != nullptr && scan.last_seq >= above->first_seq) {
       overlapping.emplace(id, above->id);
     } else {
       above = &*scan.header;
@@ -72,6 +86,34 @@ Predecessor end_of_log(const std::map<std::uint64_t, FoundSegment>& found) {
   return end;
 }
 
+void name_losses_without_key(const LogOptions& options, Seq next_seq,
+                             std::map<std::uint64_t, FoundSegment>& found) {
+  Seq last = next_seq - 1;
+  for (auto& [id, segment] : std::views::reverse(found)) {
+    SegmentScan& scan = segment.scan;
+    if (scan.sparse) {
+      continue;
+    }
+    if (scan.header) {
+      last = scan.header->first_seq - 1;
+      continue;
+    }
+    const SeqRange lost{.first = std::max(segment.first_seq_at_least, Seq{1}), .last = last};
+    const bool held_something =
+        !scan.damages.empty() && scan.damages.back().end > kSegmentHeaderBytes;
+    if (options.keys == nullptr || segment.known_end || !held_something || lost.first > last) {
+      continue;
+    }
+    segment.known_end = {
+        .id = id, .valid_bytes = scan.damages.back().end, .last_seq = last, .salt = 0};
+    add_range(scan.lost, lost);
+    scan.problems.push_back(io::join_path(options.directory, segment_name(id)) +
+                            ": its key is gone with its header: it may have held any of the seqs "
+                            "that are named lost");
+    last = lost.first - 1;
+  }
+}
+
 std::shared_ptr<Segment> segment_of(FoundSegment& found, std::string path) {
   SegmentScan& scan = found.scan;
   auto segment = std::make_shared<Segment>();
@@ -84,7 +126,7 @@ std::shared_ptr<Segment> segment_of(FoundSegment& found, std::string path) {
   if (scan.header) {
     const SegmentHeader& header = *scan.header;
     segment->compressed = header.compressed;
-    segment->lowest_seq = header.rewritten ? header.first_seq : header.predecessor.last_seq + 1;
+    segment->lowest_seq = lowest_seq_of(header);
     segment->predecessor_id = header.rewritten ? 0 : header.predecessor.id;
     segment->newest_part =
         header.rewritten ? header.predecessor : Predecessor{.id = header.id, .salt = header.salt};

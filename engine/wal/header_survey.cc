@@ -195,7 +195,9 @@ void HeaderSurvey::find_known_ends() {
   known_ends.clear();
   for (const auto& [id, header] : headers) {
     const Predecessor& end = header.predecessor;
-    if (end.id == 0 || header.rewritten || unlinked.contains(id)) {
+    // Of a predecessor that could not be read the header states no end: nobody knew one.
+    const bool is_unknown = header.envelope && end.salt == 0;
+    if (end.id == 0 || is_unknown || header.rewritten || unlinked.contains(id)) {
       continue;
     }
     const auto [known, inserted] = known_ends.emplace(end.id, end);

@@ -57,6 +57,7 @@ class Recovery {
     trim_void_tails();
     remove_temporary_files();
     choose_next();
+    name_losses_without_key(options_, log_.next_seq, found_);
     return build();
   }
 
@@ -75,6 +76,7 @@ class Recovery {
     }
     note_missing_segments();
     choose_next();
+    name_losses_without_key(options_, log_.next_seq, found_);
     examined.log = build();
     examined.temporary_files = std::move(temporary_files_);
     return examined;

@@ -84,9 +84,9 @@ class Scanner {
     add_problem(fmt::format("{} at bytes {}..{}", what, begin, end));
   }
 
-  void note_tampering(const std::string& what) {
-    ++scan_.tampered_places;
-    add_problem(what + " is not what was written: checksums are right, tags are not");
+  void note_tampering(const std::string& what, std::uint64_t places = 1) {
+    scan_.tampered_places += places;
+    add_problem(what + ": not what was written: checksums are right, tags are not");
   }
 
   Status read_header() {
@@ -144,6 +144,9 @@ class Scanner {
     }
     if (scan_.access.salt == 0) {  // Then any frame would be somebody's word for itself.
       TRY_ASSIGN(const std::uint64_t used_end, reader.non_zero_end(kSegmentHeaderBytes));
+      if (request_.keys != nullptr) {  // The key went with the header: it is all damage.
+        durable_ = limit_ = std::min(limit_, used_end);
+      }
       if (limit_ > kSegmentHeaderBytes) {
         doubts_.push_back({used_end == kSegmentHeaderBytes ? Found::kZeros : Found::kNoFrame,
                            {.begin = kSegmentHeaderBytes, .end = limit_},
@@ -153,10 +156,7 @@ class Scanner {
     }
     const Status walked = walk_frames(reader);
     if (reader.tampered() > 0) {
-      scan_.tampered_places += reader.tampered();
-      add_problem(
-          fmt::format("{} places are not what was written: checksums are right, tags are not",
-                      reader.tampered()));
+      note_tampering(fmt::format("{} places", reader.tampered()), reader.tampered());
     }
     return walked;
   }
@@ -404,8 +404,8 @@ class Scanner {
   }
 
   void check_version() {
-    const std::optional<Predecessor>& end = request_.known_end;
-    if (trailer_ && end && scan_.access.opener && trailer_->footer_offset != end->valid_bytes) {
+    if (const auto& end = request_.known_end;
+        trailer_ && end && scan_.access.opener && trailer_->footer_offset != end->valid_bytes) {
       scan_.is_other_version = true;
       ++scan_.tampered_places;
       add_damage(std::min(trailer_->footer_offset, end->valid_bytes), scan_.file_bytes,

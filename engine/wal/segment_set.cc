@@ -145,7 +145,8 @@ void SegmentSet::retire(Segment& segment, bool sealed, std::uint64_t file_bytes)
 
 void SegmentSet::note_successor(const Predecessor& end) {
   const base::MutexLock lock(mutex_);
-  if (const auto segment = find_locked(end.id)) {
+  // Of one that could not be read recovery knows more.
+  if (const auto segment = find_locked(end.id); segment && (end.salt != 0 || !segment->known_end)) {
     segment->known_end = end;
   }
 }
