@@ -310,6 +310,10 @@ TEST_F(JudgeTest, ABaseStoreThatIsLostAndThenThereFails) {
 TEST_F(JudgeTest, KillsThatInterruptedNothingProveNothing) {
   result_.evidence.kills_with_maybes = 0;
   expect("evidence", Verdict::kInconclusive);
+  // Those that only damage what is at rest need not.
+  result_.faults = {
+      {.name = "flip", .kind = "bit_flip", .point = "", .planned = 3, .attempted = 3, .fired = 3}};
+  expect("evidence", Verdict::kPass);
 }
 
 TEST_F(JudgeTest, PowerLossesThatTookNothingProveNothing) {
