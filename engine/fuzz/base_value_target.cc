@@ -79,7 +79,7 @@ void check_made_meta(Input& input) {
   meta.tombstones = input.number();
   meta.store_uuid.fill(input.read<std::byte>());
   for (std::size_t left = input.pick(8); left > 0; --left) {
-    std::string actor = text_of(input, kActorBytesMax);
+    const std::string actor = text_of(input, kActorBytesMax);
     if (!actor.empty()) {
       meta.version_vector[actor] = input.number();
     }

@@ -142,9 +142,9 @@ void check_footer(const Bytes& body) {
   const base::ByteSpan all(file);
   const auto header = wal::decode_footer_header(all, kSalt, kOffset);
   must_hold(header && header->body_bytes == body.size(), "a footer is found where it was written");
-  must_hold(
-      wal::decode_footer_body(*header, all.subspan(wal::kFooterHeaderBytes, body.size())) == index,
-      "an index survives its encoding");
+  must_hold(header && wal::decode_footer_body(
+                          *header, all.subspan(wal::kFooterHeaderBytes, body.size())) == index,
+            "an index survives its encoding");
   const auto trailer = wal::decode_trailer(all.last(wal::kTrailerBytes), kSalt,
                                            kOffset + file.size() - wal::kTrailerBytes);
   must_hold(trailer && trailer->footer_offset == kOffset && trailer->last_seq == 9,

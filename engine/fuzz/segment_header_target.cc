@@ -76,6 +76,10 @@ void check_decoding(const Bytes& bytes) {
   must_hold(same.header == read.header && !same.copy_damaged, "a header survives its encoding");
 }
 
+bool is_of_encrypted_file(const std::optional<wal::SegmentHeader>& header) {
+  return header.has_value() && header->envelope.has_value();
+}
+
 /// `genuine`: what was sealed, when the file is an encrypted one.
 void check_opening(const Bytes& bytes, std::uint64_t id,
                    const std::optional<wal::SegmentHeader>& genuine) {
@@ -84,8 +88,7 @@ void check_opening(const Bytes& bytes, std::uint64_t id,
   must_hold(plain || plain.error().code == ErrorCode::kUnsupportedVersion ||
                 plain.error().code == ErrorCode::kKeyUnavailable,
             "without keys a header opens, is too new, or needs them");
-  must_hold(!plain || !plain->header || !plain->header->envelope,
-            "without keys no encrypted file opens");
+  must_hold(!plain || !is_of_encrypted_file(plain->header), "without keys no encrypted file opens");
   const auto sealed = wal::open_header(*file, id, "segment", &fixed_keys());
   must_hold(sealed || sealed.error().code == ErrorCode::kUnsupportedVersion ||
                 sealed.error().code == ErrorCode::kKeyUnavailable ||

@@ -280,13 +280,14 @@ void append_odd_group(Input& input, Draft& draft, wal::ChunkCompressor& compress
         base::align_up(chunk.plain.size() + draft.segment.layout().tag_bytes(), wal::kAlignment);
   }
   const bool is_watermark = chunks.empty();
-  wal::GroupHeader header{.first_seq = odd(input, first_seq),
-                          .last_seq = odd(input, draft.next_seq - 1),
-                          .durable_offset = odd(input, begin),
-                          .record_count = odd(input, record_count),
-                          .body_bytes = odd(input, static_cast<std::uint32_t>(body_bytes)),
-                          .chunk_count = odd(input, static_cast<std::uint32_t>(chunks.size())),
-                          .flags = odd(input, is_watermark ? 2U : 0U)};
+  const wal::GroupHeader header{
+      .first_seq = odd(input, first_seq),
+      .last_seq = odd(input, draft.next_seq - 1),
+      .durable_offset = odd(input, begin),
+      .record_count = odd(input, record_count),
+      .body_bytes = odd(input, static_cast<std::uint32_t>(body_bytes)),
+      .chunk_count = odd(input, static_cast<std::uint32_t>(chunks.size())),
+      .flags = odd(input, is_watermark ? 2U : 0U)};
   Bytes head(draft.segment.layout().group_header_bytes());
   wal::encode_group_header(header, draft.segment.header.salt, begin, head);
   if (draft.sealer) {
@@ -436,8 +437,9 @@ SegmentPlaces places_in(const MadeSegment& segment) {
     for (std::uint64_t at = group.begin + layout.group_header_bytes(); at < group.end;) {
       const auto chunk = wal::decode_chunk_header(all.subspan(at), salt, at, layout);
       must_hold(chunk.has_value(), "a chunk stands where it was written");
+      const std::uint64_t payload_bytes = chunk.value_or(wal::ChunkHeader{}).payload_bytes;
       const std::uint64_t end =
-          at + wal::kChunkHeaderBytes + base::align_up(chunk->payload_bytes, wal::kAlignment);
+          at + wal::kChunkHeaderBytes + base::align_up(payload_bytes, wal::kAlignment);
       places.chunks[at] = end;
       at = end;
     }
@@ -447,7 +449,7 @@ SegmentPlaces places_in(const MadeSegment& segment) {
     const auto footer =
         wal::decode_footer_header(all.subspan(*places.footer), salt, *places.footer, layout);
     must_hold(footer.has_value(), "a footer stands where it was written");
-    places.footer_body_bytes = footer->body_bytes;
+    places.footer_body_bytes = footer.value_or(wal::FooterHeader{}).body_bytes;
     places.trailer = all.size() - layout.trailer_bytes();
   }
   return places;

@@ -80,6 +80,7 @@ class Scanner {
     scan_.problems.push_back(request_.name + ": " + text);
   }
   void add_damage(std::uint64_t begin, std::uint64_t end, const std::string& what) {
+    end = std::max(begin, end);  // What a plain header says of its predecessor may be anything.
     scan_.damages.push_back({.begin = begin, .end = end});
     add_problem(fmt::format("{} at bytes {}..{}", what, begin, end));
   }
@@ -225,9 +226,8 @@ class Scanner {
     add_group_location(scan_.groups, {.first_seq = frame.group.first_seq, .offset = frame.offset});
     counters_.groups = scan_.groups.size();
     expect(frame.group.first_seq);
-    // Missing before it stays lost when the segment ends here: what is damaged there was durable.
     before.next_expected = counters_.next_expected;
-    before.lost = counters_.lost;
+    before.lost = counters_.lost;  // Stays lost when the segment ends here: it was durable.
     const ValueMode mode = request_.verify_values ? ValueMode::kVerify : ValueMode::kSkip;
     const std::uint64_t tampered_before = reader.tampered();
     TRY_ASSIGN(const bool intact, reader.read_group(frame, mode, [this](const ReadRecord& record) {

@@ -74,11 +74,11 @@ Running& running() {
 
 /// The process has ended itself: what the handler calls need not bear signals at any instant.
 extern "C" void keep_input(int signal) {  // NOLINT(bugprone-signal-handler,cert-sig30-c)
-  std::signal(signal, SIG_DFL);
+  (void)std::signal(signal, SIG_DFL);
   const bool kept = write_file(running().last, running().input);
   fmt::print(stderr, "{} {}\n", kept ? "the input is" : "the input could not be kept in",
              std::filesystem::absolute(running().last).string());
-  std::raise(signal);
+  (void)std::raise(signal);
 }
 
 }  // namespace
@@ -92,7 +92,7 @@ bool replay(const Target& target, const ReplayPlan& plan) {
   }
   fmt::print("{}: {} inputs and {} mutations, seed {}\n", target.name, corpus.size(),
              plan.mutations, plan.seed);
-  std::fflush(stdout);
+  (void)std::fflush(stdout);
   running().last = fmt::format("fuzz-{}.last", target.name);
   for (const int signal : {SIGABRT, SIGSEGV, SIGFPE, SIGILL}) {
     if (std::signal(signal, keep_input) == SIG_ERR) {
