@@ -312,6 +312,13 @@ void check_only_genuine(const Case& test, const std::vector<Visited>& visited) {
 }
 
 void check_untouched(const Case& test, const wal::SegmentScan& scan) {
+  const std::optional<wal::Predecessor>& end = test.request.known_end;
+  if (test.made.access.opener && test.made.sealed && end &&
+      end->valid_bytes != test.made.groups_end) {
+    must_hold(scan.is_other_version && scan.tampered_places > 0,
+              "a proven end that the successor does not state is another version");
+    return;
+  }
   must_hold(!scan.is_damaged() && !scan.torn && scan.lost.empty() && scan.tampered_places == 0,
             "an intact segment is intact");
   must_hold(scan.header == test.made.header, "an intact header is read");
