@@ -129,16 +129,16 @@ Result<std::vector<crypto::SealedFile>> sealed_files(io::FileSystem& files,
     }
     // Nothing has its contents there yet; a power loss leaves such files with bytes of any kind.
     const bool is_cut_off = !header && name.ends_with(kUnfinishedSuffix);
-    if ((header && !*header) || is_cut_off) {
+    const std::optional<FileHeader> whole = header ? *header : std::nullopt;
+    if ((header && !whole) || is_cut_off) {
       continue;  // No contents.
     }
     const auto info = files.info(sealed.path);
     sealed.bytes = info ? info->size_bytes : 0;
-    const auto key =
-        header ? crypto::open_file_key(keys, envelope_part(**header), fixed_part(**header))
-               : std::unexpected(header.error());
-    if (key) {
-      TRY_ASSIGN(const auto version, crypto::version_of(envelope_part(**header)));
+    const auto key = whole ? crypto::open_file_key(keys, envelope_part(*whole), fixed_part(*whole))
+                           : std::unexpected(header.error());
+    if (key && whole) {
+      TRY_ASSIGN(const auto version, crypto::version_of(envelope_part(*whole)));
       sealed.generation = version.generation;
     } else {
       sealed.problem = key.error().context;

@@ -42,8 +42,10 @@ Result<std::optional<crypto::SealedFile>> look_at(io::FileSystem& files, const s
     sealed.problem = opened.error().context;
     return sealed;
   }
-  if (opened->header && opened->header->envelope) {
-    TRY_ASSIGN(const auto version, crypto::version_of(*opened->header->envelope));
+  const std::optional<SegmentHeader>& header = opened->header;
+  const std::optional<crypto::Envelope> envelope = header ? header->envelope : std::nullopt;
+  if (envelope) {
+    TRY_ASSIGN(const auto version, crypto::version_of(*envelope));
     sealed.generation = version.generation;
     sealed.problem.clear();
     return sealed;
