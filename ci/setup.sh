@@ -11,7 +11,7 @@ for option in "$@"; do
     case "$option" in
     --lint | --sanitize | --fuzz) wanted+="|${option#--}" ;;
     *)
-        echo "usage: ci/setup.sh [--lint] [--sanitize]" >&2
+        echo "usage: ci/setup.sh [--lint] [--sanitize] [--fuzz]" >&2
         exit 4
         ;;
     esac

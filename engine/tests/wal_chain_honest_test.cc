@@ -57,6 +57,12 @@ class HonestLog {
       put();
     }
   }
+  /// What it is made of at its end; that of a process that is killed is not closed.
+  std::vector<wal::SegmentInfo> end(bool is_closed) {
+    auto segments = test.log->segments();
+    EXPECT_TRUE(!is_closed || succeeded(test.log->close()));
+    return segments;
+  }
   /// Without a close, as after a crash of the process.
   void reopen() {
     test.log = nullptr;
@@ -176,11 +182,8 @@ TEST(WalChainHonest, ADamagedHeader) {
       SCOPED_TRACE(testing::Message() << from_newest << (is_closed ? ", closed" : ""));
       HonestLog log;
       log.fill(20);
-      const auto segments = log.test.log->segments();
+      const auto segments = log.end(is_closed);
       ASSERT_GE(segments.size(), 4U);
-      if (is_closed) {
-        ASSERT_TRUE(succeeded(log.test.log->close()));
-      }
       log.lose_header(segments[segments.size() - 1 - from_newest]);
       ASSERT_NO_FATAL_FAILURE(log.go_on());
       EXPECT_FALSE(log.test.log->recovery().validation.is_healthy());
@@ -198,11 +201,8 @@ TEST(WalChainHonest, ALostHeaderThatComesBack) {
       SCOPED_TRACE(testing::Message() << count << (is_closed ? ", closed" : ""));
       HonestLog log;
       log.fill(20);
-      const auto segments = log.test.log->segments();
+      const auto segments = log.end(is_closed);
       ASSERT_GE(segments.size(), 4U);
-      if (is_closed) {
-        ASSERT_TRUE(succeeded(log.test.log->close()));
-      }
       const auto owed = log.owed;
       std::map<std::string, Bytes> whole;
       SeqRange gone{.first = segments[segments.size() - count].first_seq,
