@@ -38,11 +38,8 @@ constexpr std::uint64_t kOperationsMax = 2000;
 void expect_completes(io::FileSystem& files, const RevokedStore& store, const Model& model) {
   const StoreSecret key = key_named('a');
   {
-    const auto engine = open_engine(kKeyStore, options_with_key(files, key));
+    const auto engine = opened_whole(files, key, model);
     ASSERT_NE(engine, nullptr);
-    EXPECT_TRUE(engine->recovery().wal.is_healthy());
-    EXPECT_FALSE(engine->recovery().wal_lost);
-    expect_model(*engine, model);
     const auto done = engine->reencrypt(without_rate());
     ASSERT_TRUE(done.has_value()) << text_of(done);
     EXPECT_EQ(done->left, std::vector<std::string>{});

@@ -93,6 +93,18 @@ inline void fill_for_keys(Engine& engine, Model& model, int rounds, int first_ve
   }
 }
 
+/// Healthy, and with what it must hold; null: it does not open.
+inline std::unique_ptr<Engine> opened_whole(io::FileSystem& files, const StoreSecret& key,
+                                            const Model& model) {
+  auto engine = open_engine(kKeyStore, options_with_key(files, key));
+  if (engine != nullptr) {
+    EXPECT_TRUE(engine->recovery().wal.is_healthy());
+    EXPECT_FALSE(engine->recovery().wal_lost);
+    expect_model(*engine, model);
+  }
+  return engine;
+}
+
 /// Both copies of the keyring, as somebody has kept them.
 using KeptKeyring = std::map<std::string, std::vector<std::byte>>;
 inline KeptKeyring kept_keyring(io::FileSystem& files) {

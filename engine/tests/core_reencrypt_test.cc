@@ -37,11 +37,7 @@ namespace {
 
 void expect_opens(io::FileSystem& files, const Model& model) {
   const StoreSecret key = key_named('a');
-  const auto engine = open_engine(kKeyStore, options_with_key(files, key));
-  ASSERT_NE(engine, nullptr);
-  EXPECT_TRUE(engine->recovery().wal.is_healthy());
-  EXPECT_FALSE(engine->recovery().wal_lost);
-  expect_model(*engine, model);
+  EXPECT_NE(opened_whole(files, key, model), nullptr);
 }
 
 TEST(Reencrypt, ARevokedDeviceReadsEveryOldFileAndAfterwardsNone) {
