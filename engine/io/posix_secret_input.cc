@@ -133,7 +133,10 @@ Result<std::size_t> read_secret_file(const std::string& path, base::MutableByteS
 Result<std::size_t> read_secret_terminal(const std::string& prompt, base::MutableByteSpan out) {
   const InputDescriptor terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
   if (terminal.get() < 0) {
-    return fail(ErrorCode::kInvalidArgument, "there is no terminal to ask for a secret", errno);
+    return fail(ErrorCode::kInvalidArgument,
+                "there is no terminal to ask for a secret; give it with --password-file or "
+                "--password-fd",
+                errno);
   }
   const HiddenTyping hidden(terminal.get());
   if (!hidden.works()) {

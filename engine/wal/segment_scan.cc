@@ -87,7 +87,7 @@ class Scanner {
 
   void note_tampering(const std::string& what, std::uint64_t places = 1) {
     scan_.tampered_places += places;
-    add_problem(what + ": not what was written: checksums are right, tags are not");
+    add_problem(what + ": tampered with: checksums are right, tags are not");
   }
 
   Status read_header() {
@@ -157,7 +157,7 @@ class Scanner {
     }
     const Status walked = walk_frames(reader);
     if (reader.tampered() > 0) {
-      note_tampering(fmt::format("{} places", reader.tampered()), reader.tampered());
+      note_tampering(fmt::format("places: {}", reader.tampered()), reader.tampered());
     }
     return walked;
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,7 @@ struct Checker : CheckSupport {
   void thresholds();
   void threshold(std::size_t index);
   void expect();
+  void encrypted_only();
 };
 
 void Checker::top() {
@@ -223,17 +225,33 @@ void Checker::expect() {
                    "expect.check: means something only with verdict = \"fail\"");
     }
   }
-  const std::string& check = scenario.expect.check;
-  if (expect != nullptr && (check == "no_plaintext_on_disk" || check == "no_nonce_reuse") &&
-      scenario.engine.encryption == "none") {
-    findings.add(place(*expect, "check"), "expect.check: " + check +
-                                              " judges encrypted stores only; write "
-                                              "engine.encryption = \"aes-256-gcm\"");
-  }
   if (const Node* defect = root.find("defect"); defect != nullptr && !fails) {
     findings.add(place(*defect, "kind"),
                  "defect.kind: a planted defect must be convicted; write [expect] verdict = "
                  "\"fail\" and the `check` that must say so");
+  }
+}
+
+/// What of a plain store would be looked for, or planted, in vain.
+void Checker::encrypted_only() {
+  if (scenario.engine.encryption != "none") {
+    return;
+  }
+  const auto refuse = [this](const Node* table, const char* key, const std::string& name,
+                             std::initializer_list<std::string_view> encrypted) {
+    if (table != nullptr && std::ranges::find(encrypted, name) != encrypted.end()) {
+      findings.add(place(*table, key),
+                   fmt::format("{} is about encrypted stores only; write engine.encryption = "
+                               "\"aes-256-gcm\"",
+                               name));
+    }
+  };
+  refuse(root.find("expect"), "check", scenario.expect.check,
+         {"no_plaintext_on_disk", "no_nonce_reuse"});
+  refuse(root.find("defect"), "kind", scenario.defect,
+         {"plaintext_leak", "nonce_reuse", "ignored_tag"});
+  for (const std::string& branch : scenario.must_reach) {
+    refuse(&root, "must_reach", branch, {"tampering_reported"});
   }
 }
 
@@ -248,6 +266,7 @@ void check_scenario(const Node& root, const Scenario& scenario, Findings& findin
   check_faults(root, scenario, findings);
   checker.thresholds();
   checker.expect();
+  checker.encrypted_only();
 }
 
 }  // namespace soak::scenario

@@ -199,11 +199,11 @@ CheckResult nonces(const Scenario& scenario, const RunFacts& facts) {
   if (scenario.engine.encryption == "none") {
     return passed(kName, "the store is not encrypted");
   }
-  const std::string seen = fmt::format("{} encryptions, {} pairs of key and nonce watched",
+  const std::string seen = fmt::format("{} encryptions, {} different pairs of key and nonce kept",
                                        facts.encryptions, facts.nonce_pairs);
   if (facts.nonces_repeated > 0) {
-    return failed(kName,
-                  fmt::format("{} pairs had been used before; {}", facts.nonces_repeated, seen));
+    return failed(kName, fmt::format("{} encryptions under a pair that had been used; {}",
+                                     facts.nonces_repeated, seen));
   }
   return facts.nonce_pairs == 0 ? inconclusive(kName, seen) : passed(kName, seen);
 }

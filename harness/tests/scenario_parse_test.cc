@@ -273,13 +273,17 @@ for = "10s"
             std::string::npos);
 }
 
-TEST(ScenarioParse, SomeChecksAndTamperingAreForEncryptedStoresOnly) {
+TEST(ScenarioParse, SomeChecksDefectsAndTamperingAreForEncryptedStoresOnly) {
   const std::string encrypted = "[engine]\nencryption = \"aes-256-gcm\"\n";
   const std::map<std::string, std::string> sections = {
       {"[expect]\nverdict = \"fail\"\ncheck = \"no_plaintext_on_disk\"\n",
-       "no_plaintext_on_disk judges encrypted stores only"},
+       "no_plaintext_on_disk is about encrypted stores only"},
       {"[expect]\nverdict = \"fail\"\ncheck = \"no_nonce_reuse\"\n",
-       "no_nonce_reuse judges encrypted stores only"},
+       "no_nonce_reuse is about encrypted stores only"},
+      {"[defect]\nkind = \"nonce_reuse\"\n[expect]\nverdict = \"fail\"\ncheck = \"evidence\"\n",
+       "nonce_reuse is about encrypted stores only"},
+      {"[defect]\nkind = \"ignored_tag\"\n[expect]\nverdict = \"fail\"\ncheck = \"evidence\"\n",
+       "ignored_tag is about encrypted stores only"},
       {"[[faults]]\nname = \"x\"\nkind = \"tampering\"\nevery = \"1s\"\n",
        "only an encrypted store can notice tampering"}};
   for (const auto& [section, finding] : sections) {
