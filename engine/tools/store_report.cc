@@ -287,6 +287,11 @@ void loss_members(JsonWriter& json, const CheckedStore& checked) {
   json.member("advice", checked.advice);
 }
 
+/// Unreadable in the log, and not behind the checkpoint.
+std::vector<SeqRange> missing_below_checkpoint(const CheckedStore& checked) {
+  return wal::missing_from(checked.lost_in_log, checked.lost);
+}
+
 std::string lost_lines(core::ReadOnlyStore& store, const CheckedStore& checked) {
   std::vector<std::string> lost;
   if (!checked.lost.empty()) {
@@ -305,7 +310,13 @@ std::string lost_lines(core::ReadOnlyStore& store, const CheckedStore& checked) 
   if (!checked.survey.base_failure.empty()) {
     lost.emplace_back("what the base store holds behind the damage: how much is not known");
   }
-  return lost.empty() ? line("LOST", "nothing") : bulleted("LOST", lost);
+  if (!lost.empty()) {
+    return bulleted("LOST", lost);
+  }
+  // An opening behind damage, and a checkpoint: the log cannot tell what that opening had lost.
+  return line("LOST", missing_below_checkpoint(checked).empty()
+                          ? "nothing"
+                          : "nothing that the store itself can still tell");
 }
 
 std::string safe_lines(core::ReadOnlyStore& store, const CheckedStore& checked) {
@@ -316,10 +327,12 @@ std::string safe_lines(core::ReadOnlyStore& store, const CheckedStore& checked) 
                   byte_text(survey.documents.bytes)),
       fmt::format("{} {} in the log, all read and compared", grouped(survey.entries),
                   plural(survey.entries, "entry", "entries"))};
-  const std::vector<SeqRange> in_base = wal::missing_from(checked.lost_in_log, checked.lost);
+  const std::vector<SeqRange> in_base = missing_below_checkpoint(checked);
   if (!in_base.empty() && store.base() != nullptr) {
-    safe.push_back(ranges_text(in_base) +
-                   ": unreadable in the log, but checkpointed or superseded");
+    safe.push_back(
+        ranges_text(in_base) +
+        ": unreadable in the log, but in the checkpoint or superseded, unless the damage "
+        "is older than the checkpoint");
   }
   if (survey.torn_bytes > 0) {
     safe.push_back(fmt::format("a torn tail of {}: never acknowledged, so nothing was promised",
